@@ -1,0 +1,64 @@
+//! Where a frontend listens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::text::Span;
+
+/// A local address as a configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// TCP over IPv4 or IPv6.
+    Inet(SocketAddr),
+    /// A unix stream socket in the file system.
+    Unix(PathBuf),
+    /// A unix stream socket in the abstract name space, without its leading NUL.
+    Abstract(Vec<u8>),
+    /// A listening socket that the process inherited.
+    Fd(i32),
+}
+
+/// One address of a `bind` line. A line with several addresses or a port range gives one of these each.
+#[derive(Debug, Clone)]
+pub struct Bind {
+    /// The address.
+    pub endpoint: Endpoint,
+    /// The listener's name as statistics show it: `name`, or its `sock-N`.
+    pub name: String,
+    /// The listener's id, explicit or given in order from 1.
+    pub id: u32,
+    /// What the line says besides.
+    pub options: BindOptions,
+    /// The line to blame.
+    pub span: Span,
+}
+
+/// The options of a `bind` line that a TCP listener knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BindOptions {
+    /// Connections at once; 0: no limit of its own.
+    pub maxconn: u32,
+    /// Accept backlog; `None`: the proxy's `backlog`, then its `maxconn`.
+    pub backlog: Option<u32>,
+    /// Network device to bind to.
+    pub interface: Option<String>,
+    /// `Some(true)` for `v6only`, `Some(false)` for `v4v6`.
+    pub v6only: Option<bool>,
+    /// Maximum segment size; a negative value asks for the default minus it.
+    pub mss: Option<i32>,
+    /// TCP Fast Open.
+    pub tfo: bool,
+    /// Owner and mode of a unix socket's file.
+    pub file: FilePermissions,
+}
+
+/// Owner and mode of a unix socket's file; `None` leaves what the system gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilePermissions {
+    /// User id.
+    pub uid: Option<u32>,
+    /// Group id.
+    pub gid: Option<u32>,
+    /// Mode bits.
+    pub mode: Option<u32>,
+}

@@ -1,0 +1,114 @@
+//! What holds for the whole process.
+
+use std::path::PathBuf;
+
+use super::{Endpoint, FilePermissions, LogTarget};
+use crate::text::Span;
+use crate::units::Millis;
+
+/// The `global` section, complete.
+#[derive(Debug, Clone, Default)]
+pub struct Global {
+    /// `daemon`.
+    pub daemon: bool,
+    /// `maxconn`; `None`: derived from the descriptor limit.
+    pub maxconn: Option<u32>,
+    /// `nbthread`; `None`: the processors.
+    pub nbthread: Option<u16>,
+    /// `pidfile`; `-p` wins.
+    pub pidfile: Option<PathBuf>,
+    /// What to become before the first byte from outside.
+    pub drop_to: DropTo,
+    /// Descriptor limits.
+    pub rlimits: Rlimits,
+    /// `log` lines of the process, taken by `log global`.
+    pub logs: Vec<LogTarget>,
+    /// `log-tag`.
+    pub log_tag: Option<String>,
+    /// `log-send-hostname`: `Some(None)` takes this host's name.
+    pub log_send_hostname: Option<Option<String>>,
+    /// `stats socket` lines.
+    pub stats_sockets: Vec<StatsSocket>,
+    /// `stats timeout`; default 10 s.
+    pub stats_timeout: Option<Millis>,
+    /// `stats maxconn`; default 10.
+    pub stats_maxconn: Option<u32>,
+    /// `hard-stop-after`.
+    pub hard_stop_after: Option<Millis>,
+    /// `spread-checks`, in percent.
+    pub spread_checks: u8,
+    /// `max-spread-checks`.
+    pub max_spread_checks: Option<Millis>,
+    /// `node` name.
+    pub node: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `quiet`.
+    pub quiet: bool,
+    /// `zero-warning`.
+    pub zero_warning: bool,
+    /// `nosplice` or `-dS`.
+    pub no_splice: bool,
+    /// `noreuseport` or `-dR`.
+    pub no_reuseport: bool,
+    /// `tune.bufsize`, in bytes.
+    pub bufsize: Option<u32>,
+    /// `tune.maxaccept`.
+    pub maxaccept: Option<u32>,
+}
+
+/// User, group and root directory of the serving process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DropTo {
+    /// User id.
+    pub uid: Option<u32>,
+    /// Group id.
+    pub gid: Option<u32>,
+    /// `chroot`, with the line to blame when it cannot be entered.
+    pub chroot: Option<(PathBuf, Span)>,
+}
+
+/// What is asked of the descriptor limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rlimits {
+    /// `ulimit-n`.
+    pub nofile: Option<u32>,
+    /// `fd-hard-limit`.
+    pub fd_hard_limit: Option<u32>,
+    /// Whether a limit that cannot be had stops the start; `no strict-limits` clears it.
+    pub strict: bool,
+}
+
+impl Default for Rlimits {
+    fn default() -> Self {
+        Self { nofile: None, fd_hard_limit: None, strict: true }
+    }
+}
+
+/// What a command on a stats socket may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AdminLevel {
+    /// Sees what is not sensitive.
+    User,
+    /// Sees all, changes what is harmless. The default.
+    Operator,
+    /// May do everything.
+    Admin,
+}
+
+/// One `stats socket` line.
+#[derive(Debug, Clone)]
+pub struct StatsSocket {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// What its commands may do.
+    pub level: AdminLevel,
+    /// `expose-fd listeners`: answers `_getsocks`.
+    pub expose_listeners: bool,
+    /// Owner and mode of its file.
+    pub file: FilePermissions,
+    /// Its name in statistics, if it has one.
+    pub name: Option<String>,
+    /// The line to blame.
+    pub span: Span,
+}

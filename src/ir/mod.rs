@@ -1,0 +1,40 @@
+//! What a configuration means: plain types, ids instead of names, spans kept only to blame.
+//!
+//! Built by [`crate::lower`], read by everything behind it. A value here is complete: defaults are folded
+//! in and every reference is checked. Nothing here acts.
+
+mod bind;
+mod global;
+mod log;
+mod proxy;
+mod server;
+mod stats;
+
+pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
+pub use global::{AdminLevel, DropTo, Global, Rlimits, StatsSocket};
+pub use log::{Facility, Level, LogFormat, LogProtocol, LogTarget, SessionLog};
+pub use proxy::{Backend, Balance, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice, Timeouts};
+pub use server::{Check, InitAddr, MarkedDown, MarkedUp, Server, ServerAddress, ServerIx, SourceAddress, TrackRef};
+pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+
+use crate::text::Diagnostic;
+
+/// A whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What holds for the process.
+    pub global: Global,
+    /// All proxies in the order of the files; [`ProxyIx`] counts here.
+    pub proxies: Vec<Proxy>,
+    /// The file names as given, for `show info` and `HAPROXY_CFGFILES`.
+    pub files: Vec<String>,
+}
+
+/// A stage's value with everything that is to be said of it; the value is absent if an alert is among them.
+#[derive(Debug)]
+pub struct Judged<T> {
+    /// The value, or `None` after an alert that left none.
+    pub value: Option<T>,
+    /// All messages, in the order in which they are shown.
+    pub diagnostics: Vec<Diagnostic>,
+}

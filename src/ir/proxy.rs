@@ -1,0 +1,186 @@
+//! Frontends, backends and both in one.
+
+use super::{Bind, LogTarget, Server, SessionLog, StatsPage};
+use crate::text::Span;
+use crate::units::Millis;
+
+/// Index of a proxy in [`super::Config::proxies`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProxyIx(pub u32);
+
+/// What a proxy forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// Bytes.
+    #[default]
+    Tcp,
+    /// HTTP: in this version only the statistics page.
+    Http,
+}
+
+/// Which section a proxy came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProxyKind {
+    /// `frontend`.
+    Frontend,
+    /// `backend`.
+    Backend,
+    /// `listen`: both.
+    Listen,
+}
+
+/// One `frontend`, `backend` or `listen` section with its defaults folded in.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Name, ASCII.
+    pub name: String,
+    /// Id, explicit or given in order from 2 (as haproxy's: see `show stat`, column iid).
+    pub id: u32,
+    /// Which section.
+    pub kind: ProxyKind,
+    /// TCP or HTTP.
+    pub mode: Mode,
+    /// `disabled`.
+    pub disabled: bool,
+    /// `description`.
+    pub description: Option<String>,
+    /// Time limits; each `None` means none.
+    pub timeouts: Timeouts,
+    /// `log` lines, with `log global` replaced by the process's.
+    pub logs: Vec<LogTarget>,
+    /// `log-tag`.
+    pub log_tag: Option<String>,
+    /// Which line a session gets.
+    pub session_log: SessionLog,
+    /// `option dontlognull`.
+    pub dont_log_null: bool,
+    /// `option dontlog-normal`.
+    pub dont_log_normal: bool,
+    /// `option log-separate-errors`.
+    pub log_separate_errors: bool,
+    /// `option logasap`.
+    pub log_asap: bool,
+    /// The client side, for `frontend` and `listen`.
+    pub frontend: Option<Frontend>,
+    /// The server side, for `backend` and `listen`.
+    pub backend: Option<Backend>,
+    /// `stats enable` and its companions.
+    pub stats: Option<StatsPage>,
+    /// The section line.
+    pub span: Span,
+}
+
+/// Time limits of a proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the keywords'")]
+pub struct Timeouts {
+    pub client: Option<Millis>,
+    pub client_fin: Option<Millis>,
+    pub connect: Option<Millis>,
+    pub server: Option<Millis>,
+    pub server_fin: Option<Millis>,
+    pub queue: Option<Millis>,
+    pub check: Option<Millis>,
+    pub tunnel: Option<Millis>,
+    pub http_request: Option<Millis>,
+    pub http_keep_alive: Option<Millis>,
+    pub tarpit: Option<Millis>,
+}
+
+/// The client side of a proxy.
+#[derive(Debug, Clone, Default)]
+pub struct Frontend {
+    /// All addresses.
+    pub binds: Vec<Bind>,
+    /// Connections at once.
+    pub maxconn: Option<u32>,
+    /// `backlog`.
+    pub backlog: Option<u32>,
+    /// `default_backend`; a `listen` without one is its own backend.
+    pub default_backend: Option<ProxyIx>,
+    /// Keep-alive probes on the client side.
+    pub keep_alive: KeepAlive,
+    /// `option nolinger` as it acts on the client side.
+    pub nolinger: bool,
+    /// `rate-limit sessions`; 0: none.
+    pub rate_limit: u32,
+}
+
+/// TCP keep-alive of one side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// `option tcpka`, `clitcpka` or `srvtcpka`.
+    pub on: bool,
+    /// Probes before giving up.
+    pub count: Option<u32>,
+    /// Idle time before the first probe, in seconds.
+    pub idle: Option<u32>,
+    /// Time between probes, in seconds.
+    pub interval: Option<u32>,
+}
+
+/// When the kernel may move bytes without showing them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Splice {
+    /// `option splice-request` (or automatic choice).
+    pub request: bool,
+    /// `option splice-response` (or automatic choice).
+    pub response: bool,
+    /// `option splice-auto`.
+    pub auto: bool,
+}
+
+/// `option redispatch [N]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Redispatch {
+    /// Off.
+    #[default]
+    Never,
+    /// At the last retry (the plain option, and -1).
+    Last,
+    /// At every N-th retry.
+    Every(u32),
+    /// At the N-th retry counted from the last.
+    FromLast(u32),
+}
+
+/// How a backend chooses a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the names are the keywords'")]
+pub enum Balance {
+    #[default]
+    RoundRobin,
+    StaticRr,
+    LeastConn,
+    First,
+    Source,
+    /// `random(n)`: the best of n draws; default 2.
+    Random(u32),
+}
+
+/// The server side of a proxy.
+#[derive(Debug, Clone, Default)]
+pub struct Backend {
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// All servers; [`super::ServerIx`] counts here.
+    pub servers: Vec<Server>,
+    /// `fullconn`.
+    pub fullconn: Option<u32>,
+    /// `retries`; default 3.
+    pub retries: u32,
+    /// `option redispatch`.
+    pub redispatch: Redispatch,
+    /// `option allbackups`.
+    pub all_backups: bool,
+    /// `option abortonclose`.
+    pub abort_on_close: bool,
+    /// `option nolinger` as it acts on the server side.
+    pub nolinger: bool,
+    /// Keep-alive probes on the server side.
+    pub keep_alive: KeepAlive,
+    /// `option splice-*`.
+    pub splice: Splice,
+    /// `option log-health-checks`.
+    pub log_health_checks: bool,
+}

@@ -1,0 +1,139 @@
+//! Servers and their health checks.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::ProxyIx;
+use crate::text::Span;
+use crate::units::{Millis, Weight};
+
+/// Index of a server in its backend's [`super::Backend::servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerIx(pub u32);
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ServerAddress {
+    /// TCP over IPv4 or IPv6.
+    Inet(SocketAddr),
+    /// A unix stream socket's path.
+    Unix(PathBuf),
+    /// An abstract unix stream socket.
+    Abstract(Vec<u8>),
+    /// The address is not known yet (`init-addr none`): the server starts in maintenance.
+    Unresolved {
+        /// The name that did not resolve.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// One `server` line with `default-server` folded in.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Name, ASCII.
+    pub name: String,
+    /// Id, explicit or given in order from 1.
+    pub id: u32,
+    /// Where it is.
+    pub address: ServerAddress,
+    /// Share of the traffic.
+    pub weight: Weight,
+    /// Used only when no other server is usable.
+    pub backup: bool,
+    /// `disabled`: starts in maintenance.
+    pub disabled: bool,
+    /// Sessions at once; 0: no limit.
+    pub maxconn: u32,
+    /// `minconn`; 0: no dynamic limit.
+    pub minconn: u32,
+    /// Sessions that may wait for it; 0: no limit.
+    pub maxqueue: u32,
+    /// `slowstart`.
+    pub slowstart: Option<Millis>,
+    /// `check` and its companions; `None`: no check.
+    pub check: Option<Check>,
+    /// `track [backend/]server`.
+    pub track: Option<TrackRef>,
+    /// `on-marked-down`.
+    pub on_marked_down: MarkedDown,
+    /// `on-marked-up`.
+    pub on_marked_up: MarkedUp,
+    /// `source`: the local address to connect from.
+    pub source: Option<SourceAddress>,
+    /// `init-addr`, in order.
+    pub init_addr: Vec<InitAddr>,
+    /// The line to blame.
+    pub span: Span,
+}
+
+/// A server whose state another one follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackRef {
+    /// The backend.
+    pub proxy: ProxyIx,
+    /// The server in it.
+    pub server: ServerIx,
+}
+
+/// A plain TCP health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Time between checks; default 2 s.
+    pub inter: Millis,
+    /// Time between checks while the state is changing.
+    pub fastinter: Option<Millis>,
+    /// Time between checks while the server is down.
+    pub downinter: Option<Millis>,
+    /// Passed checks until the server is up; default 2.
+    pub rise: u32,
+    /// Failed checks until the server is down; default 3.
+    pub fall: u32,
+    /// `addr`: checked instead of the server's own address.
+    pub addr: Option<IpAddr>,
+    /// `port`: checked instead of the server's own port.
+    pub port: Option<u16>,
+}
+
+/// What happens to sessions when their server goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MarkedDown {
+    /// They go on.
+    #[default]
+    Keep,
+    /// They are shut down.
+    ShutdownSessions,
+}
+
+/// What happens to a backup server's sessions when a server comes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MarkedUp {
+    /// They go on.
+    #[default]
+    Keep,
+    /// Sessions of backup servers are shut down.
+    ShutdownBackupSessions,
+}
+
+/// `source`: the local address of connections to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceAddress {
+    /// Address; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Network device to bind to.
+    pub interface: Option<String>,
+}
+
+/// One way to find a server's first address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitAddr {
+    /// From the server state file.
+    Last,
+    /// From libc's resolver.
+    Libc,
+    /// Start without one, in maintenance.
+    None,
+    /// This address.
+    Ip(IpAddr),
+}
