@@ -1,1 +1,21 @@
-//! pool
+//! What a running configuration knows: loads, health, queues, counters.
+//!
+//! Decides which server gets a session and what a check's verdict changes. Knows no clock, no socket and no
+//! runtime: moments, randomness and wakers are passed in. `engine` and `report` meet in the types here.
+//!
+//! Entry points: [`Pool`], [`BackState::assign`], [`BackState::release`], [`BackState::report_check`].
+//! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
+//! session starts or ends and never per message; counters are relaxed atomics.
+
+mod backend;
+pub mod counters;
+pub mod health;
+mod ports;
+mod record;
+mod state;
+
+pub use backend::{Assignment, BackState, Demand, QueueTicket};
+pub use health::{Admin, CheckResult, CheckStatus, Event, ServerStatus};
+pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
+pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
+pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};

@@ -1,0 +1,116 @@
+//! The traits by which `engine` and `report` use each other without knowing each other.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use super::{Cause, HttpRecord, SessionRecord};
+use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx};
+
+/// Where log lines go. `report` implements it, `engine` calls it; a call never blocks.
+pub trait Journal: Send + Sync {
+    /// A connection was accepted on a proxy without `option *log`: the default short line.
+    fn accepted(&self, record: &SessionRecord);
+    /// A session ended.
+    fn session(&self, record: &SessionRecord);
+    /// A request of the statistics page was answered.
+    fn request(&self, record: &HttpRecord);
+    /// Something happened to a proxy or server. Goes to the proxy's (or the process's) targets, and to stderr while
+    /// the process is in the foreground and not quiet.
+    fn event(&self, proxy: Option<ProxyIx>, level: Level, message: &str);
+    /// Lines that could not be sent since the start.
+    fn lost(&self) -> u64;
+}
+
+/// A request for a statistics page.
+pub struct PageRequest<'a> {
+    /// The proxy it came in on.
+    pub proxy: ProxyIx,
+    /// `GET`, `HEAD`, `POST`…
+    pub method: &'a str,
+    /// Path and query as received.
+    pub target: &'a str,
+    /// Looks a header up by its lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<&'a [u8]>,
+    /// Body, at most what a form needs (16 KiB).
+    pub body: &'a [u8],
+    /// The client.
+    pub client: Option<SocketAddr>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageReply {
+    /// Status code.
+    pub status: u16,
+    /// Headers besides `Content-Length` and `Connection`.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// The statistics page. `report` implements it, `engine` serves it.
+pub trait Page: Send + Sync {
+    /// Answers one request; `None`: not a request for the page of this proxy.
+    fn answer(&self, request: &PageRequest<'_>) -> Option<PageReply>;
+}
+
+/// What a runtime command answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// Text, without the blank line that ends a reply.
+    Text(String),
+    /// The session ends.
+    Quit,
+    /// From now on the session is interactive, or no longer.
+    Prompt,
+    /// The session's idle time limit in seconds from now on.
+    Timeout(u32),
+    /// The listening sockets, in the format of `_getsocks`.
+    Sockets,
+}
+
+/// The runtime commands. `report` implements it, `engine` serves it.
+pub trait Commands: Send + Sync {
+    /// Runs one command (the text between separators) with these rights.
+    fn run(&self, command: &str, level: AdminLevel) -> Reply;
+}
+
+/// Which sessions to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// All sessions of a server.
+    Server(ProxyIx, ServerIx),
+    /// All sessions on backup servers of a backend.
+    Backups(ProxyIx),
+    /// One session by its number.
+    Session(u64),
+    /// All of a frontend.
+    Frontend(ProxyIx),
+}
+
+/// One live session, as a list shows it.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    /// Number, unique in the process.
+    pub id: u64,
+    /// What its log line would say now.
+    pub record: SessionRecord,
+    /// Thread that owns it.
+    pub thread: u32,
+}
+
+/// What can be done to a running engine. `engine` implements it; `report` and `process` call it.
+pub trait Control: Send + Sync {
+    /// Ends sessions; they are logged with `cause`.
+    fn close(&self, which: Closing, cause: Cause);
+    /// Stops accepting on a frontend (or all) without touching sockets that another process may share.
+    fn pause(&self, frontend: Option<ProxyIx>);
+    /// Accepts again.
+    fn resume(&self, frontend: Option<ProxyIx>);
+    /// Closes the listeners; returns at once. The engine ends when the last session has ended.
+    fn soft_stop(&self);
+    /// Ends everything now.
+    fn hard_stop(&self);
+    /// Copies of all listening sockets, for a process that takes over.
+    fn listeners(&self) -> std::io::Result<Vec<OwnedFd>>;
+}

@@ -1,0 +1,143 @@
+//! What is remembered of one session for its log line and the counters.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use crate::ir::{ProxyIx, ServerIx};
+
+/// The other end of a client connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// TCP.
+    Inet(SocketAddr),
+    /// A unix socket; the number is the listener's id, as haproxy prints it (`unix:1`).
+    Unix(u32),
+}
+
+/// First letter of a termination state: who or what ended the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Cause {
+    /// Both sides ended it normally.
+    #[default]
+    Normal = b'-',
+    /// The client aborted or reset.
+    Client = b'C',
+    /// The server aborted, reset or refused.
+    Server = b'S',
+    /// The proxy refused it.
+    Proxy = b'P',
+    /// Served by the proxy itself (statistics).
+    Local = b'L',
+    /// A resource was exhausted.
+    Resource = b'R',
+    /// An internal error.
+    Internal = b'I',
+    /// Cut because its server went down.
+    Down = b'D',
+    /// Cut because a server came up and it was on a backup.
+    Up = b'U',
+    /// Cut by an administrator.
+    Killed = b'K',
+    /// The client's time ran out.
+    ClientTimeout = b'c',
+    /// The server's time ran out.
+    ServerTimeout = b's',
+}
+
+/// Second letter of a termination state: what the session was doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Phase {
+    /// Done.
+    #[default]
+    Done = b'-',
+    /// Waiting for the client's request.
+    Request = b'R',
+    /// Waiting in a queue.
+    Queue = b'Q',
+    /// Connecting to the server.
+    Connect = b'C',
+    /// Waiting for the server's headers.
+    Headers = b'H',
+    /// Moving data.
+    Data = b'D',
+    /// Sending the last data to the client.
+    Last = b'L',
+    /// Held in a tarpit.
+    Tarpit = b'T',
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Termination {
+    /// Who or what.
+    pub cause: Cause,
+    /// While doing what.
+    pub phase: Phase,
+}
+
+/// Durations of a session in milliseconds; `None` where the session did not come so far (logged as -1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timers {
+    /// Waiting in queues (Tw).
+    pub queue: Option<u32>,
+    /// Connecting (Tc).
+    pub connect: Option<u32>,
+    /// From accept to the end (Tt).
+    pub total: u32,
+}
+
+/// One ended session.
+#[derive(Debug, Clone)]
+pub struct SessionRecord {
+    /// The client.
+    pub client: Peer,
+    /// The address it connected to.
+    pub local: Option<SocketAddr>,
+    /// When it was accepted.
+    pub accepted: SystemTime,
+    /// The frontend.
+    pub frontend: ProxyIx,
+    /// The backend, if one was chosen.
+    pub backend: ProxyIx,
+    /// The server, if one was chosen.
+    pub server: Option<ServerIx>,
+    /// Durations.
+    pub timers: Timers,
+    /// Bytes from server to client (what haproxy logs as bytes_read).
+    pub bytes_out: u64,
+    /// Bytes from client to server.
+    pub bytes_in: u64,
+    /// How it ended.
+    pub termination: Termination,
+    /// Sessions of the process when this one was logged.
+    pub process_sessions: u32,
+    /// Sessions of the frontend.
+    pub frontend_sessions: u32,
+    /// Sessions of the backend.
+    pub backend_sessions: u32,
+    /// Sessions of the server.
+    pub server_sessions: u32,
+    /// Connection attempts that were repeated.
+    pub retries: u32,
+    /// Whether a retry went to another server: logged as `+` before the retries.
+    pub redispatched: bool,
+    /// Sessions before it in the server's queue.
+    pub server_queue: u32,
+    /// Sessions before it in the backend's queue.
+    pub backend_queue: u32,
+}
+
+/// One answered request of the statistics page.
+#[derive(Debug, Clone)]
+pub struct HttpRecord {
+    /// The connection's part.
+    pub session: SessionRecord,
+    /// Status code; 0 when none was sent.
+    pub status: u16,
+    /// Request line as received, or `<BADREQ>`.
+    pub request: String,
+    /// Time to receive the request, ms.
+    pub request_time: Option<u32>,
+}

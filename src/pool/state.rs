@@ -1,0 +1,194 @@
+//! The state of a process, its proxies, listeners and servers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+use super::counters::{Counter, Gauge, Rate};
+use super::{BackState, health::HealthCell};
+use crate::ir::{Config, ProxyIx};
+use crate::units::Tick;
+
+/// The state of one running configuration.
+#[derive(Debug)]
+pub struct Pool {
+    /// What runs.
+    pub config: Arc<Config>,
+    /// By [`ProxyIx`].
+    pub proxies: Box<[ProxyState]>,
+    /// Of the whole process.
+    pub process: ProcessState,
+}
+
+impl Pool {
+    /// The state of a configuration in which nothing has happened yet.
+    pub fn new(config: Arc<Config>, now: Tick) -> Self {
+        let proxies = config
+            .proxies
+            .iter()
+            .map(|proxy| ProxyState {
+                front: proxy.frontend.as_ref().map(|front| FrontState::new(proxy.disabled, front)),
+                back: proxy.backend.as_ref().map(|back| BackState::new(back, now)),
+            })
+            .collect();
+        Self { config, proxies, process: ProcessState { started: now, ..ProcessState::default() } }
+    }
+
+    /// The client side of a proxy.
+    pub fn front(&self, proxy: ProxyIx) -> Option<&FrontState> {
+        self.proxies.get(proxy.0 as usize)?.front.as_ref()
+    }
+
+    /// The server side of a proxy.
+    pub fn back(&self, proxy: ProxyIx) -> Option<&BackState> {
+        self.proxies.get(proxy.0 as usize)?.back.as_ref()
+    }
+}
+
+/// The state of one proxy.
+#[derive(Debug)]
+pub struct ProxyState {
+    /// Its client side.
+    pub front: Option<FrontState>,
+    /// Its server side.
+    pub back: Option<BackState>,
+}
+
+/// Figures of the whole process.
+#[derive(Debug, Default)]
+pub struct ProcessState {
+    /// When it started.
+    pub started: Tick,
+    /// Client connections at once, and the most there were.
+    pub connections: Gauge,
+    /// The limit on them in force; 0: none.
+    pub maxconn: AtomicU32,
+    /// Client connections ever.
+    pub connections_total: Counter,
+    /// Connections per second.
+    pub connection_rate: Rate,
+    /// Sessions per second.
+    pub session_rate: Rate,
+    /// Requests of the statistics page and commands ever.
+    pub requests_total: Counter,
+    /// Bytes sent.
+    pub bytes_out: Counter,
+    /// Bytes moved by splice.
+    pub bytes_spliced: Counter,
+    /// Whether the process is stopping.
+    pub stopping: AtomicBool,
+    /// Serving threads.
+    pub threads: AtomicU32,
+}
+
+/// The client side of a proxy.
+#[derive(Debug, Default)]
+pub struct FrontState {
+    /// Sessions at once (scur, smax).
+    pub sessions: Gauge,
+    /// Sessions ever (stot).
+    pub sessions_total: Counter,
+    /// Connections ever (conn_tot).
+    pub connections_total: Counter,
+    /// Sessions per second (rate, rate_max).
+    pub session_rate: Rate,
+    /// Connections per second (conn_rate, conn_rate_max).
+    pub connection_rate: Rate,
+    /// Bytes from clients (bin).
+    pub bytes_in: Counter,
+    /// Bytes to clients (bout).
+    pub bytes_out: Counter,
+    /// Requests that were no HTTP (ereq).
+    pub request_errors: Counter,
+    /// HTTP requests (req_tot) per second and ever.
+    pub request_rate: Rate,
+    /// HTTP requests ever.
+    pub requests_total: Counter,
+    /// HTTP answers by class: 1xx to 5xx, other.
+    pub answers: [Counter; 6],
+    /// Sessions at once that are allowed (slim); 0: none.
+    pub maxconn: AtomicU32,
+    /// Not accepting by order.
+    pub paused: AtomicBool,
+    /// `disabled`, or stopped for good.
+    pub stopped: AtomicBool,
+    /// One per address.
+    pub listeners: Box<[ListenerState]>,
+}
+
+impl FrontState {
+    fn new(disabled: bool, front: &crate::ir::Frontend) -> Self {
+        Self {
+            maxconn: AtomicU32::new(front.maxconn.unwrap_or(0)),
+            stopped: AtomicBool::new(disabled),
+            listeners: front.binds.iter().map(|_| ListenerState::default()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// One listening address.
+#[derive(Debug, Default)]
+pub struct ListenerState {
+    /// Connections at once.
+    pub sessions: Gauge,
+    /// Connections ever.
+    pub sessions_total: Counter,
+    /// Bytes from clients.
+    pub bytes_in: Counter,
+    /// Bytes to clients.
+    pub bytes_out: Counter,
+}
+
+/// One server: counters, and the state that its checks and administrators give it.
+#[derive(Debug)]
+pub struct ServerState {
+    /// Sessions at once (scur, smax).
+    pub sessions: Gauge,
+    /// Sessions waiting for it (qcur, qmax).
+    pub queue: Gauge,
+    /// Sessions ever (stot).
+    pub sessions_total: Counter,
+    /// Sessions per second.
+    pub session_rate: Rate,
+    /// Sessions given by balancing (lbtot).
+    pub picked_total: Counter,
+    /// Bytes to the server (bin).
+    pub bytes_in: Counter,
+    /// Bytes from it (bout).
+    pub bytes_out: Counter,
+    /// Connections that failed (econ).
+    pub connect_errors: Counter,
+    /// Answers that failed (eresp).
+    pub response_errors: Counter,
+    /// Connection attempts that were repeated (wretr).
+    pub retries: Counter,
+    /// Sessions that went elsewhere instead (wredis).
+    pub redispatches: Counter,
+    /// Transfers aborted by the client (cli_abrt).
+    pub client_aborts: Counter,
+    /// Transfers aborted by the server (srv_abrt).
+    pub server_aborts: Counter,
+    /// Tick of the last session, in milliseconds; 0: none yet.
+    pub last_session: Counter,
+    /// Queue, connect and total time of the last 1024 sessions, in milliseconds (qtime, ctime, ttime).
+    pub times: Times,
+    /// Health, administrative state, weight; published for readers without a lock.
+    pub health: HealthCell,
+}
+
+/// Sums over a sliding window of sessions; the owner of the algorithm is `counters`.
+#[derive(Debug, Default)]
+pub struct Times {
+    /// Queue time.
+    pub queue: Counter,
+    /// Connect time.
+    pub connect: Counter,
+    /// Total time.
+    pub total: Counter,
+    /// Longest queue time.
+    pub queue_max: AtomicU32,
+    /// Longest connect time.
+    pub connect_max: AtomicU32,
+    /// Longest total time.
+    pub total_max: AtomicU32,
+}
