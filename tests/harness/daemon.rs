@@ -1,0 +1,128 @@
+//! A proxy in the background, as users run it: `-D -p PIDFILE`, reloaded by `-sf $(cat PIDFILE)`.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use nix::sys::signal::Signal;
+
+use super::process::{alive, send};
+use super::program::Program;
+use super::proxy::doors;
+use super::wait;
+
+/// A daemon and its old generations; all are killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    program: Program,
+    config: PathBuf,
+    pidfile: PathBuf,
+    folder: tempfile::TempDir,
+    generations: Vec<u32>,
+    /// What `-f … -p … -D` printed when it was started.
+    pub started: Output,
+}
+
+impl Daemon {
+    /// Starts `program -f FILE -p PIDFILE -D` and waits until what it binds listens.
+    ///
+    /// # Panics
+    /// With what it printed when it does not return 0.
+    #[track_caller]
+    pub fn start(program: &Program, config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(program, config, folder)
+    }
+
+    /// [`Daemon::start`] in a folder of the caller's, to which the configuration may refer.
+    #[track_caller]
+    pub fn start_in(program: &Program, config: &str, folder: tempfile::TempDir) -> Self {
+        let path = folder.path().join("haproxy.cfg");
+        let pidfile = folder.path().join("haproxy.pid");
+        std::fs::write(&path, config).expect("the configuration is written");
+        let started = run(program, &path, &pidfile, &["-D"], &folder.path().join("start.out"));
+        assert!(started.status.success(), "-D returned {}: {}", started.status, text(&started));
+        let mut daemon = Self { program: program.clone(), config: path, pidfile, folder, generations: vec![], started };
+        daemon.note();
+        let doors = doors(config);
+        wait::until_true("the daemon to listen", || doors.iter().all(super::proxy::Door::open));
+        daemon
+    }
+
+    /// The serving process, from the pidfile.
+    ///
+    /// # Panics
+    /// When the pidfile does not hold one number.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(&self.pidfile).expect("the pidfile");
+        text.trim().parse().unwrap_or_else(|_| panic!("the pidfile holds {text:?}"))
+    }
+
+    /// Every process id that was ever in the pidfile and still lives.
+    pub fn living(&self) -> Vec<u32> {
+        self.generations.iter().copied().filter(|pid| alive(*pid)).collect()
+    }
+
+    /// Replaces the configuration file; [`Daemon::reload`] makes it count.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, config: &str) {
+        std::fs::write(&self.config, config).expect("the configuration is written");
+    }
+
+    /// `haproxy -f FILE -p PIDFILE -sf $(cat PIDFILE)` and what it printed.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[track_caller]
+    pub fn reload(&mut self) -> Output {
+        let old = self.pid().to_string();
+        let out = run(
+            &self.program,
+            &self.config,
+            &self.pidfile,
+            &["-D", "-sf", &old],
+            &self.folder.path().join("reload.out"),
+        );
+        self.note();
+        out
+    }
+
+    /// The folder with configuration and pidfile.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn note(&mut self) {
+        let pid = self.pid();
+        if !self.generations.contains(&pid) {
+            self.generations.push(pid);
+        }
+    }
+}
+
+/// Output goes to a file, not to a pipe: a daemon that kept it open would make `output()` wait for its end.
+fn run(program: &Program, config: &Path, pidfile: &Path, args: &[&str], output: &Path) -> Output {
+    let file = std::fs::File::create(output).expect("an output file");
+    let twin = file.try_clone().expect("a second handle");
+    let mut command = program.command();
+    command.arg("-f").arg(config).arg("-p").arg(pidfile).args(args).stdout(file).stderr(twin);
+    let status = command.status().expect("the program runs");
+    Output { status, stdout: Vec::new(), stderr: std::fs::read(output).expect("its output") }
+}
+
+/// Both streams as text.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.generations
+            .extend(std::fs::read_to_string(&self.pidfile).ok().and_then(|text| text.trim().parse::<u32>().ok()));
+        for pid in &self.generations {
+            send(*pid, Signal::SIGKILL);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What the integration tests share: both programs, free addresses, processes that end with their test, tiny
+//! clients and servers, log receivers and waiting for conditions.
+//!
+//! Knows haproxy's command line and the Debian programs around it; knows nothing of baton's library, so every
+//! test that uses it holds for the original too (`BATON_UNDER_TEST=ours|theirs`). Nothing here sleeps as a way to
+//! synchronise: [`wait::until`] polls a condition and fails with its name.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+
+pub mod backends;
+pub mod client;
+pub mod daemon;
+pub mod logs;
+pub mod ports;
+pub mod process;
+pub mod program;
+pub mod proxy;
+pub mod services;
+pub mod stats;
+pub mod wait;

@@ -1,0 +1,44 @@
+//! Waiting for a condition with a deadline; the only place of the tests that lets time pass.
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that normally takes milliseconds: generous, for a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often a condition is looked at.
+const STEP: Duration = Duration::from_millis(4);
+
+/// Waits until `probe` gives a value.
+///
+/// # Panics
+/// After [`PATIENCE`], naming `what` was waited for.
+#[track_caller]
+pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, probe)
+}
+
+/// [`until`] with a limit of its own, for what may take long or must be quick.
+///
+/// # Panics
+/// After `limit`, naming `what` was waited for.
+#[track_caller]
+pub fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(start.elapsed() < limit, "waited {limit:?} in vain for {what}");
+        #[expect(clippy::disallowed_methods, reason = "between two looks at a condition, nowhere else")]
+        std::thread::sleep(STEP);
+    }
+}
+
+/// Waits until `probe` is true.
+///
+/// # Panics
+/// After [`PATIENCE`], naming `what` was waited for.
+#[track_caller]
+pub fn until_true(what: &str, mut probe: impl FnMut() -> bool) {
+    until(what, || probe().then_some(()));
+}
