@@ -225,8 +225,9 @@ fn tokio_and_clocks_stay_where_they_belong() {
             if line.contains("tokio::") && !TOKIO.contains(&module) {
                 problems.push(format!("{}:{number}: tokio in {module}", file.path));
             }
-            let clock =
-                ["Instant::now", "SystemTime::now", "clock_gettime", ".elapsed()"].iter().any(|word| line.contains(word));
+            let clock = ["Instant::now", "SystemTime::now", "clock_gettime", ".elapsed()"]
+                .iter()
+                .any(|word| line.contains(word));
             if clock && CLOCKLESS.contains(&module) {
                 problems.push(format!("{}:{number}: {module} reads a clock", file.path));
             }
