@@ -5,10 +5,12 @@
 
 mod diagnostic;
 mod render;
+mod show;
 mod source;
 mod world;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use render::{Banner, render};
+pub use show::show;
 pub use source::{FileId, SourceFile, SourceMap, Span};
 pub use world::World;

@@ -23,6 +23,14 @@ pub trait World {
     fn group(&self, name: &str) -> Option<u32>;
     /// Whether `-vv` lists a feature with a plus.
     fn feature(&self, name: &str) -> bool;
+    /// Whether an option of the running process is on (`enabled(SPLICE)`): names as in manual §2.4 of 3.x.
+    fn enabled(&self, option: &str) -> bool {
+        matches!(option, "EPOLL" | "SPLICE" | "GETADDRINFO" | "REUSEPORT")
+    }
+    /// Name and OpenSSL-compatible version of the TLS library; `None` when built without TLS.
+    fn tls_library(&self) -> Option<(String, String)> {
+        None
+    }
     /// The name of this host.
     fn hostname(&self) -> String;
     /// How many processors this process may use.
