@@ -26,6 +26,8 @@ pub struct Facility(pub u8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are haproxy's")]
 pub enum LogFormat {
+    /// No `format`: rfc3164 if the process has a `log-send-hostname`, else `local`.
+    Unset,
     Rfc3164,
     Rfc5424,
     Local,
@@ -54,7 +56,7 @@ pub enum LogProtocol {
 pub struct LogTarget {
     /// Where to.
     pub to: LogProtocol,
-    /// `format`; default rfc3164, for a descriptor too.
+    /// `format`; [`LogFormat::Unset`] without one, for a descriptor too.
     pub format: LogFormat,
     /// `len`: longest line in bytes; default 1024.
     pub max_len: u32,

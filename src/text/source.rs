@@ -3,11 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 /// Number of a file in its [`SourceMap`], in the order in which files were read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct FileId(pub u16);
 
 /// A stretch of one line of one file. Lines and columns count from 1 and 0, columns in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The default (line 0) is no place: for values that no text stands behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Span {
     /// The file.
     pub file: FileId,

@@ -1,0 +1,219 @@
+//! Log lines: which session gets one, what it says and where it goes.
+//!
+//! Never waits and allocates nothing per line: text is built in a buffer of the thread, sent without blocking, and
+//! what cannot be sent is counted. Knows no session, only records. Entry point: [`Log::open`].
+
+mod date;
+mod frame;
+mod line;
+mod target;
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use crate::ir::{Config, Level, LogTarget, Proxy, ProxyIx, SessionLog};
+use crate::pool::{Cause, HttpRecord, Journal, SessionRecord};
+use frame::Framing;
+use target::{Sink, Sockets};
+
+/// What a journal needs to know of its process.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The program's name as it was started: the default `log-tag`.
+    pub tag: String,
+    /// The host's name, for `log-send-hostname` without an argument.
+    pub hostname: String,
+    /// Whether events are copied to standard error: in the foreground and not quiet.
+    pub echo: bool,
+    /// Seconds that local time is ahead of UTC at a moment: `sys::local_offset`.
+    pub local_offset: fn(i64) -> i32,
+}
+
+/// Why a log target cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// No UDP socket can be had.
+    #[error("cannot open a UDP socket for logs: {0}")]
+    Udp(io::Error),
+    /// No unix datagram socket can be had, or its name is too long.
+    #[error("cannot open a unix socket for logs: {0}")]
+    Unix(io::Error),
+    /// The process has no such descriptor.
+    #[error("cannot log to fd@{fd}: {why}")]
+    Descriptor {
+        /// Its number.
+        fd: i32,
+        /// What the system says.
+        why: io::Error,
+    },
+}
+
+/// The targets of a proxy or of the process.
+type Targets = Box<[(LogTarget, Sink)]>;
+
+/// The journal of a process.
+pub struct Log {
+    config: Arc<Config>,
+    env: Surroundings,
+    hostname: Option<String>,
+    sockets: Sockets,
+    global: Targets,
+    proxies: Box<[Targets]>,
+    echo: AtomicBool,
+    lost: AtomicU64,
+    /// Set when the first line was lost and said so.
+    complained: AtomicBool,
+}
+
+thread_local! {
+    /// The message, and the message in its frame.
+    static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+impl Log {
+    /// Opens all targets. Call it before a chroot; `copy` duplicates an inherited descriptor for `fd@N`.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a unix socket that nobody listens on is none.
+    pub fn open(
+        config: Arc<Config>,
+        env: Surroundings,
+        copy: &dyn Fn(i32) -> io::Result<OwnedFd>,
+    ) -> Result<Self, OpenError> {
+        (env.local_offset)(0); // reads the zone file while it can be reached
+        let all = config.global.logs.iter().chain(config.proxies.iter().flat_map(|proxy| &proxy.logs));
+        let sockets = Sockets::open(all.map(|log| &log.to))?;
+        let opened = |logs: &[LogTarget]| -> Result<Targets, OpenError> {
+            logs.iter().map(|log| Ok((log.clone(), target::open(&log.to, copy)?))).collect()
+        };
+        let global = opened(&config.global.logs)?;
+        let proxies = config.proxies.iter().map(|proxy| opened(&proxy.logs)).collect::<Result<_, _>>()?;
+        let hostname = config.global.log_send_hostname.clone().map(|name| name.unwrap_or_else(|| env.hostname.clone()));
+        let (echo, lost) = (AtomicBool::new(env.echo), AtomicU64::new(0));
+        Ok(Self { config, env, hostname, sockets, global, proxies, echo, lost, complained: AtomicBool::new(false) })
+    }
+
+    /// Whether events are copied to standard error from now on; a daemon turns it off.
+    pub fn set_echo(&self, on: bool) {
+        self.echo.store(on, Relaxed);
+    }
+
+    fn proxy(&self, ix: ProxyIx) -> Option<&Proxy> {
+        self.config.proxies.get(ix.0 as usize)
+    }
+
+    /// Builds a message and sends it to the targets of a proxy, or of the process.
+    fn publish(&self, proxy: Option<ProxyIx>, level: Level, build: impl FnOnce(&mut Vec<u8>)) {
+        let targets = match proxy {
+            Some(ix) => self.proxies.get(ix.0 as usize),
+            None => Some(&self.global),
+        };
+        let Some(targets) = targets.filter(|targets| !targets.is_empty()) else { return };
+        let own_tag = proxy.and_then(|ix| self.proxy(ix)?.log_tag.as_deref());
+        let tag = own_tag.or(self.config.global.log_tag.as_deref()).unwrap_or(&self.env.tag);
+        BUFFERS.with_borrow_mut(|(message, framed)| {
+            message.clear();
+            build(message);
+            let now = SystemTime::now();
+            for (target, sink) in targets {
+                let Some(level) = frame::level_on(target, level) else { continue };
+                let framing = Framing { env: &self.env, hostname: self.hostname.as_deref(), tag, level, now };
+                // For a descriptor the limit includes the line feed; a datagram has it on top (observed).
+                let feed = usize::from(matches!(sink, Sink::Standard(_) | Sink::Descriptor(_)));
+                let limit = (target.max_len as usize).saturating_sub(feed);
+                frame::frame(framed, target, &framing, message, limit);
+                if let Err(error) = self.sockets.send(sink, framed) {
+                    self.miss(target, &error);
+                }
+            }
+        });
+    }
+
+    fn miss(&self, target: &LogTarget, error: &io::Error) {
+        self.lost.fetch_add(1, Relaxed);
+        let full = error.kind() == io::ErrorKind::WouldBlock;
+        if !full && self.echo.load(Relaxed) && !self.complained.swap(true, Relaxed) {
+            target::echo(&format!(
+                "[ALERT]    ({}) : a log line could not be sent to {:?}: {error}. Further losses are only counted.\n",
+                std::process::id(),
+                target.to
+            ));
+        }
+    }
+
+    /// Level of a session's line; `None`: it gets no line.
+    fn judge(&self, record: &SessionRecord, status: Option<u16>) -> Option<(SessionLog, Level)> {
+        let proxy = self.proxy(record.frontend)?;
+        if proxy.dont_log_null && record.bytes_in == 0 {
+            return None;
+        }
+        let normal = matches!(record.termination.cause, Cause::Normal | Cause::Local)
+            && record.retries == 0
+            && !record.redispatched
+            && status.is_none_or(|status| status < 500);
+        if normal && proxy.dont_log_normal {
+            return None;
+        }
+        let level = if !normal && proxy.log_separate_errors { Level::Err } else { Level::Info };
+        Some((proxy.session_log, level))
+    }
+}
+
+impl Journal for Log {
+    fn accepted(&self, record: &SessionRecord) {
+        if self.proxy(record.frontend).is_some_and(|proxy| proxy.session_log == SessionLog::Default) {
+            self.publish(Some(record.frontend), Level::Info, |out| line::connect(out, &self.config, record));
+        }
+    }
+
+    fn session(&self, record: &SessionRecord) {
+        let Some((kind, level)) = self.judge(record, None) else { return };
+        if kind != SessionLog::Default {
+            self.publish(Some(record.frontend), level, |out| line::tcp(out, &self.config, &self.env, record));
+        }
+    }
+
+    fn request(&self, record: &HttpRecord) {
+        let Some((kind, level)) = self.judge(&record.session, Some(record.status)) else { return };
+        let to = Some(record.session.frontend);
+        match kind {
+            SessionLog::Default => {}
+            SessionLog::Tcp => {
+                self.publish(to, level, |out| line::tcp(out, &self.config, &self.env, &record.session));
+            }
+            SessionLog::Http => self.publish(to, level, |out| line::http(out, &self.config, &self.env, record)),
+        }
+    }
+
+    fn event(&self, proxy: Option<ProxyIx>, level: Level, message: &str) {
+        self.publish(proxy, level, |out| out.extend_from_slice(message.as_bytes()));
+        if self.echo.load(Relaxed) {
+            // Whatever the level, standard error knows two words: only an emergency is an alert there (observed).
+            let word = if level == Level::Emerg { "[ALERT]   " } else { "[WARNING] " };
+            let message = quoted(message);
+            target::echo(&format!("{word} ({}) : {message}\n", std::process::id()));
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
+    }
+}
+
+/// The one message that standard error words differently: there the proxy's name is quoted (observed).
+fn quoted(message: &str) -> std::borrow::Cow<'_, str> {
+    let name = message.strip_prefix("proxy ").and_then(|rest| rest.strip_suffix(" has no server available!"));
+    match name {
+        Some(name) => format!("proxy '{name}' has no server available!").into(),
+        None => message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

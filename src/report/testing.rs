@@ -1,0 +1,56 @@
+//! Small configurations for this module's tests.
+
+use crate::ir::*;
+use crate::units::Weight;
+
+/// A configuration of these proxies.
+pub(super) fn config(proxies: Vec<Proxy>) -> Config {
+    Config { global: Global::default(), proxies, files: vec!["test.cfg".into()] }
+}
+
+/// A TCP proxy without addresses or servers.
+pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
+    Proxy {
+        name: name.into(),
+        id,
+        kind,
+        mode: Mode::Tcp,
+        disabled: false,
+        description: None,
+        timeouts: Timeouts::default(),
+        logs: Vec::new(),
+        log_tag: None,
+        session_log: SessionLog::Default,
+        dont_log_null: false,
+        dont_log_normal: false,
+        log_separate_errors: false,
+        log_asap: false,
+        frontend: (kind != ProxyKind::Backend).then(Frontend::default),
+        backend: (kind != ProxyKind::Frontend).then(Backend::default),
+        stats: None,
+        span: Default::default(),
+    }
+}
+
+/// A server on this host.
+pub(super) fn server(name: &str, id: u32) -> Server {
+    Server {
+        name: name.into(),
+        id,
+        address: ServerAddress::Inet(([127, 0, 0, 1], 1).into()),
+        weight: Weight::DEFAULT,
+        backup: false,
+        disabled: false,
+        maxconn: 0,
+        minconn: 0,
+        maxqueue: 0,
+        slowstart: None,
+        check: None,
+        track: None,
+        on_marked_down: MarkedDown::default(),
+        on_marked_up: MarkedUp::default(),
+        source: None,
+        init_addr: Vec::new(),
+        span: Default::default(),
+    }
+}

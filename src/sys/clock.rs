@@ -1,0 +1,23 @@
+//! The local time zone, as libc knows it.
+
+/// Seconds that local time is ahead of UTC at a moment (seconds since 1970); 0 if libc cannot tell.
+///
+/// The zone file is read once per process, so this works after a chroot if it was called before it.
+pub fn local_offset(at: i64) -> i32 {
+    static READ: std::sync::Once = std::sync::Once::new();
+    unsafe extern "C" {
+        fn tzset();
+    }
+    // SAFETY: tzset has no argument; `Once` keeps two threads from being in it.
+    READ.call_once(|| unsafe { tzset() });
+    let at = at as libc::time_t;
+    let mut broken = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call; localtime_r fills the second or returns null.
+    let filled = unsafe { libc::localtime_r(&at, broken.as_mut_ptr()) };
+    if filled.is_null() {
+        return 0;
+    }
+    // SAFETY: localtime_r filled it (and it was zeroed before, which is a valid `tm` too).
+    let broken = unsafe { broken.assume_init() };
+    i32::try_from(broken.tm_gmtoff).unwrap_or(0)
+}
