@@ -77,7 +77,19 @@ pub fn http(address: SocketAddr, request: &str) -> (String, String) {
     let answer = read_all(&mut stream).expect("an answer");
     let text = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
-    (head.to_owned(), body.to_owned())
+    let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+    (head.to_owned(), if chunked { unchunk(body) } else { body.to_owned() })
+}
+
+/// Joins the chunks of a chunked body; haproxy 2.6's pages come so, to HTTP/1.0 clients too.
+fn unchunk(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap_or_else(|_| panic!("no chunk size: {size:?}"));
+        whole.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
 }
 
 /// `GET path` with optional extra header lines (each ended by CRLF).
