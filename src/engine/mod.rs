@@ -3,10 +3,29 @@
 //! Thread per core, each with a current-thread runtime and its own slab of sessions; a session is a struct with
 //! a hand-written `poll`. Knows no configuration text and no log format. Entry point: [`Engine::start`].
 
+mod accept;
+mod clock;
+mod connect;
+mod control;
+mod dispatch;
+mod ending;
+mod relay;
+mod session;
+mod shard;
+mod shared;
+mod splice;
+mod timers;
+
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 
+use tokio::runtime::LocalOptions;
+
+use self::shard::Shard;
+use self::shared::Shared;
 use crate::ir::ProxyIx;
 use crate::pool::{Commands, Control, Journal, Page, Pool};
 
@@ -46,8 +65,8 @@ pub struct Input {
 
 /// A running engine.
 pub struct Engine {
-    control: Arc<dyn Control>,
-    threads: Vec<std::thread::JoinHandle<()>>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -55,13 +74,40 @@ impl Engine {
     ///
     /// # Errors
     /// What the system says when a thread, a runtime or a registration cannot be had.
-    pub fn start(_input: Input) -> io::Result<Self> {
-        Err(io::Error::from(io::ErrorKind::Unsupported))
+    pub fn start(input: Input) -> io::Result<Self> {
+        let (shared, sockets) = Shared::new(input);
+        let threads = shared.mailboxes.len();
+        // One accepting thread per listening socket.
+        let mut shares: Vec<Vec<(u32, OwnedFd)>> = (0..threads).map(|_| Vec::new()).collect();
+        for (place, socket) in sockets.iter().enumerate() {
+            shares[place % threads].push((place as u32, socket.try_clone()?));
+        }
+        *shared.sockets() = sockets;
+        let mut engine = Self { shared, threads: Vec::new() };
+        match engine.start_threads(shares) {
+            Ok(()) => Ok(engine),
+            Err(why) => {
+                engine.shared.hard_stop();
+                engine.wait();
+                Err(why)
+            }
+        }
+    }
+
+    fn start_threads(&mut self, shares: Vec<Vec<(u32, OwnedFd)>>) -> io::Result<()> {
+        let (tell, told) = mpsc::channel();
+        for (thread, share) in shares.into_iter().enumerate() {
+            let (shared, tell) = (Arc::clone(&self.shared), tell.clone());
+            let body = move || serve(shared, thread as u32, share, &tell);
+            self.threads.push(std::thread::Builder::new().name(format!("serve-{thread}")).spawn(body)?);
+        }
+        drop(tell);
+        told.iter().collect()
     }
 
     /// What can be done to it while it runs.
     pub fn control(&self) -> Arc<dyn Control> {
-        Arc::clone(&self.control)
+        Arc::clone(&self.shared) as Arc<dyn Control>
     }
 
     /// Blocks until it has ended: after a soft stop and the last session, or a hard stop.
@@ -69,5 +115,17 @@ impl Engine {
         for thread in self.threads {
             let _ = thread.join();
         }
+    }
+}
+
+/// The body of a serving thread.
+fn serve(shared: Arc<Shared>, thread: u32, share: Vec<(u32, OwnedFd)>, tell: &mpsc::Sender<io::Result<()>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    match runtime {
+        Ok(runtime) => {
+            let shard = Rc::new(Shard::new(shared, thread));
+            runtime.block_on(shard.run(share, |started| drop(tell.send(started))));
+        }
+        Err(why) => drop(tell.send(Err(why))),
     }
 }

@@ -1,0 +1,143 @@
+//! Accepts connections on one listening socket and hands each to the least loaded thread.
+//!
+//! Each listening socket has one accepting thread (place modulo threads). A connection is counted against every limit
+//! before `accept` is called, so limits are exact and what is over them waits in the backlog. A listening socket
+//! may be shared with another process: it is never shut down, only our copy is closed.
+//! Knows no session.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+
+use super::control::Order;
+use super::relay::{Socket, register};
+use super::shard::Shard;
+use super::shared::{Accepted, Seat};
+use super::{Purpose, clock};
+use crate::ir::Level;
+use crate::pool::Peer;
+use std::sync::atomic::Ordering;
+
+/// Connections accepted before other tasks get their turn.
+const BATCH: usize = 64;
+/// Pause after the system had no descriptor or memory for a connection.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why accepting stopped for now.
+enum Pause {
+    /// No connection waits.
+    Empty,
+    /// A batch is done; there may be more.
+    More,
+    /// A limit is reached, or the listener is paused.
+    Full,
+    /// The system is short of something.
+    Shortage(Errno),
+}
+
+/// Accepts for ever; ends when the socket cannot be used any more.
+pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io::Result<()> {
+    let socket = register(socket)?;
+    let mut complained = false;
+    loop {
+        let mut ready = socket.readable().await?;
+        let mut fresh = Vec::new();
+        let pause = accept_some(&shard, place, &socket, &mut fresh);
+        complained &= fresh.is_empty();
+        distribute(&shard, fresh);
+        match pause {
+            Pause::Empty => ready.clear_ready(),
+            Pause::More => tokio::task::yield_now().await,
+            Pause::Full => wait_for_room(&shard, place).await,
+            Pause::Shortage(errno) => {
+                if !std::mem::replace(&mut complained, true) {
+                    complain(&shard, place, errno);
+                }
+                tokio::time::sleep(SHORTAGE_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn accept_some(shard: &Rc<Shard>, place: u32, socket: &Socket, fresh: &mut Vec<Accepted>) -> Pause {
+    for _ in 0..BATCH {
+        let Some(seat) = shard.shared.take_seat(place) else { return Pause::Full };
+        match acceptfrom_with(socket.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok((socket, address)) => {
+                let peer = address.and_then(|address| address.try_into().ok());
+                fresh.push(welcome(socket, peer, seat));
+            }
+            Err(Errno::AGAIN) => return Pause::Empty,
+            Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => return Pause::Shortage(errno),
+            // The connection died in the backlog, or a signal came: neither says anything about the next one.
+            Err(_) => {}
+        }
+    }
+    Pause::More
+}
+
+fn welcome(socket: OwnedFd, peer: Option<std::net::SocketAddr>, seat: Seat) -> Accepted {
+    let peer = match peer {
+        Some(address) => Peer::Inet(address),
+        None => Peer::Unix(seat.bind().map_or(0, |bind| bind.id)),
+    };
+    Accepted { socket, peer, at: clock::now(), wall: SystemTime::now(), seat }
+}
+
+/// Gives each connection to the thread that has the fewest.
+fn distribute(shard: &Rc<Shard>, fresh: Vec<Accepted>) {
+    let shared = &shard.shared;
+    if shared.mailboxes.len() == 1 {
+        for mut accepted in fresh {
+            accepted.seat.occupy(shard.thread, accepted.at);
+            shard.serve(accepted);
+        }
+        return;
+    }
+    let mut parcels: Vec<Vec<Accepted>> = shared.mailboxes.iter().map(|_| Vec::new()).collect();
+    for mut accepted in fresh {
+        let thread = shared.least_loaded(shard.thread);
+        accepted.seat.occupy(thread, accepted.at);
+        if thread == shard.thread {
+            shard.serve(accepted);
+        } else {
+            parcels[thread as usize].push(accepted);
+        }
+    }
+    for (mailbox, parcel) in shared.mailboxes.iter().zip(parcels) {
+        if !parcel.is_empty() {
+            mailbox.post(Order::Serve(parcel));
+        }
+    }
+}
+
+async fn wait_for_room(shard: &Rc<Shard>, place: u32) {
+    let shared = &shard.shared;
+    let mut room = std::pin::pin!(shared.room.notified());
+    shared.waiting.fetch_add(1, Ordering::SeqCst);
+    room.as_mut().enable();
+    // Only now is a seat that is given back sure to wake us: look once more before waiting.
+    if shared.take_seat(place).is_none() {
+        room.await;
+    }
+    shared.waiting.fetch_sub(1, Ordering::SeqCst);
+}
+
+fn complain(shard: &Rc<Shard>, place: u32, errno: Errno) {
+    let (proxy, name) = match shard.shared.places[place as usize].purpose {
+        Purpose::Frontend(proxy, _) => (Some(proxy), shard.shared.pool.config.proxies[proxy.0 as usize].name.as_str()),
+        Purpose::Commands(_) => (None, "GLOBAL"),
+    };
+    let lack = match errno {
+        Errno::MFILE => "the process has no file descriptor left",
+        Errno::NFILE => "the system has no file descriptor left",
+        _ => "the system has no memory left for sockets",
+    };
+    let sessions = shard.shared.pool.process.connections.get();
+    let message = format!("Proxy {name} cannot accept: {lack} ({sessions} connections); retrying.");
+    shard.shared.journal.event(proxy, Level::Emerg, &message);
+}

@@ -1,0 +1,117 @@
+//! What other threads ask of a serving thread, and the [`Control`] of a running engine.
+//!
+//! One mailbox per thread; an order is a push under a short lock and one wake-up. No lock is taken per message.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Purpose;
+use super::shared::{Accepted, Shared};
+use crate::ir::ProxyIx;
+use crate::pool::{Cause, Closing, Control};
+
+/// What a thread is asked to do.
+pub(super) enum Order {
+    /// Serve these connections.
+    Serve(Vec<Accepted>),
+    /// End sessions.
+    Close(Closing, Cause),
+    /// Close the listening sockets.
+    StopListening,
+}
+
+/// A thread's mailbox and load.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    orders: Mutex<Vec<Order>>,
+    arrived: Notify,
+    /// Connections that the thread serves.
+    pub(super) load: AtomicU32,
+}
+
+impl Mailbox {
+    /// Leaves an order; wakes the thread if the box was empty.
+    pub(super) fn post(&self, order: Order) {
+        let mut orders = self.orders();
+        orders.push(order);
+        if orders.len() == 1 {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Wakes the thread to look at the engine's state.
+    pub(super) fn wake(&self) {
+        self.arrived.notify_one();
+    }
+
+    /// Waits until the thread was woken.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// All orders so far.
+    pub(super) fn take(&self) -> Vec<Order> {
+        std::mem::take(&mut *self.orders())
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Vec<Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Wakes every thread to look at the engine's state.
+    pub(super) fn wake_all(&self) {
+        self.mailboxes.iter().for_each(Mailbox::wake);
+    }
+
+    fn set_paused(&self, frontend: Option<ProxyIx>, paused: bool) {
+        for place in &self.places {
+            let Purpose::Frontend(proxy, _) = place.purpose else { continue };
+            if frontend.is_none_or(|wanted| wanted == proxy)
+                && let Some(front) = self.pool.front(proxy)
+            {
+                front.paused.store(paused, Ordering::Relaxed);
+            }
+        }
+        self.make_room();
+    }
+}
+
+impl Control for Shared {
+    fn close(&self, which: Closing, cause: Cause) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Close(which, cause));
+        }
+    }
+
+    fn pause(&self, frontend: Option<ProxyIx>) {
+        self.set_paused(frontend, true);
+    }
+
+    fn resume(&self, frontend: Option<ProxyIx>) {
+        self.set_paused(frontend, false);
+    }
+
+    fn soft_stop(&self) {
+        self.pool.process.stopping.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::Release);
+        self.sockets().clear();
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::StopListening);
+        }
+    }
+
+    fn hard_stop(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.soft_stop();
+        self.wake_all();
+    }
+
+    fn listeners(&self) -> std::io::Result<Vec<OwnedFd>> {
+        self.sockets().iter().map(OwnedFd::try_clone).collect()
+    }
+}

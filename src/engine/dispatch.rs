@@ -1,0 +1,217 @@
+//! How a session gets its server: balancing, queues, connecting, retries and redispatch.
+
+use std::task::{Context, Poll};
+
+use super::relay::{pending_error, register};
+use super::session::Session;
+use super::shard::Shard;
+use super::{clock, connect};
+use crate::ir::{Redispatch, ServerIx};
+use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState};
+use crate::units::Millis;
+
+/// Longest pause before a server is tried again.
+const TURN_AROUND: Millis = Millis::seconds(1);
+
+/// Where a session is in its life.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Nothing was done yet.
+    Start,
+    /// It waits for a server to have room.
+    Queued(Box<QueueTicket>),
+    /// The connection is on its way.
+    Connecting,
+    /// It waits before it tries the same server again.
+    Pausing(Millis),
+    /// Bytes move.
+    Relaying,
+    /// It is over; how stands in [`Session::end`].
+    Ended,
+}
+
+impl Session {
+    /// Brings the session to its server. Ready: it relays now, or it has ended.
+    pub(super) fn dispatch(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        match &self.step {
+            Step::Start => self.seek(cx, shard, key, None),
+            Step::Queued(ticket) => {
+                let server = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
+                match server {
+                    Some(server) => {
+                        self.queue_time = Some(clock::now().since(self.accepted) as u32);
+                        self.connect_to(cx, shard, key, server)
+                    }
+                    None => self.watch_client(cx, shard, Phase::Queue),
+                }
+            }
+            Step::Connecting => self.connected(cx, shard, key),
+            Step::Pausing(_) => self.watch_client(cx, shard, Phase::Connect),
+            Step::Relaying | Step::Ended => Poll::Ready(()),
+        }
+    }
+
+    /// Asks for a server.
+    fn seek(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, avoid: Option<ServerIx>) -> Poll<()> {
+        let Some(back) = shard.shared.pool.back(self.back) else { return self.over(Cause::Server, Phase::Connect) };
+        let now = clock::now();
+        let client = match self.peer {
+            Peer::Inet(address) => Some(address.ip()),
+            Peer::Unix(_) => None,
+        };
+        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker() };
+        match back.assign(&demand, now) {
+            Assignment::Server(server) => {
+                self.queue_time.get_or_insert(now.since(self.accepted) as u32);
+                self.connect_to(cx, shard, key, server)
+            }
+            Assignment::Queued(ticket) => {
+                if ticket.server.is_some() {
+                    self.server_queue = ticket.ahead;
+                } else {
+                    self.backend_queue = ticket.ahead;
+                }
+                self.target = ticket.server;
+                self.step = Step::Queued(Box::new(ticket));
+                self.since = now;
+                self.arm(shard, key);
+                self.watch_client(cx, shard, Phase::Queue)
+            }
+            Assignment::Unavailable => self.over(Cause::Server, Phase::Connect),
+            Assignment::QueueFull => self.over(Cause::Server, Phase::Queue),
+        }
+    }
+
+    /// Connects to the server that was assigned.
+    fn connect_to(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, server: ServerIx) -> Poll<()> {
+        self.target = Some(server);
+        self.held_server = true;
+        self.since = clock::now();
+        self.reconnect(cx, shard, key)
+    }
+
+    /// Connects to the present server, for the first time or again.
+    pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        let settings = self.backend(&shard.shared);
+        let target = self.target.and_then(|ix| Some((settings?, settings?.servers.get(ix.0 as usize)?)));
+        let Some((back, server)) = target else { return self.over(Cause::Internal, Phase::Connect) };
+        self.step = Step::Connecting;
+        self.since = clock::now();
+        match connect::open(server, back).map(register) {
+            Ok(Ok(socket)) => {
+                self.server = Some(socket);
+                self.arm(shard, key);
+                self.connected(cx, shard, key)
+            }
+            Ok(Err(_)) => self.over(Cause::Resource, Phase::Connect),
+            Err(errno) if connect::is_shortage(errno) => self.over(Cause::Resource, Phase::Connect),
+            Err(_) => self.connect_failed(cx, shard, key, false),
+        }
+    }
+
+    /// Looks whether the connection is there.
+    fn connected(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        let Some(server) = &self.server else { return self.over(Cause::Internal, Phase::Connect) };
+        if server.poll_write_ready(cx).is_pending() {
+            return self.watch_client(cx, shard, Phase::Connect);
+        }
+        if pending_error(server).is_some() {
+            return self.connect_failed(cx, shard, key, false);
+        }
+        let now = clock::now();
+        self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
+        self.client_seen = now;
+        self.server_seen = now;
+        self.step = Step::Relaying;
+        self.arm(shard, key);
+        Poll::Ready(())
+    }
+
+    /// An attempt failed: again, elsewhere, or over.
+    pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, late: bool) -> Poll<()> {
+        self.server = None;
+        let cause = if late { Cause::ServerTimeout } else { Cause::Server };
+        let Some(back) = self.backend(&shard.shared) else { return self.over(cause, Phase::Connect) };
+        if self.retries >= back.retries {
+            return self.over(cause, Phase::Connect);
+        }
+        self.retries += 1;
+        self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
+        let left = back.retries - self.retries;
+        let elsewhere = match back.redispatch {
+            Redispatch::Never => false,
+            Redispatch::Last => left == 0,
+            Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
+            Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),
+        };
+        if elsewhere {
+            self.count(shard, |back| back.redispatches.add(1), |server| server.redispatches.add(1));
+            self.redispatched = true;
+            let avoid = self.target.take();
+            self.give_server_back(shard, avoid);
+            return self.seek(cx, shard, key, avoid);
+        }
+        let limit = self.back_proxy(&shard.shared).timeouts.connect;
+        let pause = limit.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
+        if late {
+            return self.reconnect(cx, shard, key); // it has waited already
+        }
+        self.step = Step::Pausing(pause);
+        self.since = clock::now();
+        self.arm(shard, key);
+        self.watch_client(cx, shard, Phase::Connect)
+    }
+
+    /// While no server is there: ends the session if its client has gone.
+    fn watch_client(&mut self, cx: &mut Context<'_>, shard: &Shard, phase: Phase) -> Poll<()> {
+        let abort_on_close = self.backend(&shard.shared).is_some_and(|back| back.abort_on_close);
+        loop {
+            match self.client.poll_read_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return self.over(Cause::Internal, phase),
+                Poll::Ready(Ok(mut ready)) => {
+                    let state = ready.ready();
+                    if state.is_write_closed() || (state.is_read_closed() && abort_on_close) {
+                        return self.over(Cause::Client, phase);
+                    }
+                    if state.is_read_closed() {
+                        // Half-closed: passed on when the server is there. A reset comes as another edge.
+                        return self.watch_reset(cx, phase);
+                    }
+                    // Bytes wait in the socket until the server is there.
+                    ready.clear_ready();
+                    self.up.eager = true;
+                }
+            }
+        }
+    }
+
+    fn watch_reset(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
+        if super::relay::poll_gone(&self.client, cx) { self.over(Cause::Client, phase) } else { Poll::Pending }
+    }
+
+    fn over(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
+        let ended = self.ended(cause, phase);
+        if !matches!(self.step, Step::Queued(_)) {
+            self.step = Step::Ended;
+        }
+        ended
+    }
+
+    fn count(&self, shard: &Shard, on_back: impl Fn(&BackState), on_server: impl Fn(&ServerState)) {
+        let Some(back) = shard.shared.pool.back(self.back) else { return };
+        on_back(back);
+        if let Some(server) = self.target.and_then(|ix| back.servers.get(ix.0 as usize)) {
+            on_server(server);
+        }
+    }
+
+    /// The session counts no longer on the server that it holds.
+    pub(super) fn give_server_back(&mut self, shard: &Shard, server: Option<ServerIx>) {
+        if std::mem::take(&mut self.held_server)
+            && let (Some(back), Some(server)) = (shard.shared.pool.back(self.back), server)
+        {
+            back.release(server, clock::now());
+        }
+    }
+}

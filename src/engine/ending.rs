@@ -1,0 +1,112 @@
+//! How a session ends: its record for the log, the counters it leaves, and how its sockets close.
+
+use std::time::Duration;
+
+use super::clock;
+use super::dispatch::Step;
+use super::session::Session;
+use super::shard::Shard;
+use super::shared::Shared;
+use crate::ir::SessionLog;
+use crate::pool::{Cause, SessionRecord, Timers};
+
+impl Session {
+    /// Ends the session: counts, logs and closes it.
+    pub(super) fn finish(mut self, shard: &Shard) {
+        let shared = &shard.shared;
+        if let Step::Queued(ticket) = std::mem::replace(&mut self.step, Step::Ended)
+            && let Some(back) = shared.pool.back(self.back)
+        {
+            back.leave_queue(*ticket, clock::now());
+        }
+        self.count_bytes(shared);
+        let proxy = self.front_proxy(shared);
+        let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
+        if proxy.session_log != SessionLog::Default && !silent {
+            shared.journal.session(&self.record(shared, false));
+        }
+        tracing::debug!(id = self.id(), end = ?self.end, "session ends");
+        let server = self.target;
+        self.give_server_back(shard, server);
+        self.up.release_pipe(shard);
+        self.down.release_pipe(shard);
+        self.linger(shared);
+    }
+
+    /// What its log line says now. `fresh`: it has just been accepted; only then the local address is asked for.
+    pub(super) fn record(&self, shared: &Shared, fresh: bool) -> SessionRecord {
+        let pool = &shared.pool;
+        let back = pool.back(self.back);
+        let server = self.target.and_then(|ix| back?.servers.get(ix.0 as usize));
+        let local = fresh.then(|| rustix::net::getsockname(self.client.get_ref()).ok()).flatten();
+        SessionRecord {
+            client: self.peer,
+            local: local.and_then(|address| address.try_into().ok()),
+            accepted: self.wall,
+            frontend: self.front,
+            backend: self.back,
+            server: self.target,
+            timers: Timers {
+                queue: self.queue_time,
+                connect: self.connect_time,
+                total: clock::now().since(self.accepted) as u32,
+            },
+            bytes_out: self.down.bytes,
+            bytes_in: self.up.bytes,
+            termination: self.end,
+            process_sessions: pool.process.connections.get(),
+            frontend_sessions: pool.front(self.front).map_or(0, |front| front.sessions.get()),
+            backend_sessions: back.map_or(0, |back| back.sessions.get()),
+            server_sessions: server.map_or(0, |server| server.sessions.get()),
+            retries: self.retries,
+            redispatched: self.redispatched,
+            server_queue: self.server_queue,
+            backend_queue: self.backend_queue,
+        }
+    }
+
+    fn count_bytes(&self, shared: &Shared) {
+        let (bytes_in, bytes_out) = (self.up.bytes, self.down.bytes);
+        if let Some((front, listener)) = self.seat.counters() {
+            front.bytes_in.add(bytes_in);
+            front.bytes_out.add(bytes_out);
+            if let Some(listener) = listener {
+                listener.bytes_in.add(bytes_in);
+                listener.bytes_out.add(bytes_out);
+            }
+        }
+        shared.pool.process.bytes_out.add(bytes_in + bytes_out);
+        let Some(back) = shared.pool.back(self.back) else { return };
+        back.bytes_in.add(bytes_in);
+        back.bytes_out.add(bytes_out);
+        let server = self.target.and_then(|ix| back.servers.get(ix.0 as usize));
+        if let Some(server) = server {
+            server.bytes_in.add(bytes_in);
+            server.bytes_out.add(bytes_out);
+        }
+        let aborted = |by: Cause| self.end.cause == by && self.connect_time.is_some();
+        if self.end.cause == Cause::Client {
+            back.client_aborts.add(1);
+            server.inspect(|server| server.client_aborts.add(1));
+        } else if aborted(Cause::Server) {
+            back.server_aborts.add(1);
+            server.inspect(|server| server.server_aborts.add(1));
+        } else if matches!(self.end.cause, Cause::Server | Cause::ServerTimeout) && self.connect_time.is_none() {
+            back.connect_errors.add(1);
+            server.inspect(|server| server.connect_errors.add(1));
+        }
+    }
+
+    /// With `option nolinger` a socket is reset instead of being left to its last bytes.
+    fn linger(&self, shared: &Shared) {
+        let front = self.front_proxy(shared).frontend.as_ref();
+        if front.is_some_and(|front| front.nolinger) {
+            let _ = rustix::net::sockopt::set_socket_linger(self.client.get_ref(), Some(Duration::ZERO));
+        }
+        if let Some(server) = &self.server
+            && self.backend(shared).is_some_and(|back| back.nolinger)
+        {
+            let _ = rustix::net::sockopt::set_socket_linger(server.get_ref(), Some(Duration::ZERO));
+        }
+    }
+}

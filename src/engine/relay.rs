@@ -1,0 +1,311 @@
+//! Moves bytes one way between two sockets: read, straight out again, and only what is not taken is kept.
+//!
+//! An idle direction owns no buffer. A read into a buffer larger than the message clears readiness, so a message
+//! costs one read and one write and no `EAGAIN`. While anything is held, nothing is read: that is the back-pressure.
+//! After a few full reads in a row bytes go through a pipe (`splice`). Knows no session, limit or log.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use tokio::io::unix::AsyncFd;
+
+use super::shard::{SCRATCH, Shard};
+use super::splice::Pipe;
+
+/// A socket that is registered with this thread's runtime.
+pub(super) type Socket = AsyncFd<OwnedFd>;
+
+/// Most bytes of a first read: what a slow peer can make us keep.
+const FIRST_READ: usize = 16 * 1024;
+/// Full reads in a row after which a direction is spliced.
+const FULL_READS: u8 = 3;
+/// A fill of the pipe below this is thin…
+const THIN: usize = 16 * 1024;
+/// …and after this many in a row the direction is read again.
+const THIN_FILLS: u8 = 8;
+/// Steps before the other sessions of the thread get their turn.
+const STEPS: u32 = 16;
+
+/// One direction of a session.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Bytes that the sender has sent.
+    pub(super) bytes: u64,
+    held: Held,
+    full_reads: u8,
+    /// Read once without asking whether there is anything: what was ready may have been cleared unread.
+    pub(super) eager: bool,
+    /// The sender has sent its FIN.
+    pub(super) ended: bool,
+    /// The receiver has been told.
+    pub(super) told: bool,
+}
+
+/// What was read and not taken yet.
+#[derive(Debug, Default)]
+enum Held {
+    #[default]
+    Nothing,
+    Bytes(Box<Aside>),
+    Pipe(Box<Pipe>),
+}
+
+#[derive(Debug)]
+struct Aside {
+    bytes: Box<[u8]>,
+    done: usize,
+}
+
+/// Which end of a direction failed, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// Reading from the sender.
+    Sender(Errno),
+    /// Writing to the receiver.
+    Receiver(Errno),
+}
+
+/// What moved in one poll.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// Anything was read (an end of stream counts).
+    pub(super) read: bool,
+    /// Anything was written.
+    pub(super) written: bool,
+}
+
+impl Flow {
+    /// Whether bytes wait for the receiver.
+    pub(super) fn holds(&self) -> bool {
+        match &self.held {
+            Held::Nothing => false,
+            Held::Bytes(_) => true,
+            Held::Pipe(pipe) => pipe.held > 0,
+        }
+    }
+
+    /// Whether the sender has ended and the receiver has everything.
+    pub(super) fn is_done(&self) -> bool {
+        self.ended && !self.holds()
+    }
+
+    /// Moves what can be moved now. `last`: the other direction is done, so an end of stream needs no FIN of its own.
+    ///
+    /// # Errors
+    /// The first failure of either socket; what had moved before is in `moved`.
+    pub(super) fn pump(
+        &mut self,
+        from: &Socket,
+        to: &Socket,
+        last: bool,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        moved: &mut Moved,
+    ) -> Result<(), Broken> {
+        for _ in 0..STEPS {
+            if self.holds() {
+                match self.push_held(to, cx, moved) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(done) => done.map_err(Broken::Receiver)?,
+                }
+            }
+            if self.ended {
+                self.release_pipe(shard);
+                if !self.told && !last {
+                    self.told = true;
+                    // ENOTCONN: the receiver is gone already; its own direction will tell.
+                    let _ = shutdown(to.get_ref(), Shutdown::Write);
+                }
+                return Ok(());
+            }
+            let Poll::Ready(step) = self.step(from, to, cx, shard, moved) else { return Ok(()) };
+            step?;
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Gives an empty pipe back to the thread.
+    pub(super) fn release_pipe(&mut self, shard: &Shard) {
+        if matches!(&self.held, Held::Pipe(pipe) if pipe.held == 0)
+            && let Held::Pipe(pipe) = std::mem::take(&mut self.held)
+        {
+            shard.pipes.borrow_mut().give_back(pipe);
+        }
+    }
+
+    fn step(
+        &mut self,
+        from: &Socket,
+        to: &Socket,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        moved: &mut Moved,
+    ) -> Poll<Result<(), Broken>> {
+        let mut ready = match self.eager {
+            true => None,
+            false => match ready!(from.poll_read_ready(cx)) {
+                Ok(ready) => Some(ready),
+                Err(_) => return Poll::Ready(Err(Broken::Sender(Errno::IO))),
+            },
+        };
+        self.eager = false;
+        let mut nothing_left = || {
+            if let Some(ready) = &mut ready {
+                ready.clear_ready();
+            }
+        };
+        if let Held::Pipe(pipe) = &mut self.held {
+            match pipe.fill(from.get_ref()) {
+                Ok(0) => {
+                    self.ended = true;
+                    moved.read = true;
+                }
+                Ok(count) => {
+                    moved.read = true;
+                    self.bytes += count as u64;
+                    pipe.thin = if count < THIN { pipe.thin + 1 } else { 0 };
+                    let thin = pipe.thin > THIN_FILLS;
+                    // The pipe was empty, so this is all there is to push.
+                    match self.push_held(to, cx, moved) {
+                        Poll::Ready(Err(errno)) => return Poll::Ready(Err(Broken::Receiver(errno))),
+                        Poll::Ready(Ok(())) if thin => self.read_again(shard),
+                        _ => {}
+                    }
+                }
+                Err(Errno::AGAIN) => nothing_left(),
+                Err(Errno::INTR) => {}
+                // A socket that cannot be spliced (ENOSYS, EINVAL) is read.
+                Err(Errno::INVAL | Errno::NOSYS) => self.read_again(shard),
+                Err(errno) => return Poll::Ready(Err(Broken::Sender(errno))),
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let mut scratch = shard.scratch.borrow_mut();
+        let limit = if self.full_reads == 0 { FIRST_READ } else { SCRATCH };
+        match recv(from.get_ref(), &mut scratch[..limit], RecvFlags::empty()) {
+            Ok((0, _)) => {
+                self.ended = true;
+                moved.read = true;
+            }
+            Ok((count, _)) => {
+                moved.read = true;
+                self.bytes += count as u64;
+                if count < limit {
+                    nothing_left();
+                    self.full_reads = 0;
+                } else {
+                    self.full_reads = self.full_reads.saturating_add(1);
+                }
+                if let Err(errno) = self.pass(&scratch[..count], to, moved) {
+                    return Poll::Ready(Err(Broken::Receiver(errno)));
+                }
+                if self.full_reads >= FULL_READS
+                    && matches!(self.held, Held::Nothing)
+                    && let Some(pipe) = shard.pipes.borrow_mut().take()
+                {
+                    self.held = Held::Pipe(pipe);
+                }
+            }
+            Err(Errno::AGAIN) => nothing_left(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Poll::Ready(Err(Broken::Sender(errno))),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes `bytes`, and keeps what the receiver does not take.
+    fn pass(&mut self, bytes: &[u8], to: &Socket, moved: &mut Moved) -> Result<(), Errno> {
+        let taken = match send(to.get_ref(), bytes, SendFlags::NOSIGNAL) {
+            Ok(taken) => taken,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(errno) => return Err(errno),
+        };
+        moved.written |= taken > 0;
+        if taken < bytes.len() {
+            self.held = Held::Bytes(Box::new(Aside { bytes: bytes[taken..].into(), done: 0 }));
+        }
+        Ok(())
+    }
+
+    /// Writes what is held; pending while the receiver does not take all of it.
+    fn push_held(&mut self, to: &Socket, cx: &mut Context<'_>, moved: &mut Moved) -> Poll<Result<(), Errno>> {
+        loop {
+            let sent = match &mut self.held {
+                Held::Nothing => return Poll::Ready(Ok(())),
+                Held::Pipe(pipe) if pipe.held == 0 => return Poll::Ready(Ok(())),
+                Held::Pipe(pipe) => pipe.drain(to.get_ref()),
+                Held::Bytes(aside) => {
+                    let sent = send(to.get_ref(), &aside.bytes[aside.done..], SendFlags::NOSIGNAL);
+                    aside.done += sent.unwrap_or(0);
+                    sent
+                }
+            };
+            match sent {
+                Ok(count) => {
+                    moved.written |= count > 0;
+                    if matches!(&self.held, Held::Bytes(aside) if aside.done == aside.bytes.len()) {
+                        self.held = Held::Nothing;
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => ready!(wait_writable(to, cx)),
+                Err(errno) => return Poll::Ready(Err(errno)),
+            }
+        }
+    }
+
+    fn read_again(&mut self, shard: &Shard) {
+        self.full_reads = 0;
+        self.release_pipe(shard);
+    }
+}
+
+/// Pending until the system says that the socket has become writable since the last `EAGAIN`.
+fn wait_writable(to: &Socket, cx: &mut Context<'_>) -> Poll<()> {
+    // What is known from before the EAGAIN is stale: a new edge comes, if it did not come already.
+    match ready!(to.poll_write_ready(cx)) {
+        Ok(mut ready) => {
+            if !ready.ready().is_write_closed() {
+                ready.clear_ready();
+            }
+        }
+        Err(_) => return Poll::Ready(()),
+    }
+    to.poll_write_ready(cx).map(|_| ())
+}
+
+/// Whether the peer of a socket that was read to its end is gone altogether (reset, or closed both ways).
+pub(super) fn poll_gone(socket: &Socket, cx: &mut Context<'_>) -> bool {
+    loop {
+        match socket.poll_write_ready(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(_)) => return true,
+            Poll::Ready(Ok(ready)) if ready.ready().is_write_closed() => return true,
+            Poll::Ready(Ok(mut ready)) => ready.clear_ready(),
+        }
+    }
+}
+
+/// The error that waits on a socket, if any.
+pub(super) fn pending_error(socket: &Socket) -> Option<Errno> {
+    match rustix::net::sockopt::socket_error(socket.get_ref().as_fd()) {
+        Ok(Ok(())) => None,
+        Ok(Err(errno)) | Err(errno) => Some(errno),
+    }
+}
+
+/// Registers a socket with this thread's runtime.
+///
+/// # Errors
+/// No memory for the registration, or the limit of watched descriptors is reached.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe because a registered descriptor must not be replaced; `Socket` owns its own"
+)]
+pub(super) fn register(socket: OwnedFd) -> io::Result<Socket> {
+    AsyncFd::new(socket)
+}

@@ -1,0 +1,297 @@
+//! A session: an explicit struct with a hand-written `poll`. Everything that a session is stands in its fields, so
+//! it can be listed, ended and taken out between two polls.
+//!
+//! `dispatch` finds and reaches its server, `relay` moves its bytes, `ending` says how it ended and what that counts.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
+
+use super::dispatch::Step;
+use super::relay::{Broken, Flow, Moved, Socket, poll_gone, register};
+use super::shard::Shard;
+use super::shared::{Accepted, Seat, Shared};
+use super::{clock, connect};
+use crate::ir::{Backend, Proxy, ProxyIx, ServerIx, SessionLog};
+use crate::pool::{Cause, Closing, Peer, Phase, Termination};
+use crate::units::{Millis, Tick};
+
+/// A plain TCP session.
+pub(super) struct Session {
+    // What a message touches.
+    pub(super) client: Socket,
+    pub(super) server: Option<Socket>,
+    pub(super) up: Flow,
+    pub(super) down: Flow,
+    /// When bytes last moved from or to the client, and from or to the server.
+    pub(super) client_seen: Tick,
+    pub(super) server_seen: Tick,
+    pub(super) step: Step,
+    /// The deadline in the thread's timers has passed: look whether it is one.
+    due: bool,
+    /// An order to end.
+    killed: Option<Cause>,
+
+    // What its start and end touch.
+    pub(super) end: Termination,
+    pub(super) redispatched: bool,
+    /// The server of `target` counts this session.
+    pub(super) held_server: bool,
+    pub(super) waker: Option<Waker>,
+    pub(super) seat: Seat,
+    id: u64,
+    pub(super) front: ProxyIx,
+    pub(super) back: ProxyIx,
+    pub(super) target: Option<ServerIx>,
+    pub(super) accepted: Tick,
+    /// When the present step began: of queueing, connecting or pausing.
+    pub(super) since: Tick,
+    pub(super) wall: SystemTime,
+    pub(super) peer: Peer,
+    pub(super) retries: u32,
+    pub(super) queue_time: Option<u32>,
+    pub(super) connect_time: Option<u32>,
+    pub(super) server_queue: u32,
+    pub(super) backend_queue: u32,
+}
+
+/// Which side's time is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+impl Session {
+    /// Begins a session; `None` if the system cannot watch its socket.
+    pub(super) fn new(shard: &Shard, accepted: Accepted) -> Option<Self> {
+        let Accepted { socket, peer, at, wall, seat } = accepted;
+        let (front, proxy, side) = seat.proxy()?;
+        let back = side.default_backend.unwrap_or(front);
+        let short_log = proxy.session_log == SessionLog::Default;
+        if matches!(peer, Peer::Inet(_)) {
+            connect::client_options(&socket, side);
+        }
+        let client = register(socket).ok()?;
+        let session = Self {
+            client,
+            server: None,
+            up: Flow::default(),
+            down: Flow::default(),
+            client_seen: at,
+            server_seen: at,
+            step: Step::Start,
+            due: false,
+            killed: None,
+            end: Termination::default(),
+            redispatched: false,
+            held_server: false,
+            waker: None,
+            id: shard.shared.next_id(),
+            front,
+            back,
+            target: None,
+            accepted: at,
+            since: at,
+            wall,
+            peer,
+            retries: 0,
+            queue_time: None,
+            connect_time: None,
+            server_queue: 0,
+            backend_queue: 0,
+            seat,
+        };
+        if short_log {
+            shard.shared.journal.accepted(&session.record(&shard.shared, true));
+        }
+        Some(session)
+    }
+
+    /// Its number, unique in the process.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether an order means it.
+    pub(super) fn is(&self, which: Closing, shared: &Arc<Shared>) -> bool {
+        match which {
+            Closing::Server(proxy, server) => proxy == self.back && self.target == Some(server),
+            Closing::Backups(proxy) => {
+                let server = self.target.and_then(|ix| self.backend(shared)?.servers.get(ix.0 as usize));
+                proxy == self.back && server.is_some_and(|server| server.backup)
+            }
+            Closing::Session(id) => id == self.id,
+            Closing::Frontend(proxy) => proxy == self.front,
+        }
+    }
+
+    /// Orders it to end.
+    pub(super) fn kill(&mut self, cause: Cause) {
+        self.killed.get_or_insert(cause);
+        self.wake();
+    }
+
+    /// Tells it that its deadline has passed.
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.due = true;
+        self.wake();
+    }
+
+    /// Has it polled.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The section of its client side.
+    pub(super) fn front_proxy<'a>(&self, shared: &'a Shared) -> &'a Proxy {
+        &shared.pool.config.proxies[self.front.0 as usize]
+    }
+
+    /// The section of its server side.
+    pub(super) fn back_proxy<'a>(&self, shared: &'a Shared) -> &'a Proxy {
+        &shared.pool.config.proxies[self.back.0 as usize]
+    }
+
+    /// The server side's settings.
+    pub(super) fn backend<'a>(&self, shared: &'a Shared) -> Option<&'a Backend> {
+        self.back_proxy(shared).backend.as_ref()
+    }
+
+    /// Goes on as far as it can; ready when it has ended and is to be finished.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        if self.waker.is_none() {
+            self.waker = Some(cx.waker().clone());
+        }
+        if let Some(cause) = self.killed {
+            return self.ended(cause, self.phase());
+        }
+        if std::mem::take(&mut self.due) {
+            if let Some(at) = self.deadline(&shard.shared) {
+                if at <= clock::now() {
+                    std::task::ready!(self.time_is_up(cx, shard, key));
+                } else {
+                    shard.arm(key, at);
+                }
+            }
+        }
+        if !matches!(self.step, Step::Relaying) {
+            std::task::ready!(self.dispatch(cx, shard, key))
+        }
+        if matches!(self.step, Step::Ended) { Poll::Ready(()) } else { self.relay(cx, shard) }
+    }
+
+    /// Arms the thread's timer for the step that begins.
+    pub(super) fn arm(&self, shard: &Shard, key: u32) {
+        if let Some(at) = self.deadline(&shard.shared) {
+            shard.arm(key, at);
+        }
+    }
+
+    /// Notes how it ended; the first cause stands.
+    pub(super) fn ended(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
+        self.end = Termination { cause, phase };
+        Poll::Ready(())
+    }
+
+    /// What it is doing, as the second letter of a termination state.
+    fn phase(&self) -> Phase {
+        match self.step {
+            Step::Queued(_) => Phase::Queue,
+            Step::Start | Step::Connecting | Step::Pausing(_) => Phase::Connect,
+            Step::Relaying => Phase::Data,
+            Step::Ended => Phase::Done,
+        }
+    }
+
+    fn relay(&mut self, cx: &mut Context<'_>, shard: &Shard) -> Poll<()> {
+        let Some(server) = &self.server else { return self.ended(Cause::Internal, Phase::Data) };
+        let mut moved_up = Moved::default();
+        let mut moved_down = Moved::default();
+        let last = self.down.is_done();
+        let up = self.up.pump(&self.client, server, last, cx, shard, &mut moved_up);
+        let last = self.up.is_done();
+        let down = self.down.pump(server, &self.client, last, cx, shard, &mut moved_down);
+        if moved_up.read | moved_up.written | moved_down.read | moved_down.written {
+            let now = clock::coarse();
+            if moved_up.read | moved_down.written {
+                self.client_seen = now;
+            }
+            if moved_down.read | moved_up.written {
+                self.server_seen = now;
+            }
+        }
+        if let Err(broken) = up {
+            let cause = if matches!(broken, Broken::Sender(_)) { Cause::Client } else { Cause::Server };
+            return self.ended(cause, Phase::Data);
+        }
+        if let Err(broken) = down {
+            let cause = if matches!(broken, Broken::Sender(_)) { Cause::Server } else { Cause::Client };
+            return self.ended(cause, Phase::Data);
+        }
+        if self.up.is_done() && self.down.is_done() {
+            return self.ended(Cause::Normal, Phase::Done);
+        }
+        // A side that was read to its end says no more on its own that it is gone.
+        if self.up.ended && poll_gone(&self.client, cx) {
+            return self.ended(Cause::Client, Phase::Data);
+        }
+        if self.down.ended && poll_gone(server, cx) {
+            return self.ended(Cause::Server, Phase::Data);
+        }
+        Poll::Pending
+    }
+
+    /// The moment at which the present step has lasted too long.
+    fn deadline(&self, shared: &Shared) -> Option<Tick> {
+        let back = &self.back_proxy(shared).timeouts;
+        match self.step {
+            Step::Queued(_) => Some(self.since.after(back.queue.or(back.connect)?)),
+            Step::Connecting => Some(self.since.after(back.connect?)),
+            Step::Pausing(pause) => Some(self.since.after(pause)),
+            Step::Start | Step::Ended => None,
+            Step::Relaying => {
+                let client = self.limit(shared, Side::Client).map(|limit| self.client_seen.after(limit));
+                let server = self.limit(shared, Side::Server).map(|limit| self.server_seen.after(limit));
+                match (client, server) {
+                    (Some(client), Some(server)) => Some(client.min(server)),
+                    (client, server) => client.or(server),
+                }
+            }
+        }
+    }
+
+    /// How long a side may be silent now.
+    fn limit(&self, shared: &Shared, side: Side) -> Option<Millis> {
+        let front = &self.front_proxy(shared).timeouts;
+        let back = &self.back_proxy(shared).timeouts;
+        let (inbound, outbound, usual, fin) = match side {
+            Side::Client => (&self.up, &self.down, front.client, front.client_fin),
+            Side::Server => (&self.down, &self.up, back.server, back.server_fin),
+        };
+        if inbound.ended && !outbound.holds() {
+            return None; // nothing is expected of it
+        }
+        let half_closed = outbound.told.then_some(fin).flatten();
+        half_closed.or(back.tunnel).or(usual)
+    }
+
+    /// The present step's time has run out.
+    fn time_is_up(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        match self.step {
+            Step::Queued(_) => self.ended(Cause::ServerTimeout, Phase::Queue),
+            Step::Connecting => self.connect_failed(cx, shard, key, true),
+            Step::Pausing(_) => self.reconnect(cx, shard, key),
+            Step::Start | Step::Ended => Poll::Pending,
+            Step::Relaying => {
+                let now = clock::now();
+                let client = self.limit(&shard.shared, Side::Client).map(|limit| self.client_seen.after(limit));
+                let cause =
+                    if client.is_some_and(|at| at <= now) { Cause::ClientTimeout } else { Cause::ServerTimeout };
+                self.ended(cause, Phase::Data)
+            }
+        }
+    }
+}

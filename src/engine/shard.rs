@@ -1,0 +1,205 @@
+//! One serving thread: its runtime, its sessions in a slab, its scratch buffer, pipes and deadlines.
+//!
+//! Each session is a struct in the slab and has one small task whose `poll` borrows it there; so anything on this
+//! thread can list it, end it, or between two polls take it out whole ([`Shard::extract`]).
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, spawn_local};
+
+use super::control::Order;
+use super::session::Session;
+use super::shared::{Accepted, Shared};
+use super::splice::Pipes;
+use super::timers::Timers;
+use super::{Purpose, accept, clock};
+use crate::ir::Mode;
+use crate::pool::{Cause, Closing};
+use crate::units::Tick;
+
+/// Bytes of the buffer that all sessions of a thread read into.
+pub(super) const SCRATCH: usize = 64 * 1024;
+
+/// One serving thread.
+pub(super) struct Shard {
+    pub(super) shared: Arc<Shared>,
+    pub(super) thread: u32,
+    pub(super) scratch: RefCell<Box<[u8]>>,
+    pub(super) pipes: RefCell<Pipes>,
+    sessions: RefCell<Slab<Session>>,
+    timers: RefCell<Timers>,
+    /// Woken when the earliest deadline changed.
+    alarm: Notify,
+    acceptors: RefCell<Vec<AbortHandle>>,
+    random: Cell<u64>,
+}
+
+/// The task of one session.
+struct Run {
+    shard: Rc<Shard>,
+    key: u32,
+    id: u64,
+}
+
+impl Shard {
+    pub(super) fn new(shared: Arc<Shared>, thread: u32) -> Self {
+        let seed = clock::now().millis() ^ (u64::from(thread) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let splice = !shared.pool.config.global.no_splice;
+        Self {
+            shared,
+            thread,
+            scratch: RefCell::new(vec![0; SCRATCH].into()),
+            pipes: RefCell::new(Pipes::new(splice)),
+            sessions: RefCell::default(),
+            timers: RefCell::default(),
+            alarm: Notify::new(),
+            acceptors: RefCell::default(),
+            random: Cell::new(seed | 1),
+        }
+    }
+
+    /// Runs until the engine ends. `started` is told when everything listens.
+    pub(super) async fn run(self: Rc<Self>, listeners: Vec<(u32, OwnedFd)>, started: impl FnOnce(io::Result<()>)) {
+        for (place, socket) in listeners {
+            let task = spawn_local(accept::accept(Rc::clone(&self), place, socket));
+            self.acceptors.borrow_mut().push(task.abort_handle());
+        }
+        spawn_local(Rc::clone(&self).watch_deadlines());
+        started(Ok(()));
+        loop {
+            for order in self.shared.mailboxes[self.thread as usize].take() {
+                self.obey(order);
+            }
+            let shared = &self.shared;
+            let stopping = shared.stopping.load(Ordering::Acquire);
+            if shared.ended.load(Ordering::Acquire) || (stopping && shared.live.load(Ordering::Acquire) == 0) {
+                break;
+            }
+            shared.mailboxes[self.thread as usize].arrived().await;
+        }
+        self.end_all();
+    }
+
+    /// Serves a connection that has its seat on this thread.
+    pub(super) fn serve(self: &Rc<Self>, accepted: Accepted) {
+        match accepted.seat.purpose() {
+            Purpose::Frontend(proxy, _) if self.shared.pool.config.proxies[proxy.0 as usize].mode == Mode::Tcp => {
+                self.begin(accepted);
+            }
+            Purpose::Frontend(..) | Purpose::Commands(_) => tracing::debug!("no service for this connection yet"),
+        }
+    }
+
+    fn begin(self: &Rc<Self>, accepted: Accepted) {
+        let Some(session) = Session::new(self, accepted) else { return };
+        let id = session.id();
+        tracing::debug!(id, "session begins");
+        let key = self.sessions.borrow_mut().insert(session) as u32;
+        drop(spawn_local(Run { shard: Rc::clone(self), key, id }));
+    }
+
+    /// Takes a session out whole, between two polls; its task ends by itself when it is woken next.
+    #[expect(dead_code, reason = "the handover of sessions calls it")]
+    pub(super) fn extract(&self, key: u32) -> Option<Session> {
+        let session = self.sessions.borrow_mut().try_remove(key as usize)?;
+        self.timers.borrow_mut().disarm(key);
+        session.wake();
+        Some(session)
+    }
+
+    /// Makes a session be polled at `at` or earlier.
+    pub(super) fn arm(&self, key: u32, at: Tick) {
+        if self.timers.borrow_mut().arm(key, at) {
+            self.alarm.notify_one();
+        }
+    }
+
+    /// A pseudo-random number (xorshift64*): for balancing, not for secrets.
+    pub(super) fn random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random.set(x);
+        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    async fn watch_deadlines(self: Rc<Self>) {
+        loop {
+            let now = clock::now();
+            let next = self.timers.borrow().next();
+            match next {
+                None => self.alarm.notified().await,
+                Some(at) if at > now => {
+                    let wait = Duration::from_millis(at.since(now));
+                    let _ = tokio::time::timeout(wait, self.alarm.notified()).await;
+                }
+                Some(_) => {
+                    let mut sessions = self.sessions.borrow_mut();
+                    let mut timers = self.timers.borrow_mut();
+                    while let Some(key) = timers.due(now) {
+                        if let Some(session) = sessions.get_mut(key as usize) {
+                            session.look_at_the_clock();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn obey(self: &Rc<Self>, order: Order) {
+        match order {
+            Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
+            Order::Close(which, cause) => self.close(which, cause),
+            Order::StopListening => self.acceptors.borrow_mut().drain(..).for_each(|task| task.abort()),
+        }
+    }
+
+    fn close(&self, which: Closing, cause: Cause) {
+        for (_, session) in self.sessions.borrow_mut().iter_mut() {
+            if session.is(which, &self.shared) {
+                session.kill(cause);
+            }
+        }
+    }
+
+    /// What is left at a hard stop is logged as killed.
+    fn end_all(&self) {
+        let sessions = std::mem::take(&mut *self.sessions.borrow_mut());
+        for (_, mut session) in sessions {
+            session.kill(Cause::Killed);
+            session.finish(self);
+        }
+    }
+}
+
+impl Future for Run {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { shard, key, id } = &*self;
+        let mut sessions = shard.sessions.borrow_mut();
+        let Some(session) = sessions.get_mut(*key as usize).filter(|session| session.id() == *id) else {
+            return Poll::Ready(());
+        };
+        if session.poll(cx, shard, *key).is_pending() {
+            return Poll::Pending;
+        }
+        let session = sessions.remove(*key as usize);
+        drop(sessions);
+        shard.timers.borrow_mut().disarm(*key);
+        session.finish(shard);
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,270 @@
+//! What all threads of one engine share: state, ports, mailboxes, places for connections.
+//!
+//! Nothing here is touched per message. [`Shared`] is the engine's [`crate::pool::Control`] (see `control`).
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+
+use super::control::Mailbox;
+use super::{Input, Purpose};
+use crate::ir::{Bind, Frontend, Proxy, ProxyIx};
+use crate::pool::{Commands, FrontState, Journal, ListenerState, Page, Peer, Pool};
+use crate::units::Tick;
+
+/// Connections at once on all stats sockets when `stats maxconn` says nothing.
+const STATS_MAXCONN: u32 = 10;
+
+/// What all threads of one engine share.
+pub(crate) struct Shared {
+    /// Configuration and state.
+    pub(crate) pool: Arc<Pool>,
+    /// Log lines.
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The statistics page.
+    pub(crate) page: Arc<dyn Page>,
+    /// The runtime commands.
+    pub(crate) commands: Arc<dyn Commands>,
+    /// One per listening socket.
+    pub(super) places: Box<[Place]>,
+    /// One per thread.
+    pub(super) mailboxes: Box<[Mailbox]>,
+    /// The listening sockets themselves; empty after a soft stop.
+    pub(super) sockets: Mutex<Vec<OwnedFd>>,
+    /// Connections that hold a [`Seat`].
+    pub(super) live: AtomicU32,
+    /// Woken when a seat is given back or a limit or pause changed, if anyone waits.
+    pub(super) room: Notify,
+    /// Acceptors that wait for `room`.
+    pub(super) waiting: AtomicU32,
+    /// No more accepting: the engine ends with the last connection.
+    pub(super) stopping: AtomicBool,
+    /// The engine ends now.
+    pub(super) ended: AtomicBool,
+    /// Seats per frontend, by proxy. Apart from the gauges because these are taken before `accept`.
+    fronts: Box<[AtomicU32]>,
+    /// Seats taken of the process's limit.
+    seats: AtomicU32,
+    /// Seats taken on stats sockets.
+    command_seats: AtomicU32,
+    /// The next session's number.
+    next_id: AtomicU64,
+}
+
+/// One listening socket as limits and counters see it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) purpose: Purpose,
+    seats: AtomicU32,
+}
+
+/// A connection's place in all limits and gauges, from before its `accept` to its end: dropping it gives them back.
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    place: u32,
+    thread: u32,
+}
+
+/// A connection that was just accepted.
+pub(crate) struct Accepted {
+    /// The socket: non-blocking, close-on-exec.
+    pub(crate) socket: OwnedFd,
+    /// The other end.
+    pub(crate) peer: Peer,
+    /// When.
+    pub(crate) at: Tick,
+    /// When, by the calendar.
+    pub(crate) wall: SystemTime,
+    /// Its place in the limits; keep it as long as the connection lives.
+    pub(crate) seat: Seat,
+}
+
+impl Shared {
+    pub(super) fn new(input: Input) -> (Arc<Self>, Vec<OwnedFd>) {
+        let mut places = Vec::new();
+        let mut sockets = Vec::new();
+        for listening in input.listeners {
+            places.push(Place { purpose: listening.purpose, seats: AtomicU32::new(0) });
+            sockets.push(listening.socket);
+        }
+        let proxies = input.pool.config.proxies.len();
+        input.pool.process.threads.store(input.threads as u32, Ordering::Relaxed);
+        let shared = Self {
+            pool: input.pool,
+            journal: input.journal,
+            page: input.page,
+            commands: input.commands,
+            places: places.into(),
+            mailboxes: (0..input.threads.max(1)).map(|_| Mailbox::default()).collect(),
+            sockets: Mutex::new(Vec::new()),
+            live: AtomicU32::new(0),
+            room: Notify::new(),
+            waiting: AtomicU32::new(0),
+            stopping: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            fronts: (0..proxies).map(|_| AtomicU32::new(0)).collect(),
+            seats: AtomicU32::new(0),
+            command_seats: AtomicU32::new(0),
+            next_id: AtomicU64::new(1),
+        };
+        (Arc::new(shared), sockets)
+    }
+
+    /// A new session's number.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The listening sockets; a thread that panicked while it held them has not hurt them.
+    pub(super) fn sockets(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A seat for the next connection on a listening socket, if every limit has room for it.
+    pub(super) fn take_seat(self: &Arc<Self>, place: u32) -> Option<Seat> {
+        let here = &self.places[place as usize];
+        match here.purpose {
+            Purpose::Commands(_) => {
+                let limit = self.pool.config.global.stats_maxconn.unwrap_or(STATS_MAXCONN);
+                take_below(&self.command_seats, limit).then_some(())?;
+            }
+            Purpose::Frontend(proxy, bind) => {
+                let front = self.pool.front(proxy)?;
+                if front.paused.load(Ordering::Relaxed) || front.stopped.load(Ordering::Relaxed) {
+                    return None;
+                }
+                take_below(&self.seats, self.pool.process.maxconn.load(Ordering::Relaxed)).then_some(())?;
+                if !take_below(&self.fronts[proxy.0 as usize], front.maxconn.load(Ordering::Relaxed)) {
+                    self.seats.fetch_sub(1, Ordering::AcqRel);
+                    return None;
+                }
+                let limit = self.bind(proxy, bind).map_or(0, |bind| bind.options.maxconn);
+                if !take_below(&here.seats, limit) {
+                    self.fronts[proxy.0 as usize].fetch_sub(1, Ordering::AcqRel);
+                    self.seats.fetch_sub(1, Ordering::AcqRel);
+                    return None;
+                }
+            }
+        }
+        self.live.fetch_add(1, Ordering::AcqRel);
+        Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX })
+    }
+
+    /// The thread with the fewest connections; `home` among equals.
+    pub(super) fn least_loaded(&self, home: u32) -> u32 {
+        let load = |thread: usize| self.mailboxes[thread].load.load(Ordering::Relaxed);
+        let mut best = home as usize;
+        for thread in 0..self.mailboxes.len() {
+            if load(thread) < load(best) {
+                best = thread;
+            }
+        }
+        best as u32
+    }
+
+    /// Wakes the acceptors that wait for room.
+    pub(super) fn make_room(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.room.notify_waiters();
+        }
+    }
+
+    fn bind(&self, proxy: ProxyIx, bind: usize) -> Option<&Bind> {
+        self.pool.config.proxies.get(proxy.0 as usize)?.frontend.as_ref()?.binds.get(bind)
+    }
+}
+
+/// Takes one of `limit` (0: no limit), unless all are taken.
+fn take_below(taken: &AtomicU32, limit: u32) -> bool {
+    let room = |now: u32| (limit == 0 || now < limit).then_some(now + 1);
+    taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_ok()
+}
+
+impl Seat {
+    /// Counts the connection in the gauges and totals, on the thread that will serve it.
+    pub(super) fn occupy(&mut self, thread: u32, now: Tick) {
+        self.thread = thread;
+        self.shared.mailboxes[thread as usize].load.fetch_add(1, Ordering::Relaxed);
+        let process = &self.shared.pool.process;
+        process.connections.up();
+        process.connections_total.add(1);
+        process.connection_rate.hit(now);
+        process.session_rate.hit(now);
+        if let Some((front, listener)) = self.counters() {
+            front.sessions.up();
+            front.sessions_total.add(1);
+            front.connections_total.add(1);
+            front.session_rate.hit(now);
+            front.connection_rate.hit(now);
+            if let Some(listener) = listener {
+                listener.sessions.up();
+                listener.sessions_total.add(1);
+            }
+        }
+    }
+
+    /// What the connection came in for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.shared.places[self.place as usize].purpose
+    }
+
+    /// The proxy it came in on, and its client side.
+    pub(crate) fn proxy(&self) -> Option<(ProxyIx, &Proxy, &Frontend)> {
+        let Purpose::Frontend(ix, _) = self.purpose() else { return None };
+        let proxy = self.shared.pool.config.proxies.get(ix.0 as usize)?;
+        Some((ix, proxy, proxy.frontend.as_ref()?))
+    }
+
+    /// The address it came in on.
+    pub(crate) fn bind(&self) -> Option<&Bind> {
+        let Purpose::Frontend(proxy, bind) = self.purpose() else { return None };
+        self.shared.bind(proxy, bind)
+    }
+
+    /// The counters of its frontend and of its listener.
+    pub(crate) fn counters(&self) -> Option<(&FrontState, Option<&ListenerState>)> {
+        let Purpose::Frontend(proxy, bind) = self.purpose() else { return None };
+        let front = self.shared.pool.front(proxy)?;
+        Some((front, front.listeners.get(bind)))
+    }
+
+    /// The thread that serves it.
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        let place = &shared.places[self.place as usize];
+        if self.thread != u32::MAX {
+            shared.mailboxes[self.thread as usize].load.fetch_sub(1, Ordering::Relaxed);
+            shared.pool.process.connections.down();
+            if let Some((front, listener)) = self.counters() {
+                front.sessions.down();
+                if let Some(listener) = listener {
+                    listener.sessions.down();
+                }
+            }
+        }
+        match place.purpose {
+            Purpose::Commands(_) => {
+                shared.command_seats.fetch_sub(1, Ordering::AcqRel);
+            }
+            Purpose::Frontend(proxy, _) => {
+                place.seats.fetch_sub(1, Ordering::AcqRel);
+                shared.fronts[proxy.0 as usize].fetch_sub(1, Ordering::AcqRel);
+                shared.seats.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        let left = shared.live.fetch_sub(1, Ordering::AcqRel) - 1;
+        shared.make_room();
+        if left == 0 && shared.stopping.load(Ordering::Acquire) {
+            shared.wake_all();
+        }
+    }
+}
