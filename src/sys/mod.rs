@@ -1,5 +1,18 @@
-//! System calls as safe functions. All `unsafe` of the crate is here, each with its reason.
+//! System calls as safe functions.
+//!
+//! All `unsafe` of the crate lives here, each block with its SAFETY comment. Knows nothing of proxies: numbers,
+//! descriptors and paths only. One kind of thing per file: sockets, descriptor passing, processes, limits, pipes.
 
 mod clock;
+pub mod fd;
+pub mod fork;
+pub mod getsocks;
+pub mod identity;
+pub mod limits;
+pub mod passing;
+pub mod pidfd;
+pub mod pipe;
+pub mod proc;
+pub mod socket;
 
 pub use clock::local_offset;

@@ -1,0 +1,150 @@
+//! What /proc says of other processes and of sockets.
+//!
+//! Source: proc(5).
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+
+/// The name of a process as `ps` and `pidof` see it (at most 15 bytes).
+///
+/// # Errors
+/// `NotFound` when there is no such process.
+pub fn name(pid: i32) -> io::Result<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/comm"))?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+/// The inode of this process's pid namespace: with a pid it names one process of this kernel.
+///
+/// # Errors
+/// When /proc is not mounted.
+pub fn pid_namespace() -> io::Result<u64> {
+    Ok(std::fs::metadata("/proc/self/ns/pid")?.ino())
+}
+
+/// The processors that this process may run on, at least 1.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The sockets of a process: descriptor number and inode.
+///
+/// # Errors
+/// EACCES without the right to look at it, `NotFound` when it is gone.
+pub fn sockets(pid: i32) -> io::Result<Vec<(i32, u64)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let entry = entry?;
+        let Some(number) = entry.file_name().to_str().and_then(|text| text.parse().ok()) else { continue };
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+        found.extend(inode.map(|inode| (number, inode)));
+    }
+    Ok(found)
+}
+
+/// The inodes of the TCP sockets of this network namespace that listen on an address which clashes with `address`.
+pub fn listeners_on(address: SocketAddr) -> HashSet<u64> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .flat_map(|table| table.lines().skip(1).filter_map(tcp_listener).collect::<Vec<_>>())
+        .filter(|(bound, _)| clash(*bound, address))
+        .map(|(_, inode)| inode)
+        .collect()
+}
+
+/// Whether two sockets bound to these would be in each other's way.
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let (x, y) = (a.ip().to_canonical(), b.ip().to_canonical());
+    let everything = IpAddr::V6(Ipv6Addr::UNSPECIFIED); // takes IPv4 too, unless it is IPv6 only
+    a.port() == b.port()
+        && (x == y
+            || x == everything
+            || y == everything
+            || (x.is_ipv4() == y.is_ipv4() && (x.is_unspecified() || y.is_unspecified())))
+}
+
+/// Address and inode of one line of /proc/net/tcp or tcp6, if that socket listens.
+fn tcp_listener(line: &str) -> Option<(SocketAddr, u64)> {
+    const LISTEN: &str = "0A";
+    let mut fields = line.split_ascii_whitespace();
+    let (ip, port) = fields.nth(1)?.split_once(':')?;
+    let state = fields.nth(1)?;
+    let inode = fields.nth(5)?.parse().ok()?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    // Words of 32 bits in the machine's byte order.
+    let word = |at: usize| u32::from_str_radix(ip.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let ip = match ip.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        32 => {
+            let mut bytes = [0; 16];
+            for ix in 0..4 {
+                bytes[ix * 4..ix * 4 + 4].copy_from_slice(&word(ix * 8)?);
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    (state == LISTEN).then_some((SocketAddr::new(ip, port), inode))
+}
+
+/// The abstract names, without the leading `@`, that unix sockets of this network namespace listen on and that
+/// start with `prefix`. Names that are not UTF-8 are left out.
+pub fn abstract_listeners(prefix: &str) -> Vec<String> {
+    const ACCEPTS: &str = "00010000"; // __SO_ACCEPTCON
+    let Ok(bytes) = std::fs::read("/proc/net/unix") else { return Vec::new() };
+    let table = String::from_utf8_lossy(&bytes);
+    let lines = table.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let flags = fields.nth(3)?;
+        let name = fields.nth(3)?.strip_prefix('@')?;
+        (flags == ACCEPTS && name.starts_with(prefix)).then(|| name.to_owned())
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+    use crate::sys::socket;
+
+    #[test]
+    fn a_listener_is_found_by_its_address() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let four = TcpListener::bind("127.0.0.1:0").unwrap();
+        let six = TcpListener::bind("[::1]:0").unwrap();
+        for listener in [&four, &six] {
+            let address = listener.local_addr().unwrap();
+            let inodes = listeners_on(address);
+            let mine: Vec<_> = sockets(me).unwrap().into_iter().filter(|(_, inode)| inodes.contains(inode)).collect();
+            assert_eq!(mine.iter().map(|(fd, _)| *fd).collect::<Vec<_>>(), [listener.as_raw_fd()], "{address}");
+        }
+        let port = four.local_addr().unwrap().port();
+        assert!(!listeners_on(([0, 0, 0, 0], port).into()).is_empty());
+        assert!(!listeners_on((Ipv6Addr::UNSPECIFIED, port).into()).is_empty(), "a dual socket clashes");
+        assert!(listeners_on(([127, 0, 0, 2], port).into()).is_empty());
+        assert!(listeners_on((Ipv6Addr::LOCALHOST, port).into()).is_empty());
+    }
+
+    #[test]
+    fn abstract_names_are_listed_while_they_listen() {
+        let name = format!("baton-proc-test/{}", std::process::id());
+        let bound = socket::bind_abstract(name.as_bytes(), false).unwrap();
+        assert!(abstract_listeners("baton-proc-test/").is_empty());
+        socket::listen(&bound, 1).unwrap();
+        assert_eq!(abstract_listeners("baton-proc-test/"), [name]);
+    }
+
+    #[test]
+    fn this_process_has_a_name() {
+        assert!(!name(i32::try_from(std::process::id()).unwrap()).unwrap().is_empty());
+        assert_eq!(name(i32::MAX).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(pid_namespace().unwrap() > 0 && processors() > 0);
+    }
+}
