@@ -70,6 +70,7 @@ fn write_row(text: &mut String, row: &Row, index: usize) {
             let acts = match acts {
                 Acts::Always => "Always".to_owned(),
                 Acts::InHttp => "InHttp".to_owned(),
+                Acts::InModeHttp => "InModeHttp".to_owned(),
                 Acts::OnQuic => "OnQuic".to_owned(),
                 Acts::Through(others) => format!("Through(&{others:?})"),
             };
@@ -78,13 +79,15 @@ fn write_row(text: &mut String, row: &Row, index: usize) {
     };
     let _ = writeln!(
         text,
-        "    Row {{ kind: Kind::{:?}, keyword: {:?}, negatable: {}, places: super::Places({}), usage: {:?}, \
+        "    Row {{ kind: Kind::{:?}, keyword: {:?}, negatable: {}, places: super::Places {{ allowed: {}, warned: {}, silent: {} }}, usage: {:?}, \
          arity: super::Arity {{ min: {}, max: {:?} }}, era: super::Era {{ since: super::Version({}, {}), \
          deprecated: {}, removed: {}, advice: {:?} }}, manual: {:?}, support: super::Support::{support}, index: {index} }},",
         row.kind,
         row.keyword,
         row.negatable,
-        row.places,
+        row.places.allowed,
+        row.places.warned,
+        row.places.silent,
         row.usage,
         row.min,
         row.max,

@@ -11,7 +11,7 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) keyword: String,
     pub(crate) negatable: bool,
-    pub(crate) places: u8,
+    pub(crate) places: Places,
     pub(crate) usage: String,
     pub(crate) min: u16,
     pub(crate) max: Option<u16>,
@@ -24,6 +24,14 @@ pub(crate) struct Row {
     pub(crate) lower: Option<String>,
     pub(crate) file: String,
     pub(crate) line: usize,
+}
+
+/// The `where` column: one bit per place and mark.
+#[derive(Clone, Copy)]
+pub(crate) struct Places {
+    pub(crate) allowed: u8,
+    pub(crate) warned: u8,
+    pub(crate) silent: u8,
 }
 
 /// The `support` column.
@@ -39,6 +47,7 @@ pub(crate) enum Support {
 pub(crate) enum Acts {
     Always,
     InHttp,
+    InModeHttp,
     OnQuic,
     Through(Vec<String>),
 }
@@ -147,26 +156,29 @@ fn is_identifier(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// Reads the `where` column: each letter at its own position, `.` where it is absent.
-fn places(kind: Kind, text: &str) -> Result<u8, String> {
+/// Reads the `where` column: each letter at its own position, or a mark where the keyword may not stand.
+fn places(kind: Kind, text: &str) -> Result<Places, String> {
     let letters = kind.places();
+    let mut places = Places { allowed: 0, warned: 0, silent: 0 };
     if letters.is_empty() {
-        return if text == "–" { Ok(u8::MAX) } else { Err(format!("'where' must be '–', not '{text}'")) };
+        places.allowed = u8::MAX;
+        return if text == "–" { Ok(places) } else { Err(format!("'where' must be '–', not '{text}'")) };
     }
     let all: String = letters.iter().map(|(letter, _)| letter).collect();
-    let mut bits = 0;
-    let mut given = text.chars();
-    for (at, (letter, _)) in letters.iter().enumerate() {
-        match given.next() {
-            Some(c) if c == *letter => bits |= 1 << at,
-            Some('.') => {}
-            _ => return Err(format!("'where' is '{text}'; it must be '{all}' with '.' for an absent letter")),
+    let mistake = || format!("'where' is '{text}'; it must be '{all}' with '.', '~' or '-' for a letter, not for all");
+    if text.chars().count() != letters.len() {
+        return Err(mistake());
+    }
+    for (at, (given, (letter, _))) in text.chars().zip(letters).enumerate() {
+        match given {
+            '.' => {}
+            '~' => places.warned |= 1 << at,
+            '-' => places.silent |= 1 << at,
+            c if c == *letter => places.allowed |= 1 << at,
+            _ => return Err(mistake()),
         }
     }
-    if given.next().is_some() || bits == 0 {
-        return Err(format!("'where' is '{text}'; it must be '{all}' with '.' for an absent letter, not all absent"));
-    }
-    Ok(bits)
+    if places.allowed == 0 { Err(mistake()) } else { Ok(places) }
 }
 
 /// Counts the words that the `args` column allows.
@@ -240,21 +252,25 @@ fn quoted(text: &str) -> Result<(&str, Option<String>), String> {
 /// Reads `full`, `noop "reason"` or `refused [when CONDITION] ["what is missing"]`.
 fn parse_support(text: &str) -> Result<Support, String> {
     let (words, note) = quoted(text)?;
-    match (words.split_whitespace().collect::<Vec<_>>().as_slice(), note) {
-        (["full"], None) => Ok(Support::Full),
-        (["noop"], Some(reason)) => Ok(Support::Noop(reason)),
-        (["noop"], None) => Err("noop needs its reason in quotes".to_owned()),
-        (["refused"], note) => Ok(Support::Refused { acts: Acts::Always, missing: note.unwrap_or_default() }),
-        (["refused", "when", when], note) => {
-            let acts = match *when {
-                "http" => Acts::InHttp,
-                "quic" => Acts::OnQuic,
-                others => Acts::Through(others.split(',').map(|other| other.replace('_', " ")).collect()),
-            };
-            Ok(Support::Refused { acts, missing: note.unwrap_or_default() })
+    let words = words.trim();
+    match (words, note) {
+        ("full", None) => return Ok(Support::Full),
+        ("noop", Some(reason)) => return Ok(Support::Noop(reason)),
+        ("noop", None) => return Err("noop needs its reason in quotes".to_owned()),
+        ("refused", note) => return Ok(Support::Refused { acts: Acts::Always, missing: note.unwrap_or_default() }),
+        (_, note) => {
+            if let Some(when) = words.strip_prefix("refused when ") {
+                let acts = match when.trim() {
+                    "http" => Acts::InHttp,
+                    "mode http" => Acts::InModeHttp,
+                    "quic" => Acts::OnQuic,
+                    others => Acts::Through(others.split(',').map(|other| other.trim().to_owned()).collect()),
+                };
+                return Ok(Support::Refused { acts, missing: note.unwrap_or_default() });
+            }
         }
-        _ => Err(format!("'{text}' is no support: full, noop \"reason\" or refused [when CONDITION] [\"missing\"]")),
     }
+    Err(format!("'{text}' is no support: full, noop \"reason\" or refused [when CONDITION] [\"missing\"]"))
 }
 
 /// Checks what only the whole set of rows can show; they are sorted by kind and keyword.
@@ -276,11 +292,11 @@ pub(crate) fn check(rows: &[Row], mistakes: &mut Vec<Mistake>) {
                 .split_once('/')
                 .and_then(|(kind, keyword)| rows.iter().find(|row| row.kind.name() == kind && row.keyword == keyword));
             match found.map(|other| &other.support) {
-                Some(Support::Refused { acts: Acts::Always, .. }) => {}
+                Some(Support::Refused { .. }) => {}
                 Some(_) => {
                     blame(row, format!("'{other}' is no longer refused: '{}' would act through it", row.keyword))
                 }
-                None => blame(row, format!("there is no row '{other}' (KIND/KEYWORD, '_' for a blank)")),
+                None => blame(row, format!("there is no row '{other}' (KIND/KEYWORD)")),
             }
         }
     }

@@ -3,6 +3,8 @@
 use thiserror::Error;
 
 use super::{OptionLine, Row, SectionKind};
+use crate::syntax::Word;
+use crate::text::{Diagnostic, Severity};
 
 /// One way in which a line does not fit the tables.
 #[derive(Debug, Clone, Error)]
@@ -38,6 +40,18 @@ pub enum GrammarError {
         row: &'static Row,
         /// Where it stands.
         section: SectionKind,
+        /// Index of the word.
+        at: usize,
+    },
+    /// The keyword has no effect in this section; haproxy goes on, and so does baton. Nothing is to be lowered.
+    #[error("'{}' has no effect in a '{}' section", row.keyword, section.keyword())]
+    Ignored {
+        /// The keyword's row.
+        row: &'static Row,
+        /// Where it stands.
+        section: SectionKind,
+        /// A warning where haproxy warns, else a remark that only `-dD` shows.
+        severity: Severity,
         /// Index of the word.
         at: usize,
     },
@@ -126,11 +140,35 @@ impl GrammarError {
             Self::UnknownKeyword { at, .. }
             | Self::Incomplete { at, .. }
             | Self::WrongSection { at, .. }
+            | Self::Ignored { at, .. }
             | Self::TooFew { at, .. }
             | Self::TooMany { at, .. }
             | Self::UnknownOption { at, .. }
             | Self::WrongLine { at, .. } => *at,
             Self::NoSection { .. } | Self::NotNegatable { .. } => 0,
+        }
+    }
+
+    /// How bad it is: an alert, unless haproxy goes on.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Ignored { severity, .. } => *severity,
+            _ => Severity::Alert,
+        }
+    }
+
+    /// What is to be said of it, with the blamed word's place; `words` are the words of the line.
+    pub fn diagnostic(&self, words: &[Word<'_>]) -> Diagnostic {
+        let span = words.get(self.at()).or(words.last()).map(|word| word.span);
+        let said = match self.severity() {
+            Severity::Diag => Diagnostic::diag(span, self.to_string()),
+            Severity::Notice => Diagnostic::notice(span, self.to_string()),
+            Severity::Warning => Diagnostic::warning(span, self.to_string()),
+            Severity::Alert => Diagnostic::alert(span, self.to_string()),
+        };
+        match self.hint() {
+            Some(hint) => said.hint(hint),
+            None => said,
         }
     }
 
@@ -141,7 +179,7 @@ impl GrammarError {
             | Self::Incomplete { nearest, .. }
             | Self::NoSection { nearest, .. }
             | Self::UnknownOption { nearest, .. } => nearest.map(|near| format!("did you mean '{near}'?")),
-            Self::WrongSection { row, .. } => {
+            Self::WrongSection { row, .. } | Self::Ignored { row, .. } => {
                 let places: Vec<_> = row.places.names(row.kind).map(|name| format!("'{name}'")).collect();
                 Some(format!("it may stand in {}", listed(&places)))
             }

@@ -6,6 +6,7 @@
 use super::kinds::{HASH_SEED, hash};
 use super::{GrammarError, Kind, OptionLine, Row, SectionKind, nearest};
 use crate::syntax::Word;
+use crate::text::Severity;
 
 include!(concat!(env!("OUT_DIR"), "/grammar_table.rs"));
 
@@ -123,9 +124,12 @@ pub fn statement(section: SectionKind, words: &[Word<'_>]) -> Result<Statement, 
     let Some((row, used)) = longest(kind, bytes(skip)) else {
         return Err(nearest::unknown(section, words, skip));
     };
-    if !row.places.has(section.bit()) {
-        return Err(GrammarError::WrongSection { row, section, at: skip });
-    }
+    let ignored = match section.bit() {
+        bit if row.places.has(bit) => None,
+        bit if row.places.warned & bit != 0 => Some(Severity::Warning),
+        bit if row.places.silent & bit != 0 => Some(Severity::Diag),
+        _ => return Err(GrammarError::WrongSection { row, section, at: skip }),
+    };
     if prefix != Prefix::Plain && !row.negatable {
         return Err(GrammarError::NotNegatable { row, prefix: if prefix == Prefix::No { "no" } else { "default" } });
     }
@@ -135,7 +139,10 @@ pub fn statement(section: SectionKind, words: &[Word<'_>]) -> Result<Statement, 
         Err(GrammarError::TooFew { .. }) if prefix != Prefix::Plain => {}
         checked => checked?,
     }
-    Ok(Statement { row, prefix, args })
+    match ignored {
+        Some(severity) => Err(GrammarError::Ignored { row, section, severity, at: skip }),
+        None => Ok(Statement { row, prefix, args }),
+    }
 }
 
 /// Finds the row of an option of a `bind`, `server` or similar line; `at` is the index of the option's word.

@@ -110,7 +110,7 @@ mod tests {
         for (from, to, limit, want) in [
             ("timout", "timeout", 1, Some(1)),              // a letter left out
             ("tiemout", "timeout", 2, Some(1)),             // two neighbours swapped in the middle
-            ("blanace", "balance", 1, Some(1)),             // two neighbours swapped
+            ("balacne", "balance", 1, Some(1)),             // two neighbours swapped
             ("servre", "server", 1, Some(1)),               // the same at the end
             ("maxcon", "maxconn", 1, Some(1)),              // a letter left out at the end
             ("foo", "bind", 1, None),                       // nothing like it

@@ -44,17 +44,24 @@ pub struct Arity {
     pub max: Option<u16>,
 }
 
-/// The places where a keyword may stand: one bit per letter of [`Kind::places`], the first letter lowest.
+/// The places of a keyword: one bit per letter of [`Kind::places`], the first letter lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Places(pub u8);
+pub struct Places {
+    /// Where it may stand.
+    pub allowed: u8,
+    /// Where haproxy warns that it has no effect, and goes on.
+    pub warned: u8,
+    /// Where haproxy takes it without a remark, and it has no effect.
+    pub silent: u8,
+}
 
 impl Places {
     /// Whether it may stand at the place of that bit.
     pub const fn has(self, bit: u8) -> bool {
-        self.0 & bit != 0
+        self.allowed & bit != 0
     }
 
-    /// The names of the places, in the order of the table.
+    /// The names of the places where it may stand, in the order of the table.
     pub fn names(self, kind: Kind) -> impl Iterator<Item = &'static str> {
         kind.places().iter().enumerate().filter(move |(at, _)| self.has(1 << at)).map(|(_, (_, name))| *name)
     }
@@ -87,6 +94,9 @@ pub enum Acts {
     /// In a proxy that serves HTTP (the statistics page alone does not count): an alert once it is known that such a
     /// proxy has it or inherits it.
     InHttp,
+    /// In any proxy of `mode http`, one with nothing but a statistics page included: an alert once it is known that
+    /// such a proxy has it or inherits it.
+    InModeHttp,
     /// On a QUIC address, which is an alert of its own: nothing is to be said of this keyword.
     OnQuic,
     /// Only through one of these other keywords (`kind/keyword`), each refused itself: nothing is to be said of this

@@ -47,7 +47,7 @@ fn a_line_that_does_not_fit_blames_a_word() {
         (
             Backend,
             "timeout client 5s",
-            "0: 'timeout client' is not allowed in a 'backend' section; it may stand in 'defaults', 'frontend' and 'listen'",
+            "0: 'timeout client' has no effect in a 'backend' section; it may stand in 'defaults', 'frontend' and 'listen'",
         ),
         (Listen, "timeout client", "1: 'timeout client' needs one argument; usage: timeout client <time>"),
         (
