@@ -1,12 +1,15 @@
 //! The server side of a proxy: who gets the next session.
 
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use super::ServerState;
+use super::balance::{self, Wish};
+use super::core::{Core, Placed, Woken};
 use super::counters::{Counter, Gauge, Rate};
-use super::health::{Admin, CheckResult, Event};
 use super::state::Times;
-use super::{ServerState, ServerStatus};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
 
@@ -49,6 +52,10 @@ pub struct BackState {
     pub times: Times,
     /// By [`ServerIx`].
     pub servers: Box<[ServerState]>,
+    /// Whether a slow start is going on.
+    pub(super) warming: AtomicBool,
+    /// Everything that must be decided exactly, over all threads.
+    pub(super) core: Mutex<Core>,
 }
 
 /// What a session brings when it asks for a server.
@@ -90,39 +97,97 @@ pub struct QueueTicket {
 }
 
 impl BackState {
-    /// The state of a backend in which nothing has happened yet.
-    pub fn new(_back: &Backend, _now: Tick) -> Self {
-        Self::default()
+    /// The state of a backend in which nothing has happened yet. `fullconn`: sessions of the backend that make its
+    /// servers take all they may, if it says nothing itself.
+    pub fn new(back: &Backend, fullconn: u32, now: Tick) -> Self {
+        Self {
+            servers: back.servers.iter().map(|_| ServerState::default()).collect(),
+            core: Mutex::new(Core::new(back, back.fullconn.unwrap_or(fullconn), now)),
+            ..Self::default()
+        }
+    }
+
+    /// The lock. A thread that panicked while it held it left nothing half done that matters more than serving on.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Chooses a server for a session and counts it there.
-    pub fn assign(&self, _demand: &Demand<'_>, _now: Tick) -> Assignment {
-        Assignment::Unavailable
+    pub fn assign(&self, demand: &Demand<'_>, now: Tick) -> Assignment {
+        let wish = Wish {
+            hash: demand.client.map(balance::address_hash),
+            avoid: demand.avoid.map(|server| server.0),
+            random: demand.random,
+        };
+        let placed = self.lock().assign(&wish, self.sessions.get(), demand.waker);
+        match placed {
+            Placed::On(server) => {
+                self.count(server, now);
+                Assignment::Server(ServerIx(server))
+            }
+            Placed::Waits { key, server, ahead } => {
+                match server.and_then(|server| self.servers.get(server as usize)) {
+                    Some(server) => server.queue.up(),
+                    None => self.queue.up(),
+                };
+                Assignment::Queued(QueueTicket { key, server: server.map(ServerIx), ahead })
+            }
+            Placed::Unavailable => Assignment::Unavailable,
+            Placed::Full => Assignment::QueueFull,
+        }
     }
 
     /// The server that a queued session was given meanwhile (counted there already), if any; the ticket is spent then.
-    pub fn queued(&self, _ticket: &QueueTicket) -> Option<ServerIx> {
-        None
+    pub fn queued(&self, ticket: &QueueTicket) -> Option<ServerIx> {
+        let given = self.lock().given(ticket.key)?;
+        self.leaves(ticket);
+        Some(ServerIx(given))
     }
 
     /// Takes a session out of its queue: it gave up, or its time ran out. Frees a server it was given meanwhile.
-    pub fn leave_queue(&self, _ticket: QueueTicket, _now: Tick) {}
+    pub fn leave_queue(&self, ticket: QueueTicket, now: Tick) {
+        let given = self.lock().leave(ticket.key, self.sessions.get());
+        self.leaves(&ticket);
+        if let Some(server) = given {
+            self.release(ServerIx(server), now);
+        }
+    }
 
     /// A session has left its server; the next in a queue gets the place and is woken.
-    pub fn release(&self, _server: ServerIx, _now: Tick) {}
-
-    /// A check ended: returns what changed. Trackers change with the tracked server.
-    pub fn report_check(&self, _server: ServerIx, _result: &CheckResult, _now: Tick) -> Vec<Event> {
-        Vec::new()
+    pub fn release(&self, server: ServerIx, now: Tick) {
+        if let Some(state) = self.servers.get(server.0 as usize) {
+            state.sessions.down();
+            let woken = self.lock().release(server.0, self.sessions.get());
+            self.wake(woken, now);
+        }
     }
 
-    /// An administrator's order: returns what changed.
-    pub fn set_admin(&self, _server: ServerIx, _admin: Admin, _now: Tick) -> Vec<Event> {
-        Vec::new()
+    /// Counts sessions on the servers they were given from a queue, and wakes them.
+    pub(super) fn wake(&self, woken: Woken, now: Tick) {
+        for (server, waker) in woken {
+            self.count(server, now);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
     }
 
-    /// What statistics show of a server.
-    pub fn status(&self, _server: ServerIx) -> ServerStatus {
-        ServerStatus::Unchecked
+    fn count(&self, server: u32, now: Tick) {
+        if let Some(state) = self.servers.get(server as usize) {
+            state.sessions.up();
+            state.sessions_total.add(1);
+            state.picked_total.add(1);
+            state.session_rate.hit(now);
+            state.last_session.set(now.millis().max(1));
+        }
+        self.picked_total.add(1);
+        self.last_session.set(now.millis().max(1));
+    }
+
+    fn leaves(&self, ticket: &QueueTicket) {
+        match ticket.server.and_then(|server| self.servers.get(server.0 as usize)) {
+            Some(server) => server.queue.down(),
+            None => self.queue.down(),
+        };
     }
 }

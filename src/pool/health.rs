@@ -1,20 +1,56 @@
-//! Whether a server may be used: check verdicts, administrative state, weight.
+//! Whether a server may be used: what its checks say.
+//!
+//! A state machine without a clock: a verdict in, an effect out. Administrative state, weight and the lines that
+//! tell people are others' business. Source: manual §5.2 "check", "rise", "fall", "fastinter", "downinter";
+//! sequences observed on 2.6.12 (`fixtures/checks/`).
 
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::fmt;
 
-use crate::ir::{Level, ServerIx};
-use crate::units::Tick;
+use crate::ir::{Check, Level, ServerIx};
+use crate::units::{Millis, Tick};
 
 /// What one check found, as statistics name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "the names are haproxy's")]
 pub enum CheckStatus {
     Unknown,
+    #[default]
     Ini,
     SockErr,
     L4Ok,
     L4Tout,
     L4Con,
+}
+
+impl CheckStatus {
+    /// The word in the column `check_status`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNK",
+            Self::Ini => "INI",
+            Self::SockErr => "SOCKERR",
+            Self::L4Ok => "L4OK",
+            Self::L4Tout => "L4TOUT",
+            Self::L4Con => "L4CON",
+        }
+    }
+
+    /// The reason in log lines and the column `check_desc`.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Ini => "Initializing",
+            Self::SockErr => "Socket error",
+            Self::L4Ok => "Layer4 check passed",
+            Self::L4Tout => "Layer4 timeout",
+            Self::L4Con => "Layer4 connection problem",
+        }
+    }
+
+    /// Whether the server answered as it should.
+    pub fn passed(self) -> bool {
+        self == Self::L4Ok
+    }
 }
 
 /// One finished check.
@@ -28,8 +64,8 @@ pub struct CheckResult {
     pub detail: Option<&'static str>,
 }
 
-/// What an administrator wants of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What an administrator wants of a server; later ones prevail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Admin {
     /// Use it.
     #[default]
@@ -40,25 +76,39 @@ pub enum Admin {
     Maint,
 }
 
-/// The state that statistics show.
+/// The state that statistics show; its text is haproxy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerStatus {
     /// `UP`, or `UP n/m` while it is failing.
     Up {
-        /// Failed checks in a row, and how many take it down: `(0, _)` is plainly up.
+        /// Failed checks in a row, and how many take it down; `None`: plainly up.
         failing: Option<(u32, u32)>,
     },
     /// `DOWN`, or `DOWN n/m` while it is coming back.
     Down {
-        /// Passed checks in a row, and how many bring it up.
+        /// Passed checks in a row, and how many bring it up; `None`: plainly down.
         rising: Option<(u32, u32)>,
     },
-    /// `NOLB`, drained.
+    /// `DRAIN`, or `NOLB` when its weight is 0.
     Drain,
     /// `MAINT`.
     Maint,
     /// `no check`: always used.
     Unchecked,
+}
+
+impl fmt::Display for ServerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up { failing: None } => f.write_str("UP"),
+            Self::Up { failing: Some((failed, fall)) } => write!(f, "UP {}/{fall}", fall - failed),
+            Self::Down { rising: None } => f.write_str("DOWN"),
+            Self::Down { rising: Some((passed, rise)) } => write!(f, "DOWN {passed}/{rise}"),
+            Self::Drain => f.write_str("DRAIN"),
+            Self::Maint => f.write_str("MAINT"),
+            Self::Unchecked => f.write_str("no check"),
+        }
+    }
 }
 
 /// Something that changed, to be logged by `report` and acted on by `engine`.
@@ -76,20 +126,126 @@ pub struct Event {
     pub marked_up: bool,
 }
 
-/// Health of one server, published for readers without a lock. Written under the backend's lock only.
-#[derive(Debug, Default)]
-pub struct HealthCell {
-    /// Packed state; `health` is its only reader and writer.
-    pub(super) word: AtomicU64,
-    /// Effective weight.
-    pub(super) weight: AtomicU32,
-    /// Moment of the last change.
-    pub(super) changed: AtomicU64,
-    /// Times it went from up to down.
-    pub(super) downs: AtomicU32,
-    /// Milliseconds down before the last change.
-    pub(super) downtime: AtomicU64,
+/// What its checks make of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    rise: u32,
+    fall: u32,
+    state: State,
 }
 
-/// Keeps the moment type used by the signatures here in one place.
-pub(super) type At = Tick;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Up { failed: u32 },
+    Down { passed: u32 },
+}
+
+/// What a verdict changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing, or only the count.
+    None,
+    /// It is up now.
+    MarkUp,
+    /// It is down now.
+    MarkDown,
+}
+
+impl Health {
+    /// The state before the first check: up, and down at the first failure.
+    pub fn starting(rise: u32, fall: u32) -> Self {
+        Self { rise, fall, state: State::Up { failed: fall.saturating_sub(1) } }
+    }
+
+    /// Plainly up.
+    pub fn up(self) -> Self {
+        Self { state: State::Up { failed: 0 }, ..self }
+    }
+
+    /// Plainly down.
+    pub fn down(self) -> Self {
+        Self { state: State::Down { passed: 0 }, ..self }
+    }
+
+    /// Whether the server may be used.
+    pub fn is_up(self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
+    /// Whether the last checks all said the same: no count is running.
+    pub fn is_settled(self) -> bool {
+        matches!(self.state, State::Up { failed: 0 } | State::Down { passed: 0 })
+    }
+
+    /// The state after one more verdict, and what it means.
+    #[must_use]
+    pub fn after(self, passed: bool) -> (Self, Effect) {
+        let (state, effect) = match (self.state, passed) {
+            (State::Up { failed }, false) if failed + 1 >= self.fall => (State::Down { passed: 0 }, Effect::MarkDown),
+            (State::Up { failed }, false) => (State::Up { failed: failed + 1 }, Effect::None),
+            (State::Up { .. }, true) => (State::Up { failed: 0 }, Effect::None),
+            (State::Down { passed }, true) if passed + 1 >= self.rise => (State::Up { failed: 0 }, Effect::MarkUp),
+            (State::Down { passed }, true) => (State::Down { passed: passed + 1 }, Effect::None),
+            (State::Down { .. }, false) => (State::Down { passed: 0 }, Effect::None),
+        };
+        (Self { state, ..self }, effect)
+    }
+
+    /// The state as one number, as the column `check_health` has it: up from `rise` on, at most `rise + fall - 1`.
+    pub fn level(self) -> u32 {
+        match self.state {
+            State::Up { failed } => self.rise + self.fall - 1 - failed,
+            State::Down { passed } => passed,
+        }
+    }
+
+    /// Passed checks in a row that bring it up.
+    pub fn rise(self) -> u32 {
+        self.rise
+    }
+
+    /// Failed checks in a row that take it down.
+    pub fn fall(self) -> u32 {
+        self.fall
+    }
+
+    /// What statistics show of a checked server that is ready.
+    pub fn status(self) -> ServerStatus {
+        match self.state {
+            State::Up { failed: 0 } => ServerStatus::Up { failing: None },
+            State::Up { failed } => ServerStatus::Up { failing: Some((failed, self.fall)) },
+            State::Down { passed: 0 } => ServerStatus::Down { rising: None },
+            State::Down { passed } => ServerStatus::Down { rising: Some((passed, self.rise)) },
+        }
+    }
+
+    /// Time to the next check.
+    pub fn interval(self, check: &Check) -> Millis {
+        let special = match self.state {
+            _ if !self.is_settled() => check.fastinter,
+            State::Down { .. } => check.downinter,
+            State::Up { .. } => None,
+        };
+        special.unwrap_or(check.inter)
+    }
+}
+
+/// The last finished check of a server, for statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LastCheck {
+    /// What it found.
+    pub status: CheckStatus,
+    /// How long it took, ms; `None` before the first.
+    pub duration: Option<u32>,
+    /// What the system said.
+    pub detail: Option<&'static str>,
+    /// When it ended; `None` before the first.
+    pub ended: Option<Tick>,
+}
+
+impl LastCheck {
+    pub(super) fn note(&mut self, result: &CheckResult, now: Tick) {
+        let (status, detail) = (result.status, result.detail);
+        *self = Self { status, duration: Some(result.duration), detail, ended: Some(now) };
+    }
+}

@@ -3,19 +3,31 @@
 //! Decides which server gets a session and what a check's verdict changes. Knows no clock, no socket and no
 //! runtime: moments, randomness and wakers are passed in. `engine` and `report` meet in the types here.
 //!
-//! Entry points: [`Pool`], [`BackState::assign`], [`BackState::release`], [`BackState::report_check`].
+//! Entry points: [`Pool`], [`BackState::assign`], [`BackState::release`], [`Pool::report_check`].
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
 mod backend;
+mod balance;
+mod core;
 pub mod counters;
 pub mod health;
+mod member;
+mod notice;
 mod ports;
+mod queue;
 mod record;
 mod state;
+#[cfg(test)]
+mod tests;
+mod track;
+mod verdicts;
+mod view;
 
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
-pub use health::{Admin, CheckResult, CheckStatus, Event, ServerStatus};
+pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
-pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
+pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState, Times};
+pub use verdicts::Events;
+pub use view::{BackView, CheckView, Failures, ServerView};

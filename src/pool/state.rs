@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::counters::{Counter, Gauge, Rate};
-use super::{BackState, health::HealthCell};
-use crate::ir::{Config, ProxyIx};
+use super::{BackState, track};
+use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
 
 /// The state of one running configuration.
@@ -17,6 +17,8 @@ pub struct Pool {
     pub proxies: Box<[ProxyState]>,
     /// Of the whole process.
     pub process: ProcessState,
+    /// Who tracks whom: tracked and tracker, sorted.
+    pub(super) trackers: Box<[(TrackRef, TrackRef)]>,
 }
 
 impl Pool {
@@ -25,12 +27,20 @@ impl Pool {
         let proxies = config
             .proxies
             .iter()
-            .map(|proxy| ProxyState {
+            .enumerate()
+            .map(|(ix, proxy)| ProxyState {
                 front: proxy.frontend.as_ref().map(|front| FrontState::new(proxy.disabled, front)),
-                back: proxy.backend.as_ref().map(|back| BackState::new(back, now)),
+                back: proxy
+                    .backend
+                    .as_ref()
+                    .map(|back| BackState::new(back, track::fullconn(&config, ProxyIx(ix as u32), 0), now)),
             })
             .collect();
-        Self { config, proxies, process: ProcessState { started: now, ..ProcessState::default() } }
+        let trackers = track::pairs(&config);
+        let pool =
+            Self { trackers, config, proxies, process: ProcessState { started: now, ..ProcessState::default() } };
+        pool.inherit();
+        pool
     }
 
     /// The client side of a proxy.
@@ -139,8 +149,8 @@ pub struct ListenerState {
     pub bytes_out: Counter,
 }
 
-/// One server: counters, and the state that its checks and administrators give it.
-#[derive(Debug)]
+/// One server's counters. What checks and administrators make of it: [`Pool::server_view`].
+#[derive(Debug, Default)]
 pub struct ServerState {
     /// Sessions at once (scur, smax).
     pub sessions: Gauge,
@@ -172,8 +182,6 @@ pub struct ServerState {
     pub last_session: Counter,
     /// Queue, connect and total time of the last 1024 sessions, in milliseconds (qtime, ctime, ttime).
     pub times: Times,
-    /// Health, administrative state, weight; published for readers without a lock.
-    pub health: HealthCell,
 }
 
 /// Sums over a sliding window of sessions; the owner of the algorithm is `counters`.

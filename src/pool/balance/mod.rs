@@ -1,0 +1,65 @@
+//! Chooses a server for each new session.
+//!
+//! Knows weights, load and room; knows no clock, socket, health or queue. One algorithm per file, each a
+//! [`Balancer`]; [`build`] maps [`crate::ir::Balance`] to one. Pick order is pinned by `fixtures/output/picks/`.
+//! Source: configuration manual §4.2 "balance"; orders observed on 2.6.12.
+
+mod first;
+mod leastconn;
+mod map;
+mod random;
+mod roundrobin;
+mod source;
+mod static_rr;
+
+use std::fmt::Debug;
+
+pub(super) use source::address_hash;
+
+use crate::ir::Balance;
+
+/// Weights inside are 16 times those of the configuration, so that a slow start has steps.
+pub(super) const WEIGHT_SCALE: u32 = 16;
+
+/// What a balancer knows of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Standing {
+    /// Effective weight times [`WEIGHT_SCALE`]; 0: not to be chosen.
+    pub(super) weight: u32,
+    /// Sessions on it and waiting for it.
+    pub(super) load: u32,
+    /// Whether it has as many sessions as it may have.
+    pub(super) full: bool,
+}
+
+/// What a session brings to the choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wish {
+    /// The hash of the client's address, if it has one.
+    pub(super) hash: Option<u32>,
+    /// A server to be avoided if there is another.
+    pub(super) avoid: Option<u32>,
+    /// A random number.
+    pub(super) random: u64,
+}
+
+/// A way of choosing. Replayable: the same calls give the same picks.
+pub(super) trait Balancer: Debug + Send {
+    /// Tells what is true of a server from now on.
+    fn update(&mut self, server: u32, standing: Standing);
+    /// The server of the next session, or `None` if the backend's queue is to take it. A full server is
+    /// returned only by balancers that insist on it: the session then waits for that server.
+    fn pick(&mut self, wish: &Wish) -> Option<u32>;
+}
+
+/// The balancer for an algorithm. `ids` are the servers' ids; no server is usable before its first update.
+pub(super) fn build(balance: Balance, ids: &[u32]) -> Box<dyn Balancer> {
+    match balance {
+        Balance::RoundRobin => Box::new(roundrobin::RoundRobin::new(ids.len())),
+        Balance::StaticRr => Box::new(static_rr::StaticRr::new(ids.len())),
+        Balance::LeastConn => Box::new(leastconn::LeastConn::new(ids.len())),
+        Balance::First => Box::new(first::First::new(ids)),
+        Balance::Source => Box::new(source::Source::new(ids.len())),
+        Balance::Random(draws) => Box::new(random::Random::new(ids.len(), draws)),
+    }
+}

@@ -1,0 +1,293 @@
+//! The decisions of a backend: what its lock guards.
+//!
+//! Members, the balancers over them and the queues. Knows no lock, no counter and no text; entry points are the
+//! methods of [`Core`], called by [`super::BackState`].
+
+use std::collections::BTreeSet;
+use std::task::Waker;
+
+use super::balance::{self, Balancer, Wish};
+use super::member::Member;
+use super::queue::{Line, State, Waiting};
+use crate::ir::Backend;
+use crate::units::Tick;
+
+/// State and decisions of one backend.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) members: Box<[Member]>,
+    /// Over servers that are no backups, and over backups.
+    active: Box<dyn Balancer>,
+    backup: Box<dyn Balancer>,
+    /// The usable ones of both kinds.
+    usable: [BTreeSet<u32>; 2],
+    /// Servers whose limit follows the backend's load.
+    dynamic: Box<[u32]>,
+    fullconn: u32,
+    all_backups: bool,
+    waiting: Waiting,
+    pub(super) line: Line,
+    up: bool,
+    /// When the backend last went up or down, times and milliseconds it was down.
+    pub(super) changed: Tick,
+    pub(super) downs: u32,
+    pub(super) downtime: u64,
+}
+
+/// What became of a demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    On(u32),
+    Waits { key: usize, server: Option<u32>, ahead: u32 },
+    Unavailable,
+    Full,
+}
+
+/// Sessions that were given a server, with whom to wake.
+pub(super) type Woken = Vec<(u32, Option<Waker>)>;
+
+impl Core {
+    pub(super) fn new(back: &Backend, fullconn: u32, now: Tick) -> Self {
+        let members: Box<[Member]> = back.servers.iter().map(|server| Member::new(server, now)).collect();
+        let ids: Vec<u32> = back.servers.iter().map(|server| server.id).collect();
+        let dynamic = |member: &Member| member.minconn > 0 && member.minconn < member.maxconn;
+        let mut core = Self {
+            active: balance::build(back.balance, &ids),
+            backup: balance::build(back.balance, if back.servers.iter().any(|s| s.backup) { &ids } else { &[] }),
+            usable: [BTreeSet::new(), BTreeSet::new()],
+            dynamic: (0..members.len() as u32).filter(|ix| dynamic(&members[*ix as usize])).collect(),
+            fullconn,
+            all_backups: back.all_backups,
+            waiting: Waiting::default(),
+            line: Line::default(),
+            up: true,
+            changed: now,
+            downs: 0,
+            downtime: 0,
+            members,
+        };
+        (0..core.members.len() as u32).for_each(|server| core.refresh(server, 0));
+        core.start();
+        core
+    }
+
+    /// Takes what is usable now for the state at the start: nothing is told or counted.
+    pub(super) fn start(&mut self) {
+        self.up = self.members.is_empty() || self.usable() != (0, 0);
+    }
+
+    pub(super) fn set_fullconn(&mut self, fullconn: u32) {
+        self.fullconn = fullconn;
+    }
+
+    /// Usable servers: those that are no backups, and backups.
+    pub(super) fn usable(&self) -> (u32, u32) {
+        (self.usable[0].len() as u32, self.usable[1].len() as u32)
+    }
+
+    /// Sum of the effective weights of the servers in use.
+    pub(super) fn weight(&self) -> u32 {
+        let kind = usize::from(self.usable[0].is_empty());
+        let shown = if kind == 1 && !self.all_backups { 1 } else { usize::MAX };
+        let weight = |ix: &u32| self.members[*ix as usize].scaled_weight.div_ceil(balance::WEIGHT_SCALE);
+        self.usable[kind].iter().take(shown).map(weight).sum()
+    }
+
+    /// Notes whether the backend still has a usable server; returns whether it has just lost its last.
+    pub(super) fn settle(&mut self, now: Tick) -> bool {
+        let up = !(self.usable[0].is_empty() && self.usable[1].is_empty());
+        if up == self.up {
+            return false;
+        }
+        self.up = up;
+        if up {
+            self.downtime += now.since(self.changed);
+        } else {
+            self.downs += 1;
+        }
+        self.changed = now;
+        !up
+    }
+
+    /// Moves slow starts on; returns the sessions that found room, and whether any slow start goes on.
+    pub(super) fn warm_up(&mut self, sessions: u32, now: Tick) -> (Woken, bool) {
+        let (mut woken, mut more) = (Woken::new(), false);
+        for server in 0..self.members.len() as u32 {
+            let member = &mut self.members[server as usize];
+            if member.warming_since.is_some() {
+                more |= member.warm(now);
+                self.refresh(server, sessions);
+                woken.extend(self.fill(server, sessions));
+            }
+        }
+        (woken, more)
+    }
+
+    /// Sessions that make the servers take all they may.
+    pub(super) fn fullconn(&self) -> u32 {
+        self.fullconn
+    }
+
+    /// Publishes what a server's state, load or weight means for the balancers. `sessions`: of the backend.
+    pub(super) fn refresh(&mut self, server: u32, sessions: u32) {
+        let member = &self.members[server as usize];
+        let standing = member.standing(sessions, self.fullconn);
+        let kind = usize::from(member.backup);
+        if standing.weight > 0 {
+            self.usable[kind].insert(server);
+        } else {
+            self.usable[kind].remove(&server);
+        }
+        let balancer = if member.backup { &mut self.backup } else { &mut self.active };
+        balancer.update(server, standing);
+    }
+
+    fn refresh_dynamic(&mut self, sessions: u32) {
+        for place in 0..self.dynamic.len() {
+            self.refresh(self.dynamic[place], sessions);
+        }
+    }
+
+    /// Whom balancing would choose now.
+    fn choose(&mut self, wish: &Wish) -> Option<u32> {
+        if !self.usable[0].is_empty() {
+            return self.active.pick(wish);
+        }
+        if self.all_backups {
+            return self.backup.pick(wish);
+        }
+        // Without `option allbackups` only the first usable backup is used.
+        self.usable[1].first().copied()
+    }
+
+    /// Gives a session a server or a place in a queue.
+    pub(super) fn assign(&mut self, wish: &Wish, sessions: u32, waker: &Waker) -> Placed {
+        if self.usable[0].is_empty() && self.usable[1].is_empty() {
+            return Placed::Unavailable;
+        }
+        self.refresh_dynamic(sessions);
+        let Some(server) = self.choose(wish) else {
+            let ahead = self.line.len();
+            let key = self.waiting.join(&mut self.line, None, wish.hash, waker.clone());
+            return Placed::Waits { key, server: None, ahead };
+        };
+        let member = &mut self.members[server as usize];
+        if !member.standing(sessions, self.fullconn).full {
+            member.load += 1;
+            self.refresh(server, sessions);
+            return Placed::On(server);
+        }
+        let ahead = member.line.len();
+        if member.maxqueue > 0 && ahead >= member.maxqueue {
+            return Placed::Full;
+        }
+        let key = self.waiting.join(&mut member.line, Some(server), wish.hash, waker.clone());
+        self.refresh(server, sessions);
+        Placed::Waits { key, server: Some(server), ahead }
+    }
+
+    /// Takes one session off a server and fills the room.
+    pub(super) fn release(&mut self, server: u32, sessions: u32) -> Woken {
+        let member = &mut self.members[server as usize];
+        member.load = member.load.saturating_sub(1);
+        self.refresh(server, sessions);
+        self.refresh_dynamic(sessions);
+        self.fill(server, sessions)
+    }
+
+    /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in order of arrival.
+    pub(super) fn fill(&mut self, server: u32, sessions: u32) -> Woken {
+        let mut woken = Woken::new();
+        loop {
+            let member = &self.members[server as usize];
+            let limit = member.limit(sessions, self.fullconn);
+            if limit > 0 && member.load >= limit {
+                break;
+            }
+            let own = self.waiting.first_arrival(&member.line);
+            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.takes_shared(server));
+            let line = match (own, shared) {
+                (Some(own), Some(shared)) if own < shared => &mut self.members[server as usize].line,
+                (_, Some(_)) => &mut self.line,
+                (Some(_), None) => &mut self.members[server as usize].line,
+                (None, None) => break,
+            };
+            let Some(key) = self.waiting.take_first(line) else { break };
+            self.members[server as usize].load += 1;
+            woken.push((server, self.waiting.give(key, server)));
+        }
+        if !woken.is_empty() {
+            self.refresh(server, sessions);
+        }
+        woken
+    }
+
+    /// Whether balancing uses this server now, so that it may take from the backend's queue.
+    fn takes_shared(&self, server: u32) -> bool {
+        let member = &self.members[server as usize];
+        let chosen = !member.backup
+            || (self.usable[0].is_empty() && (self.all_backups || self.usable[1].first() == Some(&server)));
+        member.usable() && chosen
+    }
+
+    /// The server a waiting session was given; forgets the session then.
+    pub(super) fn given(&mut self, key: usize) -> Option<u32> {
+        match self.waiting.state(key)? {
+            State::Given(server) => {
+                self.waiting.forget(key);
+                Some(server)
+            }
+            State::Waits(_) => None,
+        }
+    }
+
+    /// Takes a session out of its queue; returns the server it was given meanwhile.
+    pub(super) fn leave(&mut self, key: usize, sessions: u32) -> Option<u32> {
+        let state = self.waiting.state(key)?;
+        let given = match state {
+            State::Given(server) => Some(server),
+            State::Waits(Some(server)) => {
+                self.waiting.unlink(&mut self.members[server as usize].line, key);
+                self.refresh(server, sessions);
+                None
+            }
+            State::Waits(None) => {
+                self.waiting.unlink(&mut self.line, key);
+                None
+            }
+        };
+        self.waiting.forget(key);
+        given
+    }
+
+    /// Empties the queue of a server that went away: its sessions go where balancing sends them now, in order.
+    /// Returns how many there were and those that have a server already.
+    pub(super) fn redistribute(&mut self, server: u32, sessions: u32) -> (u32, Woken) {
+        let mut woken = Woken::new();
+        let mut line = std::mem::take(&mut self.members[server as usize].line);
+        let moved = line.len();
+        while let Some(key) = self.waiting.take_first(&mut line) {
+            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), random: 0 };
+            match self.choose(&wish) {
+                None => self.waiting.rejoin(&mut self.line, None, key),
+                Some(other) => {
+                    let member = &mut self.members[other as usize];
+                    if member.standing(sessions, self.fullconn).full {
+                        self.waiting.rejoin(&mut member.line, Some(other), key);
+                    } else {
+                        member.load += 1;
+                        woken.push((other, self.waiting.give(key, other)));
+                    }
+                    self.refresh(other, sessions);
+                }
+            }
+        }
+        (moved, woken)
+    }
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self::new(&Backend::default(), 0, Tick::default())
+    }
+}

@@ -1,0 +1,154 @@
+//! One server as its backend's lock guards it: limits, load, health, weight, queue.
+
+use super::balance::{Standing, WEIGHT_SCALE};
+use super::health::{Admin, Health, LastCheck};
+use super::queue::Line;
+use crate::ir::{Server, ServerAddress, TrackRef};
+use crate::units::{Millis, Tick};
+
+/// A server's state.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) backup: bool,
+    pub(super) maxconn: u32,
+    pub(super) minconn: u32,
+    pub(super) maxqueue: u32,
+    pub(super) slowstart: Option<Millis>,
+    pub(super) track: Option<TrackRef>,
+    /// Whether it is checked itself.
+    pub(super) checked: bool,
+    /// Weight of the configuration or set at run time, 0 to 256.
+    pub(super) weight: u16,
+    /// When it came up, while its slow start lasts.
+    pub(super) warming_since: Option<Tick>,
+    /// Percent of weight and limit in force: 100 but during a slow start.
+    pub(super) throttle: u8,
+    /// Effective weight times [`WEIGHT_SCALE`], slow start included; health is not.
+    pub(super) scaled_weight: u32,
+    /// What was ordered for this server itself.
+    pub(super) admin: Admin,
+    /// What it inherits from the server it tracks.
+    pub(super) inherited: Admin,
+    /// Its name has not resolved: in maintenance until it does.
+    pub(super) unresolved: bool,
+    pub(super) health: Health,
+    /// Sessions on it.
+    pub(super) load: u32,
+    pub(super) line: Line,
+    /// When it last went up or down.
+    pub(super) changed: Tick,
+    /// Times it went down.
+    pub(super) downs: u32,
+    /// Milliseconds down before the last change.
+    pub(super) downtime: u64,
+    /// Failed checks while it was up.
+    pub(super) failed_checks: u64,
+    pub(super) last: LastCheck,
+}
+
+impl Member {
+    pub(super) fn new(server: &Server, now: Tick) -> Self {
+        let unresolved = matches!(server.address, ServerAddress::Unresolved { .. });
+        let (rise, fall) = server.check.as_ref().map_or((2, 3), |check| (check.rise, check.fall));
+        Self {
+            backup: server.backup,
+            maxconn: server.maxconn,
+            minconn: server.minconn,
+            maxqueue: server.maxqueue,
+            slowstart: server.slowstart,
+            track: server.track,
+            checked: server.check.is_some(),
+            weight: server.weight.get(),
+            warming_since: None,
+            throttle: 100,
+            scaled_weight: u32::from(server.weight.get()) * WEIGHT_SCALE,
+            admin: if server.disabled { Admin::Maint } else { Admin::Ready },
+            inherited: Admin::Ready,
+            unresolved,
+            health: Health::starting(rise, fall),
+            load: 0,
+            line: Line::default(),
+            changed: now,
+            downs: 0,
+            downtime: 0,
+            failed_checks: 0,
+            last: LastCheck::default(),
+        }
+    }
+
+    /// The administrative state in force.
+    pub(super) fn ordered(&self) -> Admin {
+        if self.unresolved { Admin::Maint } else { self.admin.max(self.inherited) }
+    }
+
+    /// Whether new sessions may be balanced to it.
+    pub(super) fn usable(&self) -> bool {
+        self.ordered() == Admin::Ready && self.health.is_up() && self.scaled_weight > 0
+    }
+
+    /// Whether statistics would call it up: its checks pass and it is not in maintenance.
+    pub(super) fn running(&self) -> bool {
+        self.ordered() != Admin::Maint && self.health.is_up()
+    }
+
+    /// Notes that it goes up or down at `now`; time down counts only for servers that were down.
+    pub(super) fn turn(&mut self, up: bool, now: Tick) {
+        if up {
+            self.downtime += now.since(self.changed);
+        } else {
+            self.downs += 1;
+        }
+        self.changed = now;
+    }
+
+    /// Starts the slow start of a server that came up.
+    pub(super) fn start_warming(&mut self, now: Tick) {
+        if self.slowstart.is_some() {
+            self.warming_since = Some(now);
+            self.warm(now);
+        }
+    }
+
+    /// Sets weight and limit for this moment of a slow start; returns whether it goes on.
+    pub(super) fn warm(&mut self, now: Tick) -> bool {
+        let whole = u32::from(self.weight) * WEIGHT_SCALE;
+        let (elapsed, span) = match (self.warming_since, self.slowstart) {
+            (Some(since), Some(span)) => (now.since(since), u64::from(span.get())),
+            _ => (0, 0),
+        };
+        if elapsed >= span {
+            self.warming_since = None;
+            (self.throttle, self.scaled_weight) = (100, whole);
+            return false;
+        }
+        self.throttle = ((100 * elapsed / span) as u8).max(1);
+        self.scaled_weight = (u64::from(whole) * elapsed).div_ceil(span).max(u64::from(whole.min(1))) as u32;
+        true
+    }
+
+    /// The sessions it may have now; 0: no limit. `backend`, `fullconn`: sessions of the
+    /// backend now, and how many make its servers take all they may.
+    pub(super) fn limit(&self, backend: u32, fullconn: u32) -> u32 {
+        let whole = if self.minconn == 0 || self.minconn >= self.maxconn || backend >= fullconn {
+            self.maxconn
+        } else {
+            let share = u64::from(self.maxconn) * u64::from(backend) / u64::from(fullconn);
+            (share as u32).max(self.minconn)
+        };
+        match self.throttle {
+            100 => whole,
+            _ if whole == 0 => 0,
+            percent => ((u64::from(whole) * u64::from(percent) / 100) as u32).max(1),
+        }
+    }
+
+    /// What a balancer is told.
+    pub(super) fn standing(&self, backend: u32, fullconn: u32) -> Standing {
+        let limit = self.limit(backend, fullconn);
+        Standing {
+            weight: if self.usable() { self.scaled_weight } else { 0 },
+            load: self.load + self.line.len(),
+            full: limit > 0 && (self.load >= limit || self.line.len() > 0),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The lines that tell people what became of a server; tools search logs for them.
+//!
+//! Content and order of fields are haproxy's, observed on 2.6.12. Knows no state: all numbers come in.
+
+use std::fmt::Write;
+
+use super::health::{CheckResult, Event, Health};
+use crate::ir::{Level, Proxy, ProxyKind, Server, ServerIx};
+
+/// Whom a line is about.
+pub(super) struct Subject<'a> {
+    pub(super) proxy: &'a Proxy,
+    pub(super) server: &'a Server,
+    pub(super) ix: ServerIx,
+    /// The server it tracks, as `proxy/server`, when that is why it changes.
+    pub(super) via: Option<String>,
+}
+
+/// The figures at the end of a line.
+pub(super) struct Tally {
+    /// Usable servers, and usable backups.
+    pub(super) usable: (u32, u32),
+    /// Sessions on the server.
+    pub(super) sessions: u32,
+    /// Sessions that went from its queue elsewhere, or came to it from the backend's.
+    pub(super) moved: u32,
+    /// Sessions in its queue.
+    pub(super) queued: u32,
+}
+
+/// What an order or a check made of a server.
+pub(super) enum Change<'a> {
+    /// Its health turned; the check that did it, unless it was told already or it was another's.
+    Turned { up: bool, check: Option<&'a CheckResult> },
+    /// It enters maintenance.
+    Maintained { was_up: bool },
+    /// It leaves maintenance.
+    Restored { drained: bool, up: bool },
+    /// It is to get no more sessions.
+    Drained,
+    /// It may get sessions again.
+    Undrained { up: bool },
+    /// It is drained still, whatever changed besides.
+    RemainsDrained,
+}
+
+impl Subject<'_> {
+    fn label(&self) -> String {
+        let backup = if self.server.backup { "Backup " } else { "" };
+        format!("{backup}Server {}/{}", self.proxy.name, self.server.name)
+    }
+
+    fn event(&self, level: Level, message: String) -> Event {
+        Event { server: Some(self.ix), level, message, marked_down: false, marked_up: false }
+    }
+
+    /// A line of `option log-health-checks`.
+    pub(super) fn checked(&self, result: &CheckResult, health: Health) -> Event {
+        let backup = if self.server.backup { "backup " } else { "" };
+        let verdict = if result.status.passed() { "succeeded" } else { "failed" };
+        let mut line = format!("Health check for {backup}server {}/{} {verdict}", self.proxy.name, self.server.name);
+        reason(&mut line, result);
+        let (count, of, state) = match health.is_up() {
+            true => (health.level() + 1 - health.rise(), health.fall(), "UP"),
+            false => (health.level(), health.rise(), "DOWN"),
+        };
+        let _ = write!(line, ", status: {count}/{of} {state}.");
+        self.event(Level::Notice, line)
+    }
+
+    /// A line about a change of state.
+    pub(super) fn changed(&self, change: &Change<'_>, tally: &Tally) -> Event {
+        let mut line = self.label();
+        let own = self.via.is_none();
+        let forced = if own { "forced " } else { "" };
+        let mut level = Level::Notice;
+        match change {
+            Change::Turned { up, check } => {
+                line.push_str(if *up { " is UP" } else { " is DOWN" });
+                match (&self.via, check) {
+                    (Some(via), _) => {
+                        let _ = write!(line, " via {via}");
+                    }
+                    (None, Some(check)) => reason(&mut line, check),
+                    (None, None) => {}
+                }
+                line.push('.');
+                level = if *up { Level::Notice } else { Level::Alert };
+                figures(&mut line, tally, *up);
+            }
+            Change::Maintained { was_up: true } => {
+                line.push_str(" is going DOWN for maintenance");
+                if let Some(via) = &self.via {
+                    let _ = write!(line, " via {via}");
+                }
+                line.push('.');
+                level = Level::Alert;
+                figures(&mut line, tally, false);
+            }
+            Change::Maintained { was_up: false } => line.push_str(" was DOWN and now enters maintenance."),
+            Change::Restored { drained, up } => {
+                let (up, mode) = (word(*up), if *drained { "DRAIN" } else { "READY" });
+                let _ = write!(line, " is {up}/{mode} (leaving {forced}maintenance).");
+            }
+            Change::Drained => {
+                line.push_str(" enters drain state.");
+                figures(&mut line, tally, true);
+            }
+            Change::Undrained { up } => {
+                let _ = write!(line, " is {} (leaving {forced}drain).", word(*up));
+            }
+            Change::RemainsDrained => {
+                let _ = write!(line, " remains in {forced}drain mode.");
+            }
+        }
+        self.event(level, line)
+    }
+}
+
+/// A backend has lost its last usable server.
+pub(super) fn nobody_left(proxy: &Proxy) -> Event {
+    let kind = if proxy.kind == ProxyKind::Backend { "backend" } else { "proxy" };
+    let message = format!("{kind} {} has no server available!", proxy.name);
+    Event { server: None, level: Level::Emerg, message, marked_down: false, marked_up: false }
+}
+
+fn word(up: bool) -> &'static str {
+    if up { "UP" } else { "DOWN" }
+}
+
+fn reason(line: &mut String, check: &CheckResult) {
+    let _ = write!(line, ", reason: {}", check.status.description());
+    if let Some(detail) = check.detail {
+        let _ = write!(line, ", info: \"{detail}\"");
+    }
+    let _ = write!(line, ", check duration: {}ms", check.duration);
+}
+
+fn figures(line: &mut String, tally: &Tally, up: bool) {
+    let (active, backup) = tally.usable;
+    let _ = write!(line, " {active} active and {backup} backup servers {}.", if up { "online" } else { "left" });
+    if active == 0 && backup > 0 {
+        line.push_str(" Running on backup.");
+    }
+    let (sessions, moved, queued) = (tally.sessions, tally.moved, tally.queued);
+    let _ = match up {
+        true => write!(line, " {moved} sessions requeued, {queued} total in queue."),
+        false => write!(line, " {sessions} sessions active, {moved} requeued, {queued} remaining in queue."),
+    };
+}

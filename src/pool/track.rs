@@ -1,0 +1,99 @@
+//! How proxies and servers of a configuration depend on each other: who tracks whom, who feeds whom.
+
+use super::health::Admin;
+use super::{BackState, Pool};
+use crate::ir::{Config, ProxyIx, Server, ServerIx, TrackRef};
+
+fn key(at: TrackRef) -> (ProxyIx, ServerIx) {
+    (at.proxy, at.server)
+}
+
+/// All pairs of a tracked server and one that tracks it, sorted by the tracked.
+pub(super) fn pairs(config: &Config) -> Box<[(TrackRef, TrackRef)]> {
+    let mut pairs = Vec::new();
+    for (proxy, back) in config.proxies.iter().enumerate().filter_map(|(ix, p)| Some((ix, p.backend.as_ref()?))) {
+        for (ix, server) in back.servers.iter().enumerate() {
+            if let Some(tracked) = server.track {
+                let by = TrackRef { proxy: ProxyIx(proxy as u32), server: ServerIx(ix as u32) };
+                pairs.push((tracked, by));
+            }
+        }
+    }
+    pairs.sort_by_key(|(tracked, by)| (key(*tracked), key(*by)));
+    pairs.into()
+}
+
+/// The sessions at which a backend's servers take all they may, when it does not say: a tenth of what the frontends
+/// that use it may have at once, rounded up, at least one. `maxconn`: of a frontend that says nothing.
+pub(super) fn fullconn(config: &Config, back: ProxyIx, maxconn: u32) -> u32 {
+    let feeds = |(ix, proxy): (usize, &crate::ir::Proxy)| {
+        let front = proxy.frontend.as_ref()?;
+        let own = proxy.backend.is_some().then_some(ProxyIx(ix as u32));
+        let target = front.default_backend.or(own);
+        (target == Some(back)).then(|| u64::from(front.maxconn.unwrap_or(maxconn)))
+    };
+    let sum: u64 = config.proxies.iter().enumerate().filter_map(feeds).sum();
+    u32::try_from(sum.div_ceil(10)).unwrap_or(u32::MAX).max(1)
+}
+
+impl Pool {
+    /// A server's line.
+    pub(super) fn server(&self, at: TrackRef) -> Option<&Server> {
+        self.config.proxies.get(at.proxy.0 as usize)?.backend.as_ref()?.servers.get(at.server.0 as usize)
+    }
+
+    /// `proxy/server`.
+    pub(super) fn label(&self, at: TrackRef) -> String {
+        let proxy = self.config.proxies.get(at.proxy.0 as usize).map_or("?", |proxy| &proxy.name);
+        format!("{proxy}/{}", self.server(at).map_or("?", |server| &server.name))
+    }
+
+    /// The servers that track a server directly.
+    pub(super) fn trackers(&self, tracked: TrackRef) -> impl Iterator<Item = TrackRef> {
+        let from = self.trackers.partition_point(|(of, _)| key(*of) < key(tracked));
+        self.trackers[from..].iter().take_while(move |(of, _)| *of == tracked).map(|(_, by)| *by)
+    }
+
+    /// Gives trackers the state that the tracked servers start with.
+    pub(super) fn inherit(&self) {
+        for (tracked, by) in &self.trackers {
+            // A server that tracks a tracker follows the first of the chain.
+            let mut root = *tracked;
+            for _ in 0..self.trackers.len() {
+                let Some(next) = self.server(root).and_then(|server| server.track) else { break };
+                root = next;
+            }
+            let read = |back: &BackState| {
+                let core = back.lock();
+                core.members.get(root.server.0 as usize).map(|member| (member.health, member.ordered()))
+            };
+            let Some((health, admin)) = self.back(root.proxy).and_then(read) else { continue };
+            let Some(back) = self.back(by.proxy) else { continue };
+            let mut core = back.lock();
+            if let Some(member) = core.members.get_mut(by.server.0 as usize) {
+                member.health = health;
+                member.inherited = if admin == Admin::Maint { Admin::Maint } else { Admin::Ready };
+                core.refresh(by.server.0, 0);
+                core.start();
+            }
+        }
+    }
+
+    /// Sets the limit of the process, of frontends that say nothing, and what follows from it for backends.
+    pub fn set_maxconn(&self, maxconn: u32) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.process.maxconn.store(maxconn, Relaxed);
+        for (ix, (state, proxy)) in self.proxies.iter().zip(&self.config.proxies).enumerate() {
+            if let (Some(front), Some(line)) = (&state.front, &proxy.frontend)
+                && line.maxconn.is_none()
+            {
+                front.maxconn.store(maxconn, Relaxed);
+            }
+            if let (Some(back), Some(line)) = (&state.back, &proxy.backend)
+                && line.fullconn.is_none()
+            {
+                back.lock().set_fullconn(fullconn(&self.config, ProxyIx(ix as u32), maxconn));
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What a check's verdict or an administrator's order changes, here and in the servers that track the server.
+//!
+//! Holds one backend's lock at a time. The words of the lines stand in [`super::notice`].
+
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::core::{Core, Woken};
+use super::health::{Admin, CheckResult, Effect, Event, Health};
+use super::member::Member;
+use super::notice::{self, Change, Subject, Tally};
+use super::{BackState, Pool};
+use crate::ir::{ProxyIx, Server, ServerIx, TrackRef};
+use crate::units::{Tick, Weight};
+
+/// Lines to be told, each of its proxy.
+pub type Events = Vec<(ProxyIx, Event)>;
+
+impl Pool {
+    /// A check ended: returns what changed, in the order in which it is to be told. Servers that track this one
+    /// change with it.
+    pub fn report_check(&self, proxy: ProxyIx, server: ServerIx, result: &CheckResult, now: Tick) -> Events {
+        let at = TrackRef { proxy, server };
+        let Some(mut site) = Site::open(self, at, None, now) else { return Events::new() };
+        let member = site.member();
+        if member.ordered() == Admin::Maint {
+            return Events::new(); // it ended too late: nobody asks any more
+        }
+        let before = member.health;
+        let (health, effect) = before.after(result.status.passed());
+        member.failed_checks += u64::from(before.is_up() && !result.status.passed());
+        let news = member.last.status != result.status || before != health;
+        member.last.note(result, now);
+        let logged = self.config.proxies[proxy.0 as usize].backend.as_ref().is_some_and(|b| b.log_health_checks);
+        if logged && news {
+            let event = site.subject().checked(result, health);
+            site.events.push((proxy, event));
+        }
+        site.member().health = health;
+        let check = (!logged).then_some(result);
+        match effect {
+            Effect::None => {}
+            Effect::MarkUp => site.turn(true, check),
+            Effect::MarkDown => site.turn(false, check),
+        }
+        let mut events = site.close();
+        if before != health {
+            self.follow(at, health, now, &mut events);
+        }
+        events
+    }
+
+    /// An administrator's order: returns what changed.
+    pub fn set_admin(&self, proxy: ProxyIx, server: ServerIx, admin: Admin, now: Tick) -> Events {
+        let mut events = Events::new();
+        self.order(TrackRef { proxy, server }, admin, None, now, &mut events);
+        events
+    }
+
+    /// Changes a server's weight at run time; a slow start goes on with it.
+    pub fn set_weight(&self, proxy: ProxyIx, server: ServerIx, weight: Weight, now: Tick) -> Events {
+        let Some(mut site) = Site::open(self, TrackRef { proxy, server }, None, now) else { return Events::new() };
+        let member = site.member();
+        member.weight = weight.get();
+        member.warm(now);
+        site.refresh();
+        site.fill();
+        site.settle();
+        site.close()
+    }
+
+    /// Moves slow starts on to `now`; returns whether any goes on. To be called several times a second.
+    pub fn warm_up(&self, now: Tick) -> bool {
+        let mut goes_on = false;
+        for back in self.proxies.iter().filter_map(|proxy| proxy.back.as_ref()) {
+            if back.warming.load(Relaxed) {
+                let mut core = back.lock();
+                let (woken, more) = core.warm_up(back.sessions.get(), now);
+                back.warming.store(more, Relaxed);
+                drop(core);
+                back.wake(woken, now);
+                goes_on |= more;
+            }
+        }
+        goes_on
+    }
+
+    /// Lets the trackers of a server follow its health.
+    fn follow(&self, tracked: TrackRef, health: Health, now: Tick, events: &mut Events) {
+        for at in self.trackers(tracked) {
+            let Some(mut site) = Site::open(self, at, Some(tracked), now) else { continue };
+            let member = site.member();
+            let before = std::mem::replace(&mut member.health, health);
+            if before.is_up() != health.is_up() && member.ordered() != Admin::Maint {
+                site.turn(health.is_up(), None);
+            }
+            events.append(&mut site.close());
+            self.follow(at, health, now, events);
+        }
+    }
+
+    /// Gives an order to a server, or (with `via`) to one that tracks another.
+    fn order(&self, at: TrackRef, admin: Admin, via: Option<TrackRef>, now: Tick, events: &mut Events) {
+        let Some(mut site) = Site::open(self, at, via, now) else { return };
+        let member = site.member();
+        let before = member.ordered();
+        if via.is_some() {
+            member.inherited = admin;
+        } else {
+            member.admin = admin;
+        }
+        let after = member.ordered();
+        if before == after {
+            return;
+        }
+        site.reorder(before, after);
+        let health = site.member().health;
+        events.append(&mut site.close());
+        for tracker in self.trackers(at) {
+            if before == Admin::Maint
+                && let Some(mut site) = Site::open(self, tracker, Some(at), now)
+            {
+                site.member().health = health;
+            }
+            self.order(tracker, after, Some(at), now, events);
+        }
+    }
+}
+
+/// One server under its backend's lock, and what is to be told when the lock is given back.
+struct Site<'p> {
+    pool: &'p Pool,
+    at: TrackRef,
+    via: Option<TrackRef>,
+    server: &'p Server,
+    back: &'p BackState,
+    core: MutexGuard<'p, Core>,
+    now: Tick,
+    woken: Woken,
+    events: Events,
+}
+
+impl<'p> Site<'p> {
+    fn open(pool: &'p Pool, at: TrackRef, via: Option<TrackRef>, now: Tick) -> Option<Self> {
+        let server = pool.server(at)?;
+        let back = pool.back(at.proxy)?;
+        let core = back.lock();
+        Some(Self { pool, at, via, server, back, core, now, woken: Woken::new(), events: Events::new() })
+    }
+
+    fn close(self) -> Events {
+        let Self { back, core, woken, events, now, .. } = self;
+        drop(core);
+        back.wake(woken, now);
+        events
+    }
+
+    fn member(&mut self) -> &mut Member {
+        &mut self.core.members[self.at.server.0 as usize]
+    }
+
+    fn refresh(&mut self) {
+        self.core.refresh(self.at.server.0, self.back.sessions.get());
+    }
+
+    fn subject(&self) -> Subject<'p> {
+        let proxy = &self.pool.config.proxies[self.at.proxy.0 as usize];
+        let via = self.via.map(|via| self.pool.label(via));
+        Subject { proxy, server: self.server, ix: self.at.server, via }
+    }
+
+    fn tell(&mut self, change: &Change<'_>, moved: u32) {
+        let state = &self.back.servers[self.at.server.0 as usize];
+        let tally = Tally {
+            usable: self.core.usable(),
+            sessions: state.sessions.get(),
+            moved,
+            queued: self.core.members[self.at.server.0 as usize].line.len(),
+        };
+        let mut event = self.subject().changed(change, &tally);
+        match change {
+            Change::Turned { up, .. } => (event.marked_up, event.marked_down) = (*up, !*up),
+            Change::Maintained { was_up } => event.marked_down = *was_up,
+            Change::Restored { drained, up } => event.marked_up = *up && !*drained,
+            _ => {}
+        }
+        self.events.push((self.at.proxy, event));
+    }
+
+    /// Takes waiting sessions to this server while it has room; returns how many.
+    fn fill(&mut self) -> u32 {
+        let woken = self.core.fill(self.at.server.0, self.back.sessions.get());
+        let moved = woken.len() as u32;
+        self.woken.extend(woken);
+        moved
+    }
+
+    /// Sends the sessions of this server's queue elsewhere; returns how many.
+    fn redistribute(&mut self) -> u32 {
+        let (moved, woken) = self.core.redistribute(self.at.server.0, self.back.sessions.get());
+        self.woken.extend(woken);
+        moved
+    }
+
+    /// Tells when the backend has lost its last server.
+    fn settle(&mut self) {
+        if self.core.settle(self.now) {
+            let event = notice::nobody_left(&self.pool.config.proxies[self.at.proxy.0 as usize]);
+            self.events.push((self.at.proxy, event));
+        }
+    }
+
+    /// The server's health has turned.
+    fn turn(&mut self, up: bool, check: Option<&CheckResult>) {
+        let now = self.now;
+        let member = self.member();
+        member.turn(up, now);
+        let drained = member.ordered() == Admin::Drain;
+        let moved = self.put_in_force(up);
+        self.tell(&Change::Turned { up, check }, moved);
+        if drained {
+            // Nobody is to be alarmed by a server that takes no sessions anyway.
+            if let Some((_, event)) = self.events.last_mut() {
+                event.level = event.level.max(crate::ir::Level::Notice);
+            }
+            self.tell(&Change::RemainsDrained, 0);
+        }
+        self.settle();
+    }
+
+    /// Lets balancing and queues see that the server may be used, or not; returns the sessions that moved.
+    fn put_in_force(&mut self, up: bool) -> u32 {
+        let now = self.now;
+        let member = self.member();
+        if up {
+            member.start_warming(now);
+            if member.warming_since.is_some() {
+                self.back.warming.store(true, Relaxed);
+            }
+        } else {
+            member.warming_since = None;
+            member.warm(now);
+        }
+        self.refresh();
+        if up { self.fill() } else { self.redistribute() }
+    }
+
+    /// The administrative state in force has changed.
+    fn reorder(&mut self, before: Admin, after: Admin) {
+        let now = self.now;
+        let member = self.member();
+        let up = member.health.is_up();
+        match (before, after) {
+            (_, Admin::Maint) => {
+                if up {
+                    member.turn(false, now);
+                } else {
+                    member.downtime += now.since(member.changed);
+                    member.changed = now;
+                }
+                member.last = super::health::LastCheck::default();
+                let moved = self.put_in_force(false);
+                self.tell(&Change::Maintained { was_up: up }, moved);
+            }
+            (Admin::Maint, _) => {
+                // Whatever its checks said before: it is believed up until the next one.
+                member.health = Health::starting(member.health.rise(), member.health.fall());
+                member.turn(true, now);
+                let drained = after == Admin::Drain;
+                let moved = self.put_in_force(true);
+                self.tell(&Change::Restored { drained, up: true }, moved);
+                if drained {
+                    self.tell(&Change::RemainsDrained, 0);
+                }
+            }
+            (_, Admin::Drain) => {
+                member.changed = now;
+                self.refresh();
+                let moved = self.redistribute();
+                self.tell(&Change::Drained, moved);
+            }
+            (_, Admin::Ready) => {
+                member.changed = now;
+                let moved = if up { self.put_in_force(true) } else { 0 };
+                self.tell(&Change::Undrained { up }, moved);
+            }
+        }
+        self.settle();
+    }
+}
