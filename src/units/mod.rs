@@ -2,10 +2,16 @@
 //!
 //! A type here has a private field, a checked way in and a named way out.
 
+pub mod address;
+mod number;
+mod size;
 mod tick;
 mod time;
 mod weight;
 
+pub use address::{AddressError, ParsedAddress};
+pub use number::{NumberError, parse_i64, parse_percent, parse_u32};
+pub use size::{Size, SizeError};
 pub use tick::Tick;
-pub use time::{Millis, TimeError};
+pub use time::{Millis, Seconds, TimeError};
 pub use weight::Weight;
