@@ -218,20 +218,20 @@ impl ParsedAddress {
         Ok(Self { transport, place, surplus })
     }
 
-    /// The ports to listen on, from the first to the last; `1..=0` (empty) for a place that has no port.
+    /// The ports to listen on, from the first to the last; `None` for a place that has no port (a unix socket…).
     ///
     /// # Errors
     /// A missing port, an offset, port 0, one above 65535, a range that ends before it begins.
-    pub fn listen_ports(&self) -> Result<RangeInclusive<u16>, AddressError> {
-        let Place::Inet { port, host, .. } = &self.place else { return Ok(1..=0) };
+    pub fn listen_ports(&self) -> Result<Option<RangeInclusive<u16>>, AddressError> {
+        let Place::Inet { port, host, .. } = &self.place else { return Ok(None) };
         match *port {
             PortSpec::Missing => Err(AddressError::PortMissing { host: host.to_string() }),
             PortSpec::Offset(_) => Err(AddressError::OffsetHere),
-            PortSpec::One(port) => real_port(port).map(|port| port..=port),
+            PortSpec::One(port) => real_port(port).map(|port| Some(port..=port)),
             PortSpec::Range(first, last) => {
                 let last = last.ok_or_else(|| AddressError::PortText(format!("{first}-")))?;
                 let (low, high) = (real_port(first)?, real_port(last)?);
-                if low > high { Err(AddressError::RangeOrder(first, last)) } else { Ok(low..=high) }
+                if low > high { Err(AddressError::RangeOrder(first, last)) } else { Ok(Some(low..=high)) }
             }
         }
     }
