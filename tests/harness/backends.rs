@@ -50,16 +50,7 @@ impl Backend {
 
     /// Sends back what it gets.
     pub fn echo() -> Self {
-        Self::start(|mut stream| {
-            let _ = stream.set_nodelay(true);
-            let Ok(mut reader) = stream.try_clone() else { return };
-            let mut buffer = [0; 16 * 1024];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                if stream.write_all(&buffer[..count]).is_err() {
-                    return;
-                }
-            }
-        })
+        Self::start(echo)
     }
 
     /// Says `name`, waits for the peer to close.
@@ -89,6 +80,18 @@ impl Drop for Backend {
         if !self.stop.load(Ordering::Acquire) {
             self.stop.store(true, Ordering::Release);
             let _ = TcpStream::connect(self.address);
+        }
+    }
+}
+
+/// Sends back what comes, until the peer ends its direction.
+pub fn echo(mut stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let Ok(mut reader) = stream.try_clone() else { return };
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(count @ 1..) = reader.read(&mut buffer) {
+        if stream.write_all(&buffer[..count]).is_err() {
+            return;
         }
     }
 }

@@ -104,8 +104,9 @@ pub fn publish(broker: SocketAddr, topic: &str, message: &str) -> Output {
 /// # Panics
 /// When it is not installed.
 pub fn subscribe(broker: SocketAddr, topic: &str, client: &str, folder: &Path) -> Running {
-    let mut command = Command::new("mosquitto_sub");
-    command.args(["-h", &broker.ip().to_string(), "-p", &broker.port().to_string(), "-q", "1"]);
+    // It buffers what it prints to a file; stdbuf replaces itself by it, so the process id is its own.
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "mosquitto_sub", "-h", &broker.ip().to_string(), "-p", &broker.port().to_string(), "-q", "1"]);
     command.args(["-t", topic, "-i", client, "-d"]);
     let mut process = Running::start(client, folder, command);
     let output = folder.join(format!("{client}.out"));
