@@ -4,12 +4,15 @@
 //! ([`Diagnostic`]); [`render`] is the only code that turns a diagnostic into text. Knows no keyword.
 
 mod diagnostic;
+mod excerpt;
+mod lookalike;
 mod render;
 mod show;
 mod source;
 mod world;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use lookalike::{Like, LookAlike, look_alike};
 pub use render::{Banner, render};
 pub use show::show;
 pub use source::{FileId, SourceFile, SourceMap, Span};

@@ -149,7 +149,7 @@ fn ports_of_each_kind_of_line() {
 
 #[test]
 fn a_list_of_addresses() {
-    let parts = |text: &'static str| split_list(text.as_bytes()).map(|part| lossy(part)).collect::<Vec<_>>();
+    let parts = |text: &'static str| split_list(text.as_bytes()).map(lossy).collect::<Vec<_>>();
     assert_eq!(parts("*:80,:::81"), ["*:80", ":::81"]);
     assert_eq!(parts("*:80,"), ["*:80"]);
     assert_eq!(parts(",*:80"), ["", "*:80"]);
