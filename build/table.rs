@@ -97,6 +97,7 @@ fn row(kind: Kind, line: &str) -> Result<Row, String> {
         return Err("the keyword's words must be divided by one blank".to_owned());
     }
     let (min, max) = arity(args)?;
+    let args = args.trim_end_matches('~').trim_end();
     let era = parse_era(era)?;
     if manual != "–" && (manual.is_empty() || manual.split('.').any(|part| part.parse::<u8>().is_err())) {
         return Err(format!("'{manual}' is no section of the manual; write '–' if there is none"));
@@ -191,7 +192,8 @@ fn arity(text: &str) -> Result<(u16, Option<u16>), String> {
         depth += u16::try_from(open).unwrap_or(u16::MAX);
         let word = token.trim_matches(['[', ']']);
         match word {
-            "..." => max = None,
+            // "~": haproxy ignores what follows, and so does baton.
+            "..." | "~" => max = None,
             "" => return Err(format!("'{token}' in 'args' holds nothing")),
             _ => {
                 min += u16::from(depth == 0);

@@ -5,15 +5,19 @@
 //! `bind` or `server` line; both say what is wrong as a [`GrammarError`]. Knows no value: arguments are read by
 //! `lower`. The rows are written in `grammar/*.kw` and turned into tables by `build.rs`.
 
+mod document;
 mod error;
 mod kinds;
+mod list;
 mod lookup;
 mod nearest;
 mod row;
 mod section;
 
+pub use document::document;
 pub use error::{Given, GrammarError};
 pub use kinds::Kind;
+pub use list::{Class, list};
 pub use lookup::{Prefix, Statement, option, row, rows, statement};
 pub use row::{Acts, Arity, Era, Places, Row, Support, Version};
 pub use section::{OptionLine, SectionKind};
