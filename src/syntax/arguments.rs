@@ -8,18 +8,25 @@ use nom::bytes::complete::{is_not, tag, take_till, take_till1};
 use nom::character::complete::{char, one_of};
 use nom::combinator::{map, recognize, value};
 use nom::error::Error;
-use nom::multi::{fold_many0, separated_list1};
-use nom::sequence::{delimited, preceded};
+use nom::multi::{fold_many_m_n, fold_many0};
+use nom::sequence::{delimited, pair, preceded};
 use nom::{IResult, Parser};
 
 type Parsed<'a, T> = IResult<&'a [u8], T>;
 
-/// Reads arguments up to, but without, the closing parenthesis or whatever cannot belong to one.
+/// Reads at most `most` arguments, up to but without the closing parenthesis or whatever cannot belong to one.
 ///
 /// `i` begins behind the opening parenthesis. There is always at least one argument, if an empty one.
-pub(super) fn arguments(i: &[u8]) -> (Vec<Vec<u8>>, &[u8]) {
-    match separated_list1(char(','), argument).parse(i) {
-        Ok((rest, list)) => (list, rest),
+pub(super) fn arguments(i: &[u8], most: usize) -> (Vec<Vec<u8>>, &[u8]) {
+    let further = fold_many_m_n(0, most.saturating_sub(1), preceded(char(','), argument), Vec::new, |mut all, one| {
+        all.push(one);
+        all
+    });
+    match pair(argument, further).parse(i) {
+        Ok((rest, (first, mut list))) => {
+            list.insert(0, first);
+            (list, rest)
+        }
         Err(_) => (vec![Vec::new()], i),
     }
 }
@@ -73,10 +80,11 @@ mod tests {
             (br#""a\\b\"c"d)"#, &[br#"a\b"cd"#], b")"),
             (br"\t\n\r\ \'\q\#\$\x41)", &[b"\t\n\r '\\q\\#\\$\\x41"], b")"),
             (b"a(b,c)", &[b"a(b", b"c"], b")"),
+            (b"a,b,c)", &[b"a", b"b"], b",c)"),
             (b"a,\"b", &[b"a", b""], b"\"b"), // never closed: what is left is to blame
             (b"a", &[b"a"], b""),
         ] {
-            let (found, left) = arguments(text);
+            let (found, left) = arguments(text, 2);
             assert_eq!((found, left), (want.iter().map(|a| a.to_vec()).collect(), rest), "{}", text.escape_ascii());
         }
     }

@@ -218,14 +218,12 @@ impl<'a> Parser<'a> {
         let Some(inside) = after.strip_prefix(b"(") else {
             return self.ask(predicate, vec![Vec::new()]);
         };
-        let (mut list, left) = arguments(inside);
-        let more = list.split_off(list.len().min(predicate.takes));
+        let (list, left) = arguments(inside, predicate.takes);
         self.at = self.text.len() - left.len();
-        if !more.is_empty() || left.first() != Some(&b')') {
-            let problem = Problem::Unclosed { predicate: predicate.name };
-            return if list.len() < predicate.takes { self.ask(predicate, list) } else { Err(self.error(problem)) };
-        }
         let asked = self.ask(predicate, list)?;
+        if left.first() != Some(&b')') {
+            return Err(self.error(Problem::Unclosed { predicate: predicate.name }));
+        }
         self.at += 1;
         Ok(asked)
     }
@@ -238,3 +236,7 @@ impl<'a> Parser<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "condition_tests.rs"]
+mod tests;

@@ -77,3 +77,57 @@ fn is_configuration(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_bytes();
     name.ends_with(b".cfg") && !name.starts_with(b".")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::testing::TestWorld;
+
+    fn names(sources: &SourceMap) -> Vec<&str> {
+        sources.files().map(|(_, file)| file.name.as_str()).collect()
+    }
+
+    fn run(world: &mut TestWorld, arguments: &[&str]) -> (SourceMap, Vec<String>) {
+        let mut sources = SourceMap::default();
+        let paths: Vec<PathBuf> = arguments.iter().map(PathBuf::from).collect();
+        let loaded = load(&paths, world, &mut sources);
+        assert_eq!(loaded.files, sources.files().map(|(id, _)| id).collect::<Vec<_>>());
+        (sources, loaded.diagnostics.into_iter().map(|said| said.message).collect())
+    }
+
+    fn world() -> TestWorld {
+        let mut world = TestWorld::default();
+        let entries = ["b.cfg", "Z.cfg", ".h.cfg", ".cfg", "c.txt", "d.CFG", "sub.cfg", "a.cfg"];
+        let entries: Vec<PathBuf> = entries.iter().map(|name| Path::new("conf").join(name)).collect();
+        world.files.extend(entries.iter().map(|path| (path.clone(), b"global\n".to_vec())));
+        world.files.remove(Path::new("conf/sub.cfg"));
+        world.files.insert(PathBuf::from("one.cfg"), Vec::new());
+        world.directories.insert(PathBuf::from("conf"), entries);
+        world.directories.insert(PathBuf::from("conf/sub.cfg"), Vec::new());
+        world.directories.insert(PathBuf::from("empty"), Vec::new());
+        world
+    }
+
+    #[test]
+    fn a_directory_stands_for_its_files_in_the_order_of_bytes() {
+        let mut world = world();
+        let (sources, said) = run(&mut world, &["one.cfg", "conf", "empty", "one.cfg"]);
+        assert_eq!(names(&sources), ["one.cfg", "conf/Z.cfg", "conf/a.cfg", "conf/b.cfg", "one.cfg"]);
+        assert_eq!(said, Vec::<String>::new());
+        let list = "one.cfg;conf/Z.cfg;conf/a.cfg;conf/b.cfg;one.cfg";
+        assert_eq!(world.env("HAPROXY_CFGFILES"), Some(list.as_bytes().to_vec()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_the_rest_is_read() {
+        let mut world = world();
+        world.files.remove(Path::new("conf/a.cfg"));
+        let (sources, said) = run(&mut world, &["gone.cfg", "conf", "one.cfg"]);
+        assert_eq!(names(&sources), ["conf/Z.cfg", "conf/b.cfg", "one.cfg"]);
+        assert_eq!(said.len(), 2);
+        assert!(said[0].contains("'gone.cfg'") && said[1].contains("'conf/a.cfg'"), "{said:?}");
+        let (_, said) = run(&mut world, &["empty"]);
+        assert!(said.len() == 1 && said[0].contains("'empty'"), "{said:?}");
+        assert_eq!(run(&mut world, &[]).1, Vec::<String>::new());
+    }
+}

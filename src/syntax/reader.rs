@@ -57,7 +57,9 @@ impl<'src> Reader<'src> {
                 }
             };
             let Some(first) = words.first() else { continue };
-            if first.bytes.first() == Some(&b'.') {
+            if first.bytes.is_empty() {
+                self.warn_of_empty_begin(&words, diagnostics);
+            } else if first.bytes.first() == Some(&b'.') {
                 let (file, number) = (self.file, self.line);
                 let next = self.blocks.obey(&words, &|start, end| span(file, number, start, end), world, diagnostics);
                 self.end(next);
@@ -126,6 +128,14 @@ impl<'src> Reader<'src> {
         }
     }
 
+    /// A line whose first word is empty is no line: `"$LINE"` with nothing in it. If more follows, that is hardly meant.
+    fn warn_of_empty_begin(&self, words: &[Placed<'_>], diagnostics: &mut Vec<Diagnostic>) {
+        let Some(lost) = words.iter().find(|word| !word.bytes.is_empty()).filter(|_| self.blocks.on()) else { return };
+        let message = "the line begins with an empty word: what follows it is not read";
+        let hint = "an environment variable that is not set?";
+        diagnostics.push(Diagnostic::our_warning(self.span(words[0].start, lost.end), message).hint(hint));
+    }
+
     fn finish_line(&self, words: Vec<Placed<'src>>, diagnostics: &mut Vec<Diagnostic>) -> Line<'src> {
         for word in words.iter().filter(|word| word.cut) {
             let message = "'\\x00' ends the word: what stands behind it is not read";
@@ -155,3 +165,7 @@ fn span(file: FileId, line: u32, start: usize, end: usize) -> Span {
     let column = |at| u32::try_from(at).unwrap_or(u32::MAX);
     Span { file, line, start: column(start), end: column(end) }
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;
