@@ -90,3 +90,9 @@ pub fn become_user(uid: Option<u32>, gid: Option<u32>) -> Result<(), BecomeError
     }
     Ok(())
 }
+
+/// Name, release, version and machine of the running system, as `uname -srvm` prints them.
+pub fn system() -> String {
+    let Ok(name) = nix::sys::utsname::uname() else { return String::new() };
+    [name.sysname(), name.release(), name.version(), name.machine()].map(|part| part.to_string_lossy()).join(" ")
+}
