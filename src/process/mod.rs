@@ -1,6 +1,7 @@
 //! The composition root: the command line, the daemon, signals, limits and the handover.
 
 mod argv;
+mod handover;
 mod version;
 mod world;
 

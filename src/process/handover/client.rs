@@ -1,0 +1,144 @@
+//! The new process's side: asks an old one for its sockets, and tells it when they are served.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::wire::{self, Message, ReceiveError, WireError};
+use crate::sys::pidfd::PidFd;
+use crate::sys::{identity, socket};
+
+/// How long an old process may take for a word of the protocol.
+const WORD: Duration = Duration::from_secs(5);
+/// How long other newcomers may be before us.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Successors that are followed from the process that was named.
+const HOPS: usize = 64;
+
+/// An old process that has given its sockets and waits to hear that they are served.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    /// The old process.
+    pub(crate) old: PidFd,
+    connection: OwnedFd,
+}
+
+/// What an old process answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Its sockets.
+    Sockets(Conversation, Vec<OwnedFd>),
+    /// Another one serves already.
+    GoTo(i32),
+}
+
+/// Why an old process gave nothing.
+#[derive(Debug, Error)]
+pub(crate) enum AskError {
+    /// It has ended.
+    #[error("there is no such process")]
+    Gone,
+    /// It has no handover socket: it is no baton.
+    #[error("it has no handover socket")]
+    NoDoor,
+    /// Somebody else has bound its name.
+    #[error("process {pid} of user {uid} answers in its name: not trusted")]
+    Impostor {
+        /// Who.
+        pid: i32,
+        /// Whose.
+        uid: u32,
+    },
+    /// The words that came back.
+    #[error(transparent)]
+    Talk(#[from] ReceiveError),
+    /// It is still busy with others.
+    #[error("other newcomers keep it busy")]
+    Busy,
+}
+
+impl From<io::Error> for AskError {
+    fn from(why: io::Error) -> Self {
+        Self::Talk(why.into())
+    }
+}
+
+/// Asks the process of that pid for its sockets.
+///
+/// # Errors
+/// [`AskError`].
+pub(crate) fn ask(pid: i32) -> Result<Answer, AskError> {
+    let old = PidFd::open(pid)?.ok_or(AskError::Gone)?;
+    let name = format!("{}{pid}", super::prefix()?);
+    let connection = socket::connect_abstract(name.as_bytes()).map_err(|why| match why.kind() {
+        io::ErrorKind::ConnectionRefused => AskError::NoDoor,
+        _ => why.into(),
+    })?;
+    let peer = identity::peer(&connection)?;
+    if peer.pid != pid || (peer.uid != 0 && peer.uid != identity::user()) {
+        return Err(AskError::Impostor { pid: peer.pid, uid: peer.uid });
+    }
+    if old.ended() {
+        return Err(AskError::Gone); // the pid may be another's by now
+    }
+    talk(old, connection)
+}
+
+/// The conversation up to the last socket.
+pub(super) fn talk(old: PidFd, connection: OwnedFd) -> Result<Answer, AskError> {
+    socket::set_time_limits(&connection, WORD)?;
+    wire::send(&connection, &Message::Hello, &[])?;
+    let begun = Instant::now();
+    let expected = loop {
+        match wire::receive(&connection)?.message {
+            Message::Wait if begun.elapsed() < PATIENCE => {}
+            Message::Wait => return Err(AskError::Busy),
+            Message::GoTo { pid } => return Ok(Answer::GoTo(pid)),
+            Message::Welcome { sockets, .. } => break sockets as usize,
+            _ => return Err(ReceiveError::Wire(WireError::Number).into()),
+        }
+    };
+    let mut sockets = Vec::new();
+    while sockets.len() < expected {
+        let parcel = wire::receive(&connection)?;
+        let came = parcel.descriptors.len();
+        match parcel.message {
+            Message::Sockets { count } if count as usize == came && came > 0 && came <= expected - sockets.len() => {}
+            _ => return Err(ReceiveError::Wire(WireError::Descriptors { said: expected, got: came }).into()),
+        }
+        sockets.extend(parcel.descriptors);
+        wire::send(&connection, &Message::Taken { count: sockets.len() as u32 }, &[])?;
+    }
+    Ok(Answer::Sockets(Conversation { old, connection }, sockets))
+}
+
+/// Asks the process of that pid, or whoever has taken over from it, and so on. The pids that were passed come along.
+///
+/// # Errors
+/// [`AskError`] of the last one asked.
+pub(crate) fn ask_successors(pid: i32) -> Result<(Conversation, Vec<OwnedFd>), AskError> {
+    let mut next = pid;
+    for _ in 0..HOPS {
+        match ask(next)? {
+            Answer::Sockets(conversation, sockets) => return Ok((conversation, sockets)),
+            Answer::GoTo(pid) => next = pid,
+        }
+    }
+    Err(AskError::Busy)
+}
+
+impl Conversation {
+    /// Tells the old process that `serving` accepts on its sockets, and waits until it has noted it.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]: it has ended, or given up on us. The sockets are ours all the same.
+    pub(crate) fn ready(&self, serving: i32) -> Result<(), ReceiveError> {
+        wire::send(&self.connection, &Message::Ready { pid: serving }, &[])?;
+        match wire::receive(&self.connection)?.message {
+            Message::Noted => Ok(()),
+            _ => Err(WireError::Number.into()),
+        }
+    }
+}

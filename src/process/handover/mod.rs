@@ -1,0 +1,30 @@
+//! The handover: a new process takes the listening sockets of an old one.
+//!
+//! [`server`] runs in every serving process behind an abstract unix socket named after its pid; [`client`] asks it.
+//! [`wire`] holds the messages, which leave room for moving sessions. Knows no configuration and no signal.
+//!
+//! Who may: root or the same user, checked by credentials on both ends. The client opens a pidfd before it connects and
+//! compares the listener's pid: a squatter on the name gets nothing and gives nothing. One newcomer at a time is served;
+//! it either says that it accepts connections, or dies and leaves the old process as it was. Whoever comes later is
+//! told the successor's pid.
+
+pub(crate) mod client;
+pub(crate) mod server;
+pub(crate) mod wire;
+
+use crate::sys::proc;
+
+/// What the names of all handover sockets of this pid namespace start with.
+fn prefix() -> std::io::Result<String> {
+    Ok(format!("baton/handover/{}/", proc::pid_namespace()?))
+}
+
+/// The processes of this pid namespace that have a handover socket.
+pub(crate) fn candidates() -> Vec<i32> {
+    let Ok(prefix) = prefix() else { return Vec::new() };
+    let names = proc::abstract_listeners(&prefix);
+    names.iter().filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests;

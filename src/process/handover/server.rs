@@ -1,0 +1,187 @@
+//! The old process's side: answers newcomers, one at a time.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::wire::{self, Message, ReceiveError};
+use crate::sys::passing::MAX_DESCRIPTORS;
+use crate::sys::{identity, pidfd, socket};
+
+/// How long a newcomer may take for a word of the protocol.
+const WORD: Duration = Duration::from_secs(2);
+/// How long it may take from its sockets to accepting on them; then the next one gets its turn.
+const START: Duration = Duration::from_secs(60);
+/// A newcomer whose turn has not come is told so this often.
+const REMINDER: Duration = Duration::from_secs(1);
+/// Newcomers that are talked to at once.
+const MOST: usize = 64;
+
+/// Gives copies of the listening sockets.
+pub(crate) type Listeners = dyn Fn() -> io::Result<Vec<OwnedFd>> + Send + Sync;
+
+/// What all conversations of a serving process share.
+pub(crate) struct Desk {
+    listeners: Box<Listeners>,
+    /// Whether a newcomer is being served now.
+    busy: Mutex<bool>,
+    freed: Condvar,
+    successor: Mutex<Option<i32>>,
+    shared: AtomicBool,
+    visitors: AtomicUsize,
+}
+
+impl Desk {
+    /// A desk that hands out what `listeners` gives.
+    pub(crate) fn new(listeners: Box<Listeners>) -> Arc<Self> {
+        Arc::new(Self {
+            listeners,
+            busy: Mutex::new(false),
+            freed: Condvar::new(),
+            successor: Mutex::new(None),
+            shared: AtomicBool::new(false),
+            visitors: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether another process may hold copies of our sockets: they must not be shut down any more.
+    pub(crate) fn shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// Notes that copies were given away by another way.
+    pub(crate) fn note_shared(&self) {
+        self.shared.store(true, Ordering::Release);
+    }
+
+    /// The process that has taken over, once one has.
+    pub(crate) fn successor(&self) -> Option<i32> {
+        *lock(&self.successor)
+    }
+}
+
+/// The handover socket of this process, bound and listening.
+#[derive(Debug)]
+pub(crate) struct Door(OwnedFd);
+
+impl Door {
+    /// Opens it. To be called by the process that serves, after its last fork and before it gives rights away: the
+    /// credentials that a newcomer sees are those of the caller.
+    ///
+    /// # Errors
+    /// EADDRINUSE when somebody squats on the name.
+    pub(crate) fn open() -> io::Result<Self> {
+        let name = format!("{}{}", super::prefix()?, std::process::id());
+        let door = socket::bind_abstract(name.as_bytes(), false)?;
+        socket::listen(&door, 64)?;
+        Ok(Self(door))
+    }
+
+    /// Answers newcomers from now on, in threads of their own, for the life of the process.
+    ///
+    /// # Errors
+    /// EAGAIN when no thread can be had.
+    pub(crate) fn serve(self, desk: Arc<Desk>) -> io::Result<()> {
+        std::thread::Builder::new().name("handover".into()).spawn(move || {
+            loop {
+                pidfd::readable(self.0.as_fd(), Duration::from_secs(3600));
+                match socket::accept(&self.0) {
+                    Ok(visitor) => receive_visitor(visitor, &desk),
+                    Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
+                    // No descriptor or memory for it: it waits in the backlog.
+                    Err(_) => std::thread::sleep(Duration::from_millis(100)),
+                }
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn receive_visitor(visitor: OwnedFd, desk: &Arc<Desk>) {
+    let known = identity::peer(&visitor).is_ok_and(|peer| peer.uid == 0 || peer.uid == identity::user());
+    if !known || desk.visitors.fetch_add(1, Ordering::AcqRel) >= MOST {
+        if known {
+            desk.visitors.fetch_sub(1, Ordering::AcqRel);
+        }
+        return;
+    }
+    let theirs = Arc::clone(desk);
+    let talk = move || {
+        if let Err(why) = converse(&visitor, &theirs) {
+            tracing::debug!(%why, "a newcomer did not take over");
+        }
+        theirs.visitors.fetch_sub(1, Ordering::AcqRel);
+    };
+    if std::thread::Builder::new().name("handover-talk".into()).spawn(talk).is_err() {
+        desk.visitors.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// One conversation, from hello to noted.
+pub(super) fn converse(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveError> {
+    socket::set_time_limits(visitor, WORD)?;
+    if wire::receive(visitor)?.message != Message::Hello {
+        return Err(wire::WireError::Magic.into());
+    }
+    let Some(_turn) = Turn::wait(desk, visitor)? else { return Ok(()) };
+    if let Some(pid) = desk.successor() {
+        return Ok(wire::send(visitor, &Message::GoTo { pid }, &[])?);
+    }
+    desk.note_shared();
+    let sockets = (desk.listeners)()?;
+    let me = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
+    wire::send(visitor, &Message::Welcome { pid: me, sockets: sockets.len() as u32 }, &[])?;
+    let mut given = 0;
+    for batch in sockets.chunks(MAX_DESCRIPTORS) {
+        let borrowed: Vec<_> = batch.iter().map(AsFd::as_fd).collect();
+        given += batch.len() as u32;
+        wire::send(visitor, &Message::Sockets { count: batch.len() as u32 }, &borrowed)?;
+        if wire::receive(visitor)?.message != (Message::Taken { count: given }) {
+            return Err(wire::WireError::Number.into());
+        }
+    }
+    drop(sockets);
+    socket::set_time_limits(visitor, START)?;
+    let Message::Ready { pid } = wire::receive(visitor)?.message else { return Err(wire::WireError::Magic.into()) };
+    *lock(&desk.successor) = Some(pid);
+    Ok(wire::send(visitor, &Message::Noted, &[])?)
+}
+
+/// The right to be served; given back when dropped.
+struct Turn<'a>(&'a Desk);
+
+impl<'a> Turn<'a> {
+    /// Waits for it, telling the visitor so. `None`: the visitor has gone.
+    fn wait(desk: &'a Desk, visitor: &OwnedFd) -> Result<Option<Self>, ReceiveError> {
+        let mut busy = lock(&desk.busy);
+        let mut told = None;
+        while *busy {
+            if told.is_none_or(|at: Instant| at.elapsed() >= REMINDER) {
+                drop(busy);
+                if pidfd::readable(visitor.as_fd(), Duration::ZERO) {
+                    return Ok(None); // it has nothing to say now: it closed
+                }
+                wire::send(visitor, &Message::Wait, &[])?;
+                told = Some(Instant::now());
+                busy = lock(&desk.busy);
+                continue;
+            }
+            busy = desk.freed.wait_timeout(busy, REMINDER).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *busy = true;
+        Ok(Some(Self(desk)))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.busy) = false;
+        self.0.freed.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
