@@ -180,17 +180,22 @@ impl GrammarError {
             | Self::NoSection { nearest, .. }
             | Self::UnknownOption { nearest, .. } => nearest.map(|near| format!("did you mean '{near}'?")),
             Self::WrongSection { row, .. } | Self::Ignored { row, .. } => {
-                let places: Vec<_> = row.places.names(row.kind).map(|name| format!("'{name}'")).collect();
-                Some(format!("it may stand in {}", listed(&places)))
+                Some(format!("it may stand in {}", listed(&places(row))))
             }
-            Self::WrongLine { row, .. } => {
-                let places: Vec<_> = row.places.names(row.kind).map(|name| format!("'{name}'")).collect();
-                Some(format!("it is an option of {}", listed(&places)))
-            }
+            Self::WrongLine { row, .. } => Some(format!("it is an option of {}", listed(&places(row)))),
             Self::TooFew { row, .. } | Self::TooMany { row, .. } => Some(format!("usage: {}", row.synopsis())),
             Self::NotNegatable { .. } => None,
         }
     }
+}
+
+/// The quoted names of the places where a keyword may stand.
+fn places(row: &Row) -> Vec<String> {
+    let mut names: Vec<_> = row.places.names(row.kind).map(|name| format!("'{name}'")).collect();
+    if names.is_empty() {
+        names.push(format!("'{}'", row.kind.name()));
+    }
+    names
 }
 
 /// `a`, `a and b`, `a, b and c`.

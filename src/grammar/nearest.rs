@@ -14,7 +14,8 @@ const LONGEST: usize = 64;
 /// Why the words of a line are no keyword of its section.
 pub(super) fn unknown(section: SectionKind, words: &[Word<'_>], skip: usize) -> GrammarError {
     let bytes: Vec<&[u8]> = words[skip..].iter().take(4).map(|word| word.bytes.as_ref()).collect();
-    let first = bytes.first().copied().unwrap_or_default();
+    // `no` alone: it is all there is to show.
+    let first = bytes.first().or(words.first().map(|word| word.bytes.as_ref()).as_ref()).copied().unwrap_or_default();
     let here = || rows(section.kind()).iter().filter(|row| row.places.has(section.bit()));
     let near = among(here(), &bytes);
     // "option tcplgo": the first word is known, so the second one is to be blamed.
@@ -35,40 +36,36 @@ pub(super) fn no_section(word: &[u8]) -> GrammarError {
     GrammarError::NoSection { word: shown(word), nearest: among(rows(Kind::Section).iter(), &[word]) }
 }
 
-/// A row of the proxies' or the global table that has exactly these words, when the line stands in the other one.
+/// A row of another section that has exactly these words; those of `global` and of the proxies come first.
 fn elsewhere(section: SectionKind, words: &[&[u8]]) -> Option<&'static Row> {
-    let other = match section.kind() {
-        Kind::Global => Kind::Proxy,
-        Kind::Proxy => Kind::Global,
-        _ => return None,
-    };
-    longest(other, words.iter().copied()).map(|(row, _)| row)
+    let mut others = SectionKind::ALL.into_iter().map(SectionKind::kind).filter(|kind| *kind != section.kind());
+    others.find_map(|kind| longest(kind, words.iter().copied())).map(|(row, _)| row)
 }
 
 /// The keyword among the rows that looks most like the first words, if one is near enough: one change for every
 /// four letters, and at least one.
 pub(super) fn among<'r>(rows: impl Iterator<Item = &'r Row>, words: &[&[u8]]) -> Option<&'static str> {
     let mut best: Option<(usize, &'static str)> = None;
-    let mut text = Vec::with_capacity(LONGEST);
-    for row in rows {
-        let count = row.keyword.split(' ').count().min(words.len());
-        text.clear();
-        for (at, word) in words[..count].iter().enumerate() {
-            if at > 0 {
-                text.push(b' ');
-            }
-            if text.len() + word.len() > LONGEST {
-                return best.map(|(_, keyword)| keyword);
-            }
-            text.extend_from_slice(word);
+    // The first one, two, three… words: a keyword is compared with as many words as it has.
+    let mut heads: Vec<Vec<u8>> = Vec::new();
+    for word in words {
+        let mut head = heads.last().cloned().unwrap_or_default();
+        if !heads.is_empty() {
+            head.push(b' ');
         }
+        if head.len() + word.len() > LONGEST {
+            break;
+        }
+        head.extend_from_slice(word);
+        heads.push(head);
+    }
+    for row in rows {
+        let keyword = row.keyword.as_bytes();
+        let blanks = keyword.iter().filter(|byte| **byte == b' ').count();
+        let text = heads.get(blanks).or(heads.last())?;
         let enough = (text.len() / 4).max(1).min(best.map_or(usize::MAX, |(least, _)| least.saturating_sub(1)));
         // A word written in capitals is near whatever its length.
-        let found = if text.eq_ignore_ascii_case(row.keyword.as_bytes()) {
-            Some(0)
-        } else {
-            distance(&text, row.keyword.as_bytes(), enough)
-        };
+        let found = if text.eq_ignore_ascii_case(keyword) { Some(0) } else { distance(text, keyword, enough) };
         if let Some(found) = found {
             best = Some((found, row.keyword));
         }
