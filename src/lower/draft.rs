@@ -1,0 +1,212 @@
+//! What the lowering functions fill: a section as far as it was said, names where the IR has ids.
+//!
+//! [`Settings`] is what a `defaults` section can say; a proxy begins with a copy of its defaults' settings.
+
+use std::sync::Arc;
+
+use super::server::ServerDraft;
+use super::stats::StatsDraft;
+use crate::ir::{self, Balance, Bind, KeepAlive, LogTarget, Mode, Redispatch, Splice, Timeouts};
+use crate::text::Span;
+
+/// Which section a statement stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the sections'")]
+pub enum SectionKind {
+    Global,
+    Defaults,
+    Frontend,
+    Backend,
+    Listen,
+}
+
+impl SectionKind {
+    /// Whether clients connect to it.
+    pub fn is_frontend(self) -> bool {
+        matches!(self, Self::Frontend | Self::Listen)
+    }
+
+    /// Whether it has servers.
+    pub fn is_backend(self) -> bool {
+        matches!(self, Self::Backend | Self::Listen)
+    }
+
+    /// The word that opens it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Defaults => "defaults",
+            Self::Frontend => "frontend",
+            Self::Backend => "backend",
+            Self::Listen => "listen",
+        }
+    }
+}
+
+/// A name said somewhere, to be looked up when all is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The word.
+    pub span: Span,
+}
+
+/// A `defaults`, `frontend`, `backend` or `listen` section as far as it was read.
+#[derive(Debug, Clone)]
+pub struct ProxyDraft {
+    /// Which section.
+    pub kind: SectionKind,
+    /// Its name; empty for unnamed defaults.
+    pub name: String,
+    /// The section line.
+    pub span: Span,
+    /// What defaults can say too.
+    pub set: Settings,
+    /// `id`.
+    pub id: Option<(u32, Span)>,
+    /// `description`.
+    pub description: Option<String>,
+    /// Listeners, with ids and names still to be given: see [`super::bind`].
+    pub binds: Vec<Bind>,
+    /// Servers, in order.
+    pub servers: Vec<ir::Server>,
+    /// What is to be looked up for servers: index of the server, and what.
+    pub tracks: Vec<(u32, Named)>,
+    /// Servers whose address or check needs a second look when all is read.
+    pub doubts: Vec<(u32, Doubt)>,
+    /// Words that this version does not act on, where it is not yet known whether they would act.
+    pub refused: Vec<RefusedWord>,
+}
+
+/// What is to be judged of a server when all is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Its port is an offset to the client's destination port.
+    PortOffset,
+}
+
+/// A word that was understood and that this version does not act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedWord {
+    /// The word as written, with its second word where that is part of the keyword.
+    pub keyword: String,
+    /// The words.
+    pub span: Span,
+    /// Where it would act.
+    pub acts: Acts,
+}
+
+/// Where a refused word would act. Anywhere else it is accepted in silence, as haproxy accepts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Acts {
+    /// Wherever it is given.
+    Always,
+    /// In a proxy that is in `mode http` and does more than serve its statistics page.
+    Http,
+    /// In a backend that has a checked server.
+    Check,
+    /// In a proxy that has a server.
+    Server,
+    /// Where a `bind` or `server` line says `ssl`, which is refused itself.
+    Tls,
+}
+
+/// What a `defaults` section can say.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `mode`.
+    pub mode: Mode,
+    /// Where it was said.
+    pub mode_span: Option<Span>,
+    /// `disabled`.
+    pub disabled: bool,
+    /// `timeout …`.
+    pub timeouts: Timeouts,
+    /// `log ADDRESS …`, in order.
+    pub logs: Vec<LogTarget>,
+    /// `log global`, with its place among the log lines.
+    pub log_global: bool,
+    /// `log-tag`.
+    pub log_tag: Option<String>,
+    /// `option tcplog` or `option httplog`.
+    pub session_log: Option<(SessionLogWord, Span)>,
+    /// `option dontlognull`.
+    pub dont_log_null: bool,
+    /// `option dontlog-normal`.
+    pub dont_log_normal: bool,
+    /// `option log-separate-errors`.
+    pub log_separate_errors: bool,
+    /// `option logasap`.
+    pub log_asap: bool,
+    /// `option log-health-checks`.
+    pub log_health_checks: bool,
+    /// `maxconn`.
+    pub maxconn: Option<u32>,
+    /// `backlog`.
+    pub backlog: Option<u32>,
+    /// `fullconn`.
+    pub fullconn: Option<u32>,
+    /// `rate-limit sessions`.
+    pub rate_limit: u32,
+    /// `default_backend`.
+    pub default_backend: Option<Named>,
+    /// `balance`; `None`: not said.
+    pub balance: Option<Balance>,
+    /// `retries`; `None`: not said.
+    pub retries: Option<u32>,
+    /// `option redispatch`.
+    pub redispatch: Redispatch,
+    /// `option allbackups`.
+    pub all_backups: bool,
+    /// `option abortonclose`.
+    pub abort_on_close: bool,
+    /// `option nolinger`.
+    pub nolinger: bool,
+    /// `option tcpka`.
+    pub tcpka: bool,
+    /// `option clitcpka` and its numbers.
+    pub client_keep_alive: KeepAlive,
+    /// `option srvtcpka` and its numbers.
+    pub server_keep_alive: KeepAlive,
+    /// `option splice-*`.
+    pub splice: Splice,
+    /// `source`.
+    pub source: Option<ir::SourceAddress>,
+    /// `default-server`; shared until a section changes it.
+    pub default_server: Arc<ServerDraft>,
+    /// `stats …`; `None`: nothing was said.
+    pub stats: Option<Box<StatsDraft>>,
+    /// `errorfile`s, the last one of a status wins.
+    pub error_files: Vec<ir::ErrorFile>,
+    /// Refused words of defaults that act, if at all, only in a proxy that inherits them.
+    pub refused: Vec<RefusedWord>,
+}
+
+/// Which session log line a proxy asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionLogWord {
+    /// `option tcplog`.
+    Tcp,
+    /// `option httplog`, with `clf`.
+    Http,
+}
+
+impl ProxyDraft {
+    /// A section that begins with these settings.
+    pub fn new(kind: SectionKind, name: String, span: Span, set: Settings) -> Self {
+        Self {
+            kind,
+            name,
+            span,
+            set,
+            id: None,
+            description: None,
+            binds: Vec::new(),
+            servers: Vec::new(),
+            tracks: Vec::new(),
+            doubts: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+}

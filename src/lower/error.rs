@@ -1,0 +1,199 @@
+//! Why a statement cannot be lowered: one variant per thing a user can fix.
+
+use thiserror::Error;
+
+use crate::text::{Diagnostic, Span};
+use crate::units::TimeError;
+
+/// Why a word of a statement is wrong.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum LowerError {
+    /// The line ends where a word is needed.
+    #[error("'{keyword}' needs {what}")]
+    Missing {
+        /// The keyword that needs it.
+        keyword: String,
+        /// What is needed, with its article.
+        what: &'static str,
+    },
+    /// A word too many.
+    #[error("'{keyword}' takes no more words: '{text}' is one too many")]
+    Extra {
+        /// The keyword.
+        keyword: String,
+        /// The word.
+        text: String,
+    },
+    /// Not a time.
+    #[error("'{text}' is not a time: {why}")]
+    Time {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: TimeError,
+    },
+    /// Not a whole number.
+    #[error("'{text}' is not a whole number")]
+    Number {
+        /// The word.
+        text: String,
+    },
+    /// A number out of its range.
+    #[error("'{text}' is not between {min} and {max}")]
+    Range {
+        /// The word.
+        text: String,
+        /// Least allowed.
+        min: i64,
+        /// Greatest allowed.
+        max: i64,
+    },
+    /// A word that is none of a few.
+    #[error("'{text}' is not one of {}", .choices.join(", "))]
+    Choice {
+        /// The word.
+        text: String,
+        /// What is allowed.
+        choices: &'static [&'static str],
+    },
+    /// Not an address.
+    #[error("'{text}' is not an address: {why}")]
+    Address {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: AddressFault,
+    },
+    /// Not `random`, `random(N)`.
+    #[error("'{text}' is not 'random' with a number of draws of at least 1")]
+    Draws {
+        /// The word.
+        text: String,
+    },
+    /// An HTTP status that no error file can be given for.
+    #[error("'{text}' is not a status that an error file can be given for")]
+    Status {
+        /// The word.
+        text: String,
+    },
+    /// An option that the line's keyword does not know.
+    #[error("'{keyword}' does not know '{text}'")]
+    Option {
+        /// The line's keyword.
+        keyword: &'static str,
+        /// The unknown word.
+        text: String,
+    },
+    /// A name with characters that no name may hold.
+    #[error("character '{}' is not allowed in the name '{text}': letters, digits, '_', '-', '.' and ':' are", char::from(*.byte))]
+    Name {
+        /// The name.
+        text: String,
+        /// The first wrong byte.
+        byte: u8,
+    },
+    /// A user or group that this system does not have.
+    #[error("this system has no {kind} '{text}'")]
+    Unknown {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        text: String,
+    },
+    /// A keyword that may be given once, given again.
+    #[error("'{keyword}' was given before")]
+    Again {
+        /// The keyword.
+        keyword: String,
+    },
+    /// `no` or `default` before a keyword that has no opposite.
+    #[error("'{keyword}' cannot be negated")]
+    Negated {
+        /// The keyword.
+        keyword: String,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read '{path}': {why}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        why: std::io::ErrorKind,
+    },
+    /// A value that this version does not act on yet.
+    #[error("{what} is not built into this version of baton yet")]
+    NotYet {
+        /// What it is.
+        what: String,
+    },
+    /// A value that is understood but cannot stand here.
+    #[error("{0}")]
+    Misplaced(&'static str),
+}
+
+/// Why a text is not an address, or not one that may stand here.
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+pub enum AddressFault {
+    /// Nothing that names a host.
+    #[error("the host is neither an IP address nor a name that resolves")]
+    Host,
+    /// A port is needed.
+    #[error("a port is missing")]
+    PortMissing,
+    /// A port may not stand here.
+    #[error("no port may stand here")]
+    PortForbidden,
+    /// Not a port.
+    #[error("the port is not a number from 1 to 65535")]
+    Port,
+    /// A range where one port is needed.
+    #[error("a range of ports may not stand here")]
+    Range,
+    /// A relative port where an absolute one is needed.
+    #[error("a port offset may not stand here")]
+    Offset,
+    /// A kind of address that cannot be used here.
+    #[error("this kind of address may not stand here")]
+    Kind,
+    /// A kind of address that this version does not build.
+    #[error("this kind of address is not built into this version of baton yet")]
+    NotYet,
+    /// A descriptor number that is none.
+    #[error("the descriptor is not a number")]
+    Descriptor,
+    /// A path longer than the system takes.
+    #[error("the path is too long for a unix socket")]
+    TooLong,
+}
+
+/// An error and the word it blames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blame {
+    /// The word.
+    pub span: Span,
+    /// What is wrong with it.
+    pub error: LowerError,
+    /// What the user can do.
+    pub hint: Option<String>,
+}
+
+impl Blame {
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The alert that says so.
+    pub fn alert(self) -> Diagnostic {
+        let alert = Diagnostic::alert(self.span, self.error.to_string());
+        match self.hint {
+            Some(hint) => alert.hint(hint),
+            None => alert,
+        }
+    }
+}
+
+/// What a lowering function answers: the draft is filled, or a word is to blame.
+pub type Lowered<T = ()> = Result<T, Blame>;

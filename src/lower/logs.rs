@@ -1,0 +1,201 @@
+//! `log …`, `log-tag` and the options that choose a session's line. Source: manual §4.2 "log", §8.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::address::{self, Parsed};
+use super::args::{Args, Prefix};
+use super::draft::{ProxyDraft, SectionKind, SessionLogWord};
+use super::error::{AddressFault, LowerError, Lowered};
+use super::global::GlobalDraft;
+use crate::ir::{Facility, Level, LogFormat, LogProtocol, LogTarget};
+use crate::text::Diagnostic;
+
+const FACILITIES: &[&str] = &[
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp", "audit",
+    "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+];
+
+const LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+
+const FORMATS: &[&str] = &["rfc3164", "rfc5424", "local", "priority", "short", "timed", "iso", "raw"];
+
+/// The syslog port.
+const SYSLOG: u16 = 514;
+
+/// `log { global | <target> [len N] [format F] [sample …] <facility> [level [minlevel]] }` and `no log` of a proxy.
+pub fn proxy(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    if args.prefix != Prefix::Plain {
+        proxy.set.logs.clear();
+        proxy.set.log_global = false;
+        return Ok(());
+    }
+    if args.take("global") {
+        proxy.set.log_global = true;
+        return args.end();
+    }
+    let target = target(args)?;
+    proxy.set.logs.push(target);
+    Ok(())
+}
+
+/// `log <target> …` and `no log` of the process.
+pub fn global(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if args.prefix != Prefix::Plain {
+        global.ir.logs.clear();
+        return Ok(());
+    }
+    let target = target(args)?;
+    global.ir.logs.push(target);
+    Ok(())
+}
+
+/// `log-tag <text>` of a proxy.
+pub fn tag(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.log_tag = Some(args.string("a tag")?);
+    args.end()
+}
+
+/// Reads what stands behind `log`.
+fn target(args: &mut Args<'_>) -> Lowered<LogTarget> {
+    let to = protocol(args)?;
+    let mut max_len = 1024;
+    let mut format = LogFormat::Rfc3164;
+    loop {
+        if args.take("len") {
+            let word = args.word("a length")?;
+            let len = word.lenient(args);
+            // shorter ones are raised to 80, as haproxy does
+            max_len = u32::try_from(len).ok().filter(|len| *len > 0).ok_or_else(|| word.range(1, 65535))?.max(80);
+        } else if args.take("format") {
+            let word = args.word("a log format")?;
+            format = match choice(word.bytes, FORMATS) {
+                Some(0) => LogFormat::Rfc3164,
+                Some(1) => LogFormat::Rfc5424,
+                Some(2) => LogFormat::Local,
+                Some(3) => LogFormat::Priority,
+                Some(4) => LogFormat::Short,
+                Some(5) => LogFormat::Timed,
+                Some(6) => LogFormat::Iso,
+                Some(_) => LogFormat::Raw,
+                None => return Err(word.blame(LowerError::Choice { text: word.text(), choices: FORMATS })),
+            };
+        } else if matches!(args.peek(), Some(b"sample" | b"profile")) {
+            let word = args.word("an option")?;
+            return Err(word.blame(LowerError::NotYet { what: format!("'log … {}'", word.text()) }));
+        } else {
+            break;
+        }
+    }
+    let word = args.word("a facility")?;
+    let facility = choice(word.bytes, FACILITIES)
+        .ok_or_else(|| word.blame(LowerError::Choice { text: word.text(), choices: FACILITIES }))?;
+    let facility = Facility(u8::try_from(facility).unwrap_or_default());
+    let max_level = level(args)?.unwrap_or(Level::Debug);
+    let min_level = level(args)?.unwrap_or(Level::Emerg);
+    args.end()?;
+    Ok(LogTarget { to, format, max_len, facility, max_level, min_level })
+}
+
+/// Where to: `stdout`, `stderr`, an address, a path, `fd@N`.
+fn protocol(args: &mut Args<'_>) -> Lowered<LogProtocol> {
+    let word = args.word("'global' or a target, and a facility")?;
+    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
+    match word.bytes {
+        b"stdout" => return Ok(LogProtocol::Fd(1)),
+        b"stderr" => return Ok(LogProtocol::Fd(2)),
+        _ => {}
+    }
+    if word.bytes.starts_with(b"ring@") || word.bytes.starts_with(b"tcp") || word.bytes.starts_with(b"backend@") {
+        return Err(word.blame(LowerError::NotYet { what: format!("'log {}'", word.text()) }));
+    }
+    match address::parse(word.bytes, args.world).map_err(fault)? {
+        Parsed::Inet { ip, ports, .. } => {
+            let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            let port = ports.one().map_err(fault)?.unwrap_or(SYSLOG);
+            Ok(LogProtocol::Udp(SocketAddr::new(ip, port)))
+        }
+        Parsed::Host { .. } => Err(fault(AddressFault::Host)),
+        Parsed::Unix(path) => Ok(LogProtocol::Unix(PathBuf::from(path))),
+        Parsed::Abstract(name) => Ok(LogProtocol::Abstract(name)),
+        Parsed::Fd(fd) => Ok(LogProtocol::Fd(fd)),
+    }
+}
+
+/// A level, if a word is left.
+fn level(args: &mut Args<'_>) -> Lowered<Option<Level>> {
+    const ALL: [Level; 8] = [
+        Level::Emerg,
+        Level::Alert,
+        Level::Crit,
+        Level::Err,
+        Level::Warning,
+        Level::Notice,
+        Level::Info,
+        Level::Debug,
+    ];
+    let Some(word) = args.next() else { return Ok(None) };
+    match choice(word.bytes, LEVELS).and_then(|at| ALL.get(at)) {
+        Some(level) => Ok(Some(*level)),
+        None => Err(word.blame(LowerError::Choice { text: word.text(), choices: LEVELS })),
+    }
+}
+
+fn choice(word: &[u8], choices: &[&str]) -> Option<usize> {
+    choices.iter().position(|choice| choice.as_bytes() == word)
+}
+
+/// `option tcplog`: the line of a TCP session.
+pub fn tcplog(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    session_log(proxy, args, SessionLogWord::Tcp);
+    args.end()
+}
+
+/// `option httplog [clf]`: the line of an HTTP request; in `mode tcp` the line of `option tcplog`, with a warning.
+pub fn httplog(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    if args.prefix == Prefix::Plain && args.take("clf") {
+        return Err(args.blame_keyword(LowerError::NotYet { what: "'option httplog clf'".to_owned() }));
+    }
+    session_log(proxy, args, SessionLogWord::Http);
+    args.end()
+}
+
+fn session_log(proxy: &mut ProxyDraft, args: &mut Args<'_>, word: SessionLogWord) {
+    if args.prefix != Prefix::Plain {
+        // `no option tcplog` leaves `option httplog` alone
+        if proxy.set.session_log.is_some_and(|(said, _)| said == word) {
+            proxy.set.session_log = None;
+        }
+        return;
+    }
+    if proxy.kind == SectionKind::Backend {
+        let warning = Diagnostic::warning(args.span(), "a backend writes no session log: this line has no effect");
+        args.say(warning.hint("give it to the frontend"));
+    }
+    proxy.set.session_log = Some((word, args.span()));
+}
+
+/// `option dontlognull`.
+pub fn dont_log_null(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.dont_log_null = args.on(false);
+    Ok(())
+}
+
+/// `option dontlog-normal`.
+pub fn dont_log_normal(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.dont_log_normal = args.on(false);
+    Ok(())
+}
+
+/// `option log-separate-errors`.
+pub fn log_separate_errors(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.log_separate_errors = args.on(false);
+    Ok(())
+}
+
+/// `option logasap`.
+pub fn log_asap(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.log_asap = args.on(false);
+    Ok(())
+}
+

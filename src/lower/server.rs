@@ -1,0 +1,129 @@
+//! `server` and `default-server` lines. Their options stand in [`super::server_options`].
+//!
+//! A `server` begins with a copy of the `default-server`s before it. Names of hosts and of tracked servers are looked
+//! up when all is read. Source: manual §5.2.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::address::{self, Family, Parsed};
+use super::args::{Args, Given};
+use super::draft::{Named, ProxyDraft, RefusedWord};
+use super::error::{AddressFault, LowerError, Lowered};
+use super::names;
+use super::options_line;
+use crate::grammar::OptionLine;
+use crate::ir::{Check, InitAddr, MarkedDown, MarkedUp, Server, ServerAddress, SourceAddress};
+use crate::units::{Millis, Weight};
+
+/// A server, or what all servers of a backend begin with, as far as it was said.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the names are the keywords'")]
+pub struct ServerDraft {
+    pub id: Option<(u32, crate::text::Span)>,
+    pub weight: Option<Weight>,
+    pub backup: bool,
+    pub disabled: bool,
+    pub maxconn: u32,
+    pub minconn: u32,
+    pub maxqueue: u32,
+    pub slowstart: Option<Millis>,
+    pub check: bool,
+    pub inter: Option<Millis>,
+    pub fastinter: Option<Millis>,
+    pub downinter: Option<Millis>,
+    pub rise: Option<u32>,
+    pub fall: Option<u32>,
+    pub addr: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub track: Option<Named>,
+    pub on_marked_down: MarkedDown,
+    pub on_marked_up: MarkedUp,
+    pub source: Option<SourceAddress>,
+    pub init_addr: Vec<InitAddr>,
+    /// Refused words that act only in certain proxies.
+    pub refused: Vec<RefusedWord>,
+}
+
+/// `default-server <options>`: adds to what was said before.
+pub fn default_server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let draft = Arc::make_mut(&mut proxy.set.default_server);
+    options_line::server(draft, OptionLine::DefaultServer, args)
+}
+
+/// `server <name> <address>[:port] <options>`.
+pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let name = args.word("a name and an address")?;
+    names::check(&name)?;
+    let place = args.word("a name and an address")?;
+    let (address, port_offset) = address(&place, args)?;
+    let mut draft = ServerDraft::clone(&proxy.set.default_server);
+    options_line::server(&mut draft, OptionLine::Server, args)?;
+    let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
+    if let Some(track) = draft.track.take() {
+        proxy.tracks.push((ix, track));
+    }
+    proxy.refused.append(&mut draft.refused);
+    if let Some((id, span)) = draft.id {
+        proxy.server_ids.push((ix, id, span));
+    }
+    let check = draft.check.then(|| check(&draft));
+    proxy.servers.push(Server {
+        name: name.text(),
+        id: draft.id.map_or(0, |(id, _)| id),
+        address,
+        port_offset,
+        weight: draft.weight.unwrap_or(Weight::DEFAULT),
+        backup: draft.backup,
+        disabled: draft.disabled,
+        maxconn: draft.maxconn,
+        minconn: draft.minconn,
+        maxqueue: draft.maxqueue,
+        slowstart: draft.slowstart,
+        check,
+        track: None,
+        on_marked_down: draft.on_marked_down,
+        on_marked_up: draft.on_marked_up,
+        source: draft.source,
+        init_addr: draft.init_addr,
+        span: name.span,
+    });
+    Ok(())
+}
+
+/// The check with haproxy's defaults where nothing was said.
+fn check(draft: &ServerDraft) -> Check {
+    Check {
+        inter: draft.inter.unwrap_or(Millis::seconds(2)),
+        fastinter: draft.fastinter,
+        downinter: draft.downinter,
+        rise: draft.rise.unwrap_or(2),
+        fall: draft.fall.unwrap_or(3),
+        addr: draft.addr,
+        port: draft.port,
+    }
+}
+
+/// A server's address, and its port's offset to the client's destination port where it has no port of its own.
+fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Option<i32>)> {
+    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
+    match address::parse(word.bytes).map_err(fault)? {
+        Parsed::Inet { ip, family, ports } => {
+            let (port, offset) = ports.server().map_err(fault)?;
+            let any = match family {
+                Family::V6 => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+                Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            };
+            Ok((ServerAddress::Inet(SocketAddr::new(ip.unwrap_or(any), port)), offset))
+        }
+        Parsed::Host { host, ports, .. } => {
+            let (port, offset) = ports.server().map_err(fault)?;
+            let _ = args;
+            Ok((ServerAddress::Unresolved { host, port }, offset))
+        }
+        Parsed::Unix(path) => Ok((ServerAddress::Unix(PathBuf::from(path)), None)),
+        Parsed::Abstract(name) => Ok((ServerAddress::Abstract(name), None)),
+        Parsed::Fd(_) => Err(fault(AddressFault::Kind)),
+    }
+}
