@@ -109,6 +109,8 @@ pub struct StatsSocket {
     pub file: FilePermissions,
     /// Its name in statistics, if it has one.
     pub name: Option<String>,
+    /// Connections at once; 0: `stats maxconn` alone.
+    pub maxconn: u32,
     /// The line to blame.
     pub span: Span,
 }

@@ -1,5 +1,7 @@
 //! Frontends, backends and both in one.
 
+use std::sync::Arc;
+
 use super::{Bind, LogTarget, Server, SessionLog, StatsPage};
 use crate::text::Span;
 use crate::units::Millis;
@@ -66,8 +68,19 @@ pub struct Proxy {
     pub backend: Option<Backend>,
     /// `stats enable` and its companions.
     pub stats: Option<StatsPage>,
+    /// `errorfile`s, one a status: what the statistics page answers instead of its own.
+    pub error_files: Vec<ErrorFile>,
     /// The section line.
     pub span: Span,
+}
+
+/// One `errorfile`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorFile {
+    /// The HTTP status that it stands for.
+    pub status: u16,
+    /// The whole answer as it goes to the client, status line included.
+    pub answer: Arc<[u8]>,
 }
 
 /// Time limits of a proxy.

@@ -36,8 +36,10 @@ pub struct Server {
     pub name: String,
     /// Id, explicit or given in order from 1.
     pub id: u32,
-    /// Where it is.
+    /// Where it is. An unspecified IP stands for the client's destination address.
     pub address: ServerAddress,
+    /// `None`: the address has its port. `Some(n)`: the client's destination port plus n.
+    pub port_offset: Option<i32>,
     /// Share of the traffic.
     pub weight: Weight,
     /// Used only when no other server is usable.

@@ -3,21 +3,10 @@
 //! A lowering function sees nothing of a line but this. Every reader blames the word it read.
 
 use super::error::{Blame, LowerError, Lowered};
+use crate::grammar::Prefix;
 use crate::syntax::Word;
 use crate::text::{Diagnostic, Span, World};
 use crate::units::Millis;
-
-/// What stood before the keyword.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Prefix {
-    /// Nothing.
-    #[default]
-    Plain,
-    /// `no`.
-    No,
-    /// `default`: back to what holds without the keyword.
-    Default,
-}
 
 /// The words of one statement behind its keyword, and what reading them may ask and say.
 pub struct Args<'a> {

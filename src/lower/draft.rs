@@ -6,42 +6,9 @@ use std::sync::Arc;
 
 use super::server::ServerDraft;
 use super::stats::StatsDraft;
+use crate::grammar::{Row, SectionKind};
 use crate::ir::{self, Balance, Bind, KeepAlive, LogTarget, Mode, Redispatch, Splice, Timeouts};
 use crate::text::Span;
-
-/// Which section a statement stands in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the sections'")]
-pub enum SectionKind {
-    Global,
-    Defaults,
-    Frontend,
-    Backend,
-    Listen,
-}
-
-impl SectionKind {
-    /// Whether clients connect to it.
-    pub fn is_frontend(self) -> bool {
-        matches!(self, Self::Frontend | Self::Listen)
-    }
-
-    /// Whether it has servers.
-    pub fn is_backend(self) -> bool {
-        matches!(self, Self::Backend | Self::Listen)
-    }
-
-    /// The word that opens it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Global => "global",
-            Self::Defaults => "defaults",
-            Self::Frontend => "frontend",
-            Self::Backend => "backend",
-            Self::Listen => "listen",
-        }
-    }
-}
 
 /// A name said somewhere, to be looked up when all is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,43 +40,19 @@ pub struct ProxyDraft {
     pub servers: Vec<ir::Server>,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
-    /// Servers whose address or check needs a second look when all is read.
-    pub doubts: Vec<(u32, Doubt)>,
+    /// `id`s of servers: index of the server, the id and its word.
+    pub server_ids: Vec<(u32, u32, Span)>,
     /// Words that this version does not act on, where it is not yet known whether they would act.
     pub refused: Vec<RefusedWord>,
 }
 
-/// What is to be judged of a server when all is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
-    /// Its port is an offset to the client's destination port.
-    PortOffset,
-}
-
 /// A word that was understood and that this version does not act on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct RefusedWord {
-    /// The word as written, with its second word where that is part of the keyword.
-    pub keyword: String,
+    /// Its row.
+    pub row: &'static Row,
     /// The words.
     pub span: Span,
-    /// Where it would act.
-    pub acts: Acts,
-}
-
-/// Where a refused word would act. Anywhere else it is accepted in silence, as haproxy accepts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Acts {
-    /// Wherever it is given.
-    Always,
-    /// In a proxy that is in `mode http` and does more than serve its statistics page.
-    Http,
-    /// In a backend that has a checked server.
-    Check,
-    /// In a proxy that has a server.
-    Server,
-    /// Where a `bind` or `server` line says `ssl`, which is refused itself.
-    Tls,
 }
 
 /// What a `defaults` section can say.
@@ -192,6 +135,16 @@ pub enum SessionLogWord {
     Http,
 }
 
+/// Whether clients connect to such a section.
+pub fn is_frontend(kind: SectionKind) -> bool {
+    matches!(kind, SectionKind::Frontend | SectionKind::Listen)
+}
+
+/// Whether such a section has servers.
+pub fn is_backend(kind: SectionKind) -> bool {
+    matches!(kind, SectionKind::Backend | SectionKind::Listen)
+}
+
 impl ProxyDraft {
     /// A section that begins with these settings.
     pub fn new(kind: SectionKind, name: String, span: Span, set: Settings) -> Self {
@@ -205,7 +158,7 @@ impl ProxyDraft {
             binds: Vec::new(),
             servers: Vec::new(),
             tracks: Vec::new(),
-            doubts: Vec::new(),
+            server_ids: Vec::new(),
             refused: Vec::new(),
         }
     }

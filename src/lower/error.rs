@@ -2,11 +2,12 @@
 
 use thiserror::Error;
 
+use crate::grammar::GrammarError;
 use crate::text::{Diagnostic, Span};
 use crate::units::TimeError;
 
 /// Why a word of a statement is wrong.
-#[derive(Debug, Clone, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error)]
 pub enum LowerError {
     /// The line ends where a word is needed.
     #[error("'{keyword}' needs {what}")]
@@ -63,6 +64,51 @@ pub enum LowerError {
         text: String,
         /// Why not.
         why: AddressFault,
+    },
+    /// The tables do not know it, or not here, or not with so many words.
+    #[error("{0}")]
+    Grammar(Box<GrammarError>),
+    /// An id that another one has.
+    #[error("id {id} is taken")]
+    IdTaken {
+        /// The id.
+        id: u32,
+    },
+    /// A name that another proxy of the same side has.
+    #[error("the name '{name}' is taken by the proxy of line {line}")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Where it was given first.
+        line: u32,
+    },
+    /// `from` names no defaults.
+    #[error("there is no 'defaults {name}' above")]
+    NoDefaults {
+        /// The name.
+        name: String,
+    },
+    /// `from` names more than one.
+    #[error("'defaults {name}' stands above more than once: lines {first} and {second}")]
+    AmbiguousDefaults {
+        /// The name.
+        name: String,
+        /// One of them.
+        first: u32,
+        /// Another.
+        second: u32,
+    },
+    /// Defaults that some proxies name and others take silently.
+    #[error("'defaults {name}' is named by some proxies with 'from' and taken by others without: it may be only one")]
+    MixedDefaults {
+        /// The name.
+        name: String,
+    },
+    /// Not an octal mode.
+    #[error("'{text}' is not an octal mode")]
+    Octal {
+        /// The word.
+        text: String,
     },
     /// Not `random`, `random(N)`.
     #[error("'{text}' is not 'random' with a number of draws of at least 1")]
@@ -167,7 +213,7 @@ pub enum AddressFault {
 }
 
 /// An error and the word it blames.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Blame {
     /// The word.
     pub span: Span,

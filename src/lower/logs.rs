@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::address::{self, Parsed};
-use super::args::{Args, Prefix};
-use super::draft::{ProxyDraft, SectionKind, SessionLogWord};
+use super::args::Args;
+use super::draft::{ProxyDraft, SessionLogWord};
 use super::error::{AddressFault, LowerError, Lowered};
 use super::global::GlobalDraft;
+use crate::grammar::{Prefix, SectionKind};
 use crate::ir::{Facility, Level, LogFormat, LogProtocol, LogTarget};
 use crate::text::Diagnostic;
 
@@ -20,6 +21,17 @@ const LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "notice", 
 
 const FORMATS: &[&str] = &["rfc3164", "rfc5424", "local", "priority", "short", "timed", "iso", "raw"];
 
+const FORMAT_OF: [LogFormat; 8] = [
+    LogFormat::Rfc3164,
+    LogFormat::Rfc5424,
+    LogFormat::Local,
+    LogFormat::Priority,
+    LogFormat::Short,
+    LogFormat::Timed,
+    LogFormat::Iso,
+    LogFormat::Raw,
+];
+
 /// The syslog port.
 const SYSLOG: u16 = 514;
 
@@ -28,7 +40,7 @@ pub fn proxy(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     if args.prefix != Prefix::Plain {
         proxy.set.logs.clear();
         proxy.set.log_global = false;
-        return Ok(());
+        return args.end();
     }
     if args.take("global") {
         proxy.set.log_global = true;
@@ -43,7 +55,7 @@ pub fn proxy(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 pub fn global(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     if args.prefix != Prefix::Plain {
         global.ir.logs.clear();
-        return Ok(());
+        return args.end();
     }
     let target = target(args)?;
     global.ir.logs.push(target);
@@ -61,31 +73,19 @@ fn target(args: &mut Args<'_>) -> Lowered<LogTarget> {
     let to = protocol(args)?;
     let mut max_len = 1024;
     let mut format = LogFormat::Rfc3164;
-    loop {
-        if args.take("len") {
-            let word = args.word("a length")?;
-            let len = word.lenient(args);
-            // shorter ones are raised to 80, as haproxy does
-            max_len = u32::try_from(len).ok().filter(|len| *len > 0).ok_or_else(|| word.range(1, 65535))?.max(80);
-        } else if args.take("format") {
-            let word = args.word("a log format")?;
-            format = match choice(word.bytes, FORMATS) {
-                Some(0) => LogFormat::Rfc3164,
-                Some(1) => LogFormat::Rfc5424,
-                Some(2) => LogFormat::Local,
-                Some(3) => LogFormat::Priority,
-                Some(4) => LogFormat::Short,
-                Some(5) => LogFormat::Timed,
-                Some(6) => LogFormat::Iso,
-                Some(_) => LogFormat::Raw,
-                None => return Err(word.blame(LowerError::Choice { text: word.text(), choices: FORMATS })),
-            };
-        } else if matches!(args.peek(), Some(b"sample" | b"profile")) {
-            let word = args.word("an option")?;
-            return Err(word.blame(LowerError::NotYet { what: format!("'log … {}'", word.text()) }));
-        } else {
-            break;
-        }
+    // the options have this order: haproxy takes a late `len` for the facility
+    if args.take("len") {
+        let word = args.word("a length")?;
+        max_len = u32::try_from(word.int(80, 65535)?).map_err(|_| word.range(80, 65535))?;
+    }
+    if args.take("format") {
+        let word = args.word("a log format")?;
+        let known = choice(word.bytes, FORMATS).and_then(|at| FORMAT_OF.get(at));
+        format = *known.ok_or_else(|| word.blame(LowerError::Choice { text: word.text(), choices: FORMATS }))?;
+    }
+    if matches!(args.peek(), Some(b"sample" | b"profile")) {
+        let word = args.word("an option")?;
+        return Err(word.blame(LowerError::NotYet { what: format!("'log … {}'", word.text()) }));
     }
     let word = args.word("a facility")?;
     let facility = choice(word.bytes, FACILITIES)
@@ -109,7 +109,7 @@ fn protocol(args: &mut Args<'_>) -> Lowered<LogProtocol> {
     if word.bytes.starts_with(b"ring@") || word.bytes.starts_with(b"tcp") || word.bytes.starts_with(b"backend@") {
         return Err(word.blame(LowerError::NotYet { what: format!("'log {}'", word.text()) }));
     }
-    match address::parse(word.bytes, args.world).map_err(fault)? {
+    match address::parse(word.bytes).map_err(fault)? {
         Parsed::Inet { ip, ports, .. } => {
             let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
             let port = ports.one().map_err(fault)?.unwrap_or(SYSLOG);

@@ -1,0 +1,288 @@
+//! `bind` lines and the options they share with `stats socket` lines.
+//!
+//! One line may give several listeners: a list of addresses, each with a range of ports. Ids and names that the line
+//! does not give are given when all is read. Source: manual §4.2 "bind", §5.1.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::address::{self, Family, Parsed};
+use super::args::{Args, Given};
+use super::draft::ProxyDraft;
+use super::error::{AddressFault, LowerError, Lowered};
+use super::options_line;
+use crate::grammar::OptionLine;
+use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint};
+use crate::text::Span;
+
+/// What the options of a line said.
+#[derive(Debug, Clone, Default)]
+pub struct BindDraft {
+    /// Options of any listener.
+    pub options: BindOptions,
+    /// `name`.
+    pub name: Option<String>,
+    /// `id`, with its word.
+    pub id: Option<(u32, Span)>,
+    /// `level`.
+    pub level: Option<AdminLevel>,
+    /// `expose-fd listeners`.
+    pub expose_listeners: bool,
+}
+
+/// `bind <address>[:port[-port]][,…] <options>`.
+pub fn bind(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("an address")?;
+    let endpoints = endpoints(&word, args)?;
+    let mut draft = BindDraft::default();
+    options_line::bind(&mut draft, OptionLine::Bind, args)?;
+    if let Some((id, span)) = draft.id {
+        let taken = proxy.binds.iter().any(|bind| bind.id == id);
+        if taken || endpoints.len() > 1 {
+            return Err(super::error::Blame { span, error: LowerError::IdTaken { id }, hint: None });
+        }
+    }
+    add(proxy, &endpoints, &draft, word.span);
+    Ok(())
+}
+
+/// Adds one listener for each endpoint.
+pub fn add(proxy: &mut ProxyDraft, endpoints: &[Endpoint], draft: &BindDraft, span: Span) {
+    proxy.binds.extend(endpoints.iter().map(|endpoint| Bind {
+        endpoint: endpoint.clone(),
+        name: draft.name.clone().unwrap_or_default(),
+        id: draft.id.map_or(0, |(id, _)| id),
+        options: draft.options.clone(),
+        span,
+    }));
+}
+
+/// The endpoints of a comma-separated list of addresses.
+///
+/// # Errors
+/// [`LowerError::Address`].
+pub fn endpoints(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<Vec<Endpoint>> {
+    let mut all = Vec::with_capacity(1);
+    let mut start = 0;
+    for part in word.bytes.split(|byte| *byte == b',') {
+        let place = part_of(word, start, part.len());
+        start += part.len() + 1;
+        // an empty part at the end is accepted: `1.2.3.4:80,`
+        if part.is_empty() && start > 1 {
+            continue;
+        }
+        one(part, &place, args, &mut all)?;
+    }
+    Ok(all)
+}
+
+/// A part of a word, to be blamed alone where the word stands in the source as it reads.
+fn part_of<'a>(word: &Given<'a>, start: usize, len: usize) -> Given<'a> {
+    let bytes = word.bytes.get(start..start + len).unwrap_or_default();
+    let mut span = word.span;
+    if usize::try_from(span.end.saturating_sub(span.start)) == Ok(word.bytes.len()) {
+        span.start += u32::try_from(start).unwrap_or_default();
+        span.end = span.start + u32::try_from(len).unwrap_or_default();
+    }
+    Given { bytes, span }
+}
+
+fn one(part: &[u8], place: &Given<'_>, args: &mut Args<'_>, all: &mut Vec<Endpoint>) -> Lowered {
+    let fault = |why| place.blame(LowerError::Address { text: place.text(), why });
+    let (ip, ports) = match address::parse(part).map_err(fault)? {
+        Parsed::Inet { ip, family, ports } => (ip.unwrap_or(any(family)), ports),
+        Parsed::Host { host, family, ports } => {
+            let ip = first(args.world.resolve(&host).unwrap_or_default(), family);
+            (ip.ok_or_else(|| fault(AddressFault::Host))?, ports)
+        }
+        Parsed::Unix(path) => {
+            all.push(Endpoint::Unix(PathBuf::from(path)));
+            return Ok(());
+        }
+        Parsed::Abstract(name) => {
+            all.push(Endpoint::Abstract(name));
+            return Ok(());
+        }
+        Parsed::Fd(fd) => {
+            all.push(Endpoint::Fd(fd));
+            return Ok(());
+        }
+    };
+    let (from, to) = ports.listen().map_err(fault)?;
+    all.extend((from..=to).map(|port| Endpoint::Inet(SocketAddr::new(ip, port))));
+    Ok(())
+}
+
+/// What `*` and nothing stand for.
+fn any(family: Family) -> IpAddr {
+    match family {
+        Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+/// The first address of the family asked for.
+pub fn first(found: Vec<IpAddr>, family: Family) -> Option<IpAddr> {
+    found.into_iter().find(|ip| match family {
+        Family::Any => true,
+        Family::V4 => ip.is_ipv4(),
+        Family::V6 => ip.is_ipv6(),
+    })
+}
+
+/// `name <name>`.
+pub fn name(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.name = Some(args.string("a name")?);
+    Ok(())
+}
+
+/// `id <number>`: at least 1, one listener of a proxy each.
+pub fn id(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number")?;
+    let id = word.lenient(args);
+    let id = u32::try_from(id).ok().filter(|id| *id > 0).ok_or_else(|| word.range(1, i64::from(i32::MAX)))?;
+    bind.id = Some((id, word.span));
+    Ok(())
+}
+
+/// `maxconn <number>`.
+pub fn maxconn(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.maxconn = positive(args)?.unwrap_or(0);
+    Ok(())
+}
+
+/// `backlog <number>`.
+pub fn backlog(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.backlog = positive(args)?;
+    Ok(())
+}
+
+/// A number that may not be negative; `None` for 0.
+fn positive(args: &mut Args<'_>) -> Lowered<Option<u32>> {
+    let word = args.word("a number")?;
+    let number = word.lenient(args);
+    if number < 0 {
+        return Err(word.range(0, i64::from(i32::MAX)));
+    }
+    Ok(u32::try_from(number.min(i64::from(i32::MAX))).ok().filter(|number| *number > 0))
+}
+
+/// `interface <device>`.
+pub fn interface(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.interface = Some(args.string("a network device")?);
+    Ok(())
+}
+
+/// `v4v6`: an IPv6 listener takes IPv4 too.
+pub fn v4v6(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
+    bind.options.v6only = Some(false);
+    Ok(())
+}
+
+/// `v6only`: an IPv6 listener takes no IPv4.
+pub fn v6only(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
+    bind.options.v6only = Some(true);
+    Ok(())
+}
+
+/// `mss <number>`: 1 to 65535, or less than the default by that much when negative.
+pub fn mss(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a segment size")?;
+    let mss = word.lenient(args);
+    let good = i32::try_from(mss).ok().filter(|mss| (1..=65535).contains(&mss.abs()));
+    bind.options.mss = Some(good.ok_or_else(|| word.range(1, 65535))?);
+    Ok(())
+}
+
+/// `tfo`: TCP Fast Open.
+pub fn tfo(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
+    bind.options.tfo = true;
+    Ok(())
+}
+
+/// `mode <octal>`: of a unix socket's file.
+pub fn mode(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.file.mode = Some(octal(args)?);
+    Ok(())
+}
+
+/// Reads an octal mode.
+///
+/// # Errors
+/// [`LowerError::Octal`].
+pub fn octal(args: &mut Args<'_>) -> Lowered<u32> {
+    let word = args.word("an octal mode")?;
+    let mode = std::str::from_utf8(word.bytes).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+    mode.filter(|mode| *mode <= 0o7777).ok_or_else(|| word.blame(LowerError::Octal { text: word.text() }))
+}
+
+/// `uid <number>`: owner of a unix socket's file.
+pub fn uid(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.file.uid = Some(args.lenient_count()?.unwrap_or(0));
+    Ok(())
+}
+
+/// `gid <number>`: group of a unix socket's file.
+pub fn gid(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.file.gid = Some(args.lenient_count()?.unwrap_or(0));
+    Ok(())
+}
+
+/// `user <name>`: owner of a unix socket's file.
+pub fn user(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.file.uid = Some(user_id(args)?);
+    Ok(())
+}
+
+/// `group <name>`: group of a unix socket's file.
+pub fn group(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.file.gid = Some(group_id(args)?);
+    Ok(())
+}
+
+/// The id of the user that the next word names.
+///
+/// # Errors
+/// [`LowerError::Unknown`].
+pub fn user_id(args: &mut Args<'_>) -> Lowered<u32> {
+    let word = args.word("the name of a user")?;
+    args.world
+        .user(&word.text())
+        .ok_or_else(|| word.blame(LowerError::Unknown { kind: "user", text: word.text() }))
+}
+
+/// The id of the group that the next word names.
+///
+/// # Errors
+/// [`LowerError::Unknown`].
+pub fn group_id(args: &mut Args<'_>) -> Lowered<u32> {
+    let word = args.word("the name of a group")?;
+    args.world
+        .group(&word.text())
+        .ok_or_else(|| word.blame(LowerError::Unknown { kind: "group", text: word.text() }))
+}
+
+/// `level { user | operator | admin }`: acts on stats sockets.
+pub fn level(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a level")?;
+    bind.level = Some(match word.bytes {
+        b"user" => AdminLevel::User,
+        b"operator" => AdminLevel::Operator,
+        b"admin" => AdminLevel::Admin,
+        _ => {
+            let choices = &["user", "operator", "admin"];
+            return Err(word.blame(LowerError::Choice { text: word.text(), choices }));
+        }
+    });
+    Ok(())
+}
+
+/// `expose-fd listeners`: acts on stats sockets.
+pub fn expose_fd(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("'listeners'")?;
+    if word.bytes != b"listeners" {
+        return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["listeners"] }));
+    }
+    bind.expose_listeners = true;
+    Ok(())
+}

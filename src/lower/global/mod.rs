@@ -1,0 +1,35 @@
+//! `global`: what holds for the whole process. Source: manual §3.
+
+mod process;
+mod stats;
+mod tuning;
+
+pub use process::*;
+pub use stats::*;
+pub use tuning::*;
+
+use crate::ir::{FilePermissions, Global};
+
+/// The `global` sections as far as they were read; several of them add up.
+#[derive(Debug, Clone, Default)]
+pub struct GlobalDraft {
+    /// What was said.
+    pub ir: Global,
+    /// `unix-bind`: what unix listeners begin with.
+    pub unix_bind: FilePermissions,
+    /// `unix-bind prefix`.
+    pub unix_prefix: Option<String>,
+    /// What may be said once and was.
+    pub said: Said,
+}
+
+/// What may be said once.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the names are the keywords'")]
+pub struct Said {
+    pub user: bool,
+    pub group: bool,
+    pub nofile: bool,
+    pub maxconn: bool,
+    pub spread_checks: bool,
+}

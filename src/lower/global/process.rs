@@ -1,0 +1,184 @@
+//! Who the process is and what it may use. Source: manual §3.1.
+
+use std::path::PathBuf;
+
+use super::GlobalDraft;
+use crate::lower::args::Args;
+use crate::lower::bind::{group_id, octal, user_id};
+use crate::lower::error::{LowerError, Lowered};
+use crate::text::Diagnostic;
+
+/// `daemon`.
+pub fn daemon(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.daemon = true;
+    args.end()
+}
+
+/// The error of a keyword that was given before.
+fn again(args: &Args<'_>) -> crate::lower::error::Blame {
+    args.blame_keyword(LowerError::Again { keyword: args.keyword() })
+}
+
+/// `pidfile <path>`: once.
+pub fn pidfile(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let path = args.string("the path of a file")?;
+    if global.ir.pidfile.is_some() {
+        return Err(again(args));
+    }
+    global.ir.pidfile = Some(PathBuf::from(path));
+    args.end()
+}
+
+/// `chroot <directory>`: once; whether it can be entered shows at start.
+pub fn chroot(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a directory")?;
+    if global.ir.drop_to.chroot.is_some() {
+        return Err(again(args));
+    }
+    global.ir.drop_to.chroot = Some((PathBuf::from(word.text()), word.span));
+    args.end()
+}
+
+/// `user <name>`: once, `uid` included.
+pub fn user(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.user {
+        return Err(again(args));
+    }
+    global.ir.drop_to.uid = Some(user_id(args)?);
+    global.said.user = true;
+    args.end()
+}
+
+/// `group <name>`: once, `gid` included.
+pub fn group(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.group {
+        return Err(again(args));
+    }
+    global.ir.drop_to.gid = Some(group_id(args)?);
+    global.said.group = true;
+    args.end()
+}
+
+/// `uid <number>`: once, `user` included. What is no number gets a warning and changes nothing.
+pub fn uid(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.user {
+        return Err(again(args));
+    }
+    if let Some(id) = number_or_warning(args, "user")? {
+        global.ir.drop_to.uid = Some(id);
+        global.said.user = true;
+    }
+    args.end()
+}
+
+/// `gid <number>`: once, `group` included. What is no number gets a warning and changes nothing.
+pub fn gid(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.group {
+        return Err(again(args));
+    }
+    if let Some(id) = number_or_warning(args, "group")? {
+        global.ir.drop_to.gid = Some(id);
+        global.said.group = true;
+    }
+    args.end()
+}
+
+fn number_or_warning(args: &mut Args<'_>, named: &str) -> Lowered<Option<u32>> {
+    let word = args.word("a number")?;
+    let number = std::str::from_utf8(word.bytes).ok().and_then(|text| text.parse().ok());
+    if number.is_none() {
+        let warning = Diagnostic::warning(word.span, format!("'{}' is not a number: nothing is changed", word.text()));
+        args.say(warning.hint(format!("'{named}' takes a name")));
+    }
+    Ok(number)
+}
+
+/// `ulimit-n <number>`: once.
+pub fn ulimit_n(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.nofile {
+        return Err(again(args));
+    }
+    global.ir.rlimits.nofile = args.lenient_count()?;
+    global.said.nofile = true;
+    args.end()
+}
+
+/// `fd-hard-limit <number>`.
+pub fn fd_hard_limit(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.rlimits.fd_hard_limit = args.lenient_count()?;
+    args.end()
+}
+
+/// `[no] strict-limits`.
+pub fn strict_limits(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.rlimits.strict = args.on(true);
+    args.end()
+}
+
+/// `maxconn <number>`: once; 0 leaves it to the descriptor limit.
+pub fn maxconn(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.maxconn {
+        return Err(again(args));
+    }
+    global.ir.maxconn = args.lenient_count()?;
+    global.said.maxconn = global.ir.maxconn.is_some();
+    args.end()
+}
+
+/// `nbthread <1..64>`.
+pub fn nbthread(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number of threads")?;
+    let threads = word.int(1, 64)?;
+    global.ir.nbthread = Some(u16::try_from(threads).map_err(|_| word.range(1, 64))?);
+    args.end()
+}
+
+/// `hard-stop-after <time>`: words behind it are ignored, as haproxy does.
+pub fn hard_stop_after(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.hard_stop_after = Some(args.time()?);
+    Ok(())
+}
+
+/// `setenv <name> <value>`: holds for what is read after it.
+pub fn setenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let (name, value) = (args.string("a name and a value")?, args.word("a name and a value")?);
+    args.world.set_env(&name, Some(value.bytes));
+    Ok(())
+}
+
+/// `presetenv <name> <value>`: only if the variable does not exist.
+pub fn presetenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let (name, value) = (args.string("a name and a value")?, args.word("a name and a value")?);
+    if args.world.env(&name).is_none() {
+        args.world.set_env(&name, Some(value.bytes));
+    }
+    Ok(())
+}
+
+/// `unsetenv <name> …`.
+pub fn unsetenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    args.need("at least one name")?;
+    for name in args.rest() {
+        args.world.set_env(&name, None);
+    }
+    Ok(())
+}
+
+/// `unix-bind [prefix P] [mode M] [user U] [uid N] [group G] [gid N]`: what unix listeners begin with.
+pub fn unix_bind(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    while let Some(word) = args.next() {
+        match word.bytes {
+            b"prefix" => global.unix_prefix = Some(args.string("a path")?),
+            b"mode" => global.unix_bind.mode = Some(octal(args)?),
+            b"uid" => global.unix_bind.uid = Some(args.lenient_count()?.unwrap_or(0)),
+            b"gid" => global.unix_bind.gid = Some(args.lenient_count()?.unwrap_or(0)),
+            b"user" => global.unix_bind.uid = Some(user_id(args)?),
+            b"group" => global.unix_bind.gid = Some(group_id(args)?),
+            _ => {
+                let choices = &["prefix", "mode", "uid", "gid", "user", "group"];
+                return Err(word.blame(LowerError::Choice { text: word.text(), choices }));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Checks, logs, names and sizes of the process. Source: manual §3.1 to §3.3.
+
+use super::GlobalDraft;
+use crate::lower::args::Args;
+use crate::lower::error::{LowerError, Lowered};
+use crate::units::Millis;
+
+/// `log-tag <text>`.
+pub fn log_tag(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.log_tag = Some(args.string("a tag")?);
+    args.end()
+}
+
+/// `log-send-hostname [name]`: once; without a name, this host's.
+pub fn log_send_hostname(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.ir.log_send_hostname.is_some() {
+        return Err(args.blame_keyword(LowerError::Again { keyword: args.keyword() }));
+    }
+    global.ir.log_send_hostname = Some(args.next().filter(|word| !word.bytes.is_empty()).map(|word| word.text()));
+    Ok(())
+}
+
+/// `spread-checks <0..50>`: once, in percent.
+pub fn spread_checks(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.said.spread_checks {
+        return Err(args.blame_keyword(LowerError::Again { keyword: args.keyword() }));
+    }
+    let word = args.word("a percentage")?;
+    let percent = word.lenient(args);
+    global.ir.spread_checks = u8::try_from(percent).ok().filter(|p| *p <= 50).ok_or_else(|| word.range(0, 50))?;
+    global.said.spread_checks = percent != 0;
+    Ok(())
+}
+
+/// `max-spread-checks <time>`.
+pub fn max_spread_checks(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.max_spread_checks = Some(args.time()?).filter(|time| *time != Millis::ZERO);
+    Ok(())
+}
+
+/// `node <name>`: letters, digits, `.`, `-` and `_`.
+pub fn node(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a name")?;
+    let wrong = word.bytes.iter().find(|byte| !byte.is_ascii_alphanumeric() && !b".-_".contains(byte));
+    if let Some(byte) = wrong {
+        return Err(word.blame(LowerError::Name { text: word.text(), byte: *byte }));
+    }
+    global.ir.node = Some(word.text());
+    args.end()
+}
+
+/// `description <text>`: all words, joined by a space.
+pub fn description(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    args.need("a text")?;
+    global.ir.description = Some(args.rest().join(" "));
+    Ok(())
+}
+
+/// `quiet`.
+pub fn quiet(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.quiet = true;
+    args.end()
+}
+
+/// `zero-warning`.
+pub fn zero_warning(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.zero_warning = true;
+    args.end()
+}
+
+/// `nosplice`.
+pub fn nosplice(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.no_splice = true;
+    args.end()
+}
+
+/// `noreuseport`.
+pub fn noreuseport(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.no_reuseport = true;
+    args.end()
+}
+
+/// `tune.bufsize <bytes>`: at least 1.
+pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number of bytes")?;
+    let number = word.lenient(args);
+    let good = u32::try_from(number).ok().filter(|number| *number > 0);
+    global.ir.bufsize = Some(good.ok_or_else(|| word.range(1, i64::from(i32::MAX)))?);
+    args.end()
+}
+
+/// `tune.maxaccept <number>`: connections taken in one go.
+pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.maxaccept = args.lenient_count()?;
+    args.end()
+}

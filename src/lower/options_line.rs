@@ -1,0 +1,63 @@
+//! The options of a `bind`, `stats socket`, `server` or `default-server` line: each has a row and a function.
+
+use super::args::Args;
+use super::bind::BindDraft;
+use super::draft::RefusedWord;
+use super::error::{Blame, LowerError, Lowered};
+use super::server::ServerDraft;
+use super::table;
+use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
+
+/// Reads the options that are left of a `bind` or `stats socket` line.
+pub fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
+    while args.peek().is_some() {
+        let row = grammar::option(line, args.words(), args.position()).map_err(|error| grammar_blame(error, args))?;
+        args.enter_option();
+        match (row.support, table::BIND.get(usize::from(row.index)).copied().flatten()) {
+            (Support::Full, Some(function)) => function(draft, args)?,
+            (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => return Err(refused(row, args)),
+            _ => args.skip(usize::from(row.arity.min)),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the options that are left of a `server` or `default-server` line.
+pub fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
+    while args.peek().is_some() {
+        let row = grammar::option(line, args.words(), args.position()).map_err(|error| grammar_blame(error, args))?;
+        args.enter_option();
+        match (row.support, table::SERVER.get(usize::from(row.index)).copied().flatten()) {
+            (Support::Full, Some(function)) => function(draft, args)?,
+            (Support::Refused { acts: Acts::Always, .. }, _) if line == OptionLine::Server => {
+                return Err(refused(row, args));
+            }
+            (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => {
+                draft.refused.push(RefusedWord { row, span: args.span() });
+                args.skip(usize::from(row.arity.min));
+            }
+            _ => args.skip(usize::from(row.arity.min)),
+        }
+    }
+    Ok(())
+}
+
+/// The error of an option that this version does not build.
+fn refused(row: &'static Row, args: &Args<'_>) -> Blame {
+    args.blame_keyword(LowerError::NotYet { what: what(row) })
+}
+
+/// What a refused row lacks, as the subject of a sentence.
+pub fn what(row: &Row) -> String {
+    match row.support {
+        Support::Refused { missing, .. } if !missing.is_empty() => format!("{missing} ('{}')", row.keyword),
+        _ => format!("'{}'", row.keyword),
+    }
+}
+
+fn grammar_blame(error: GrammarError, args: &Args<'_>) -> Blame {
+    let words = args.words();
+    let span = words.get(error.at()).map_or(args.span(), |word| word.span);
+    let hint = error.hint();
+    Blame { span, error: LowerError::Grammar(Box::new(error)), hint }
+}

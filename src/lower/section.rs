@@ -1,0 +1,159 @@
+//! Lines that open a section: names, `from`, and the address that `listen` and `frontend` could once carry.
+//!
+//! Source: manual §4; which defaults a proxy takes was asked of 2.6.
+
+use std::collections::HashMap;
+
+use super::args::Args;
+use super::bind::{self, BindDraft};
+use super::draft::{ProxyDraft, Settings, is_backend, is_frontend};
+use super::error::{Blame, LowerError, Lowered};
+use super::{names, options_line};
+use crate::grammar::{OptionLine, SectionKind};
+use crate::text::{Diagnostic, Span};
+
+/// One `defaults` section that was read.
+#[derive(Debug)]
+pub struct Defaults {
+    /// What it says.
+    pub draft: ProxyDraft,
+    /// Whether a proxy named it.
+    named_by_proxy: bool,
+    /// Whether a proxy took it without naming it.
+    taken: bool,
+}
+
+/// All proxies and defaults as far as they were read.
+#[derive(Debug, Default)]
+pub struct Sections {
+    /// Proxies in the order of the files.
+    pub proxies: Vec<ProxyDraft>,
+    /// Defaults in the order of the files; the last one holds for proxies that name none.
+    pub defaults: Vec<Defaults>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Sections {
+    /// Opens `defaults [name] [from <name>]`.
+    ///
+    /// # Errors
+    /// A name that cannot be one, or unknown or ambiguous defaults behind `from`.
+    pub fn open_defaults(&mut self, args: &mut Args<'_>) -> Lowered {
+        let mut name = String::new();
+        if args.peek().is_some_and(|word| word != b"from")
+            && let Some(word) = args.next()
+        {
+            names::check(&word)?;
+            name = word.text();
+        }
+        let set = self.from(args)?.unwrap_or_default();
+        args.end()?;
+        let draft = ProxyDraft::new(SectionKind::Defaults, name, args.span(), set);
+        self.defaults.push(Defaults { draft, named_by_proxy: false, taken: false });
+        Ok(())
+    }
+
+    /// Opens `frontend`, `backend` or `listen`. The proxy exists even if its line is wrong, so that its statements are
+    /// judged too.
+    ///
+    /// # Errors
+    /// No name, a name that cannot be one or that another proxy has, unknown defaults, a wrong old address.
+    pub fn open_proxy(&mut self, kind: SectionKind, args: &mut Args<'_>) -> Lowered {
+        let named = args.word("a name");
+        let (name, span) = named.as_ref().map_or((String::new(), args.span()), |word| (word.text(), word.span));
+        let mut fault = match &named {
+            Ok(word) => names::check(word).err(),
+            Err(_) => None,
+        };
+        let mut address = None;
+        if args.peek().is_some_and(|word| word != b"from") && kind != SectionKind::Backend {
+            address = args.next();
+        }
+        let set = match self.from(args) {
+            Ok(Some(set)) => set,
+            Ok(None) => self.implicit(args, &mut fault),
+            Err(blame) => {
+                fault = fault.or(Some(blame));
+                Settings::default()
+            }
+        };
+        if fault.is_none() {
+            fault = self.clash(kind, &name, span);
+        }
+        let mut draft = ProxyDraft::new(kind, name.clone(), span, set);
+        if let Some(address) = address {
+            let listened = bind::endpoints(&address, args).and_then(|endpoints| {
+                let shown = [address.text()].into_iter().chain(left(args)).collect::<Vec<_>>().join(" ");
+                let mut options = BindDraft::default();
+                options_line::bind(&mut options, OptionLine::Bind, args)?;
+                bind::add(&mut draft, &endpoints, &options, address.span);
+                let message = format!("an address on the '{}' line is an old form: it is read as 'bind {shown}'", kind.keyword());
+                let hint = format!("write 'bind {shown}' on a line of its own below");
+                args.say(Diagnostic::our_warning(address.span, message).hint(hint));
+                Ok(())
+            });
+            fault = fault.or(listened.err());
+        }
+        fault = fault.or(args.end().err());
+        self.by_name.entry(name).or_default().push(self.proxies.len());
+        self.proxies.push(draft);
+        match (named, fault) {
+            (Err(blame), _) | (Ok(_), Some(blame)) => Err(blame),
+            (Ok(_), None) => Ok(()),
+        }
+    }
+
+    /// The settings behind `from <name>`, if it stands here.
+    fn from(&mut self, args: &mut Args<'_>) -> Lowered<Option<Settings>> {
+        if !args.take("from") {
+            return Ok(None);
+        }
+        let word = args.word("the name of a 'defaults' section")?;
+        let name = word.text();
+        let mut found = self.defaults.iter_mut().filter(|one| one.draft.name == name);
+        let Some(one) = found.next() else {
+            return Err(word.blame(LowerError::NoDefaults { name }));
+        };
+        if let Some(other) = found.next() {
+            let lines = (one.draft.span.line, other.draft.span.line);
+            return Err(word.blame(LowerError::AmbiguousDefaults { name, first: lines.0, second: lines.1 }));
+        }
+        one.named_by_proxy = true;
+        if one.taken {
+            return Err(word.blame(LowerError::MixedDefaults { name }));
+        }
+        Ok(Some(one.draft.set.clone()))
+    }
+
+    /// The settings of the last `defaults`.
+    fn implicit(&mut self, args: &Args<'_>, fault: &mut Option<Blame>) -> Settings {
+        let Some(last) = self.defaults.last_mut() else { return Settings::default() };
+        last.taken = true;
+        if last.named_by_proxy && fault.is_none() {
+            *fault = Some(args.blame_keyword(LowerError::MixedDefaults { name: last.draft.name.clone() }));
+        }
+        last.draft.set.clone()
+    }
+
+    /// Two proxies may have one name only if one is a frontend and the other a backend.
+    fn clash(&self, kind: SectionKind, name: &str, span: Span) -> Option<Blame> {
+        let others = self.by_name.get(name)?;
+        let clashes = |other: SectionKind| {
+            is_frontend(kind) && is_frontend(other) || is_backend(kind) && is_backend(other)
+        };
+        let other = others.iter().filter_map(|at| self.proxies.get(*at)).find(|other| clashes(other.kind))?;
+        let error = LowerError::NameTaken { name: name.to_owned(), line: other.span.line };
+        Some(Blame { span, error, hint: None })
+    }
+
+    /// The proxies of that name, in order.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = usize> + '_ {
+        self.by_name.get(name).into_iter().flatten().copied()
+    }
+}
+
+/// The words that are left, without taking them.
+fn left(args: &Args<'_>) -> Vec<String> {
+    let words = args.words().get(args.position()..).unwrap_or_default();
+    words.iter().map(|word| String::from_utf8_lossy(&word.bytes).into_owned()).collect()
+}

@@ -1,0 +1,258 @@
+//! Options of `server` and `default-server` lines. Source: manual §5.2.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::address::{self, Family, Parsed};
+use super::args::Args;
+use super::bind::first;
+use super::draft::Named;
+use super::error::{AddressFault, LowerError, Lowered};
+use super::server::ServerDraft;
+use crate::ir::{InitAddr, MarkedDown, MarkedUp, SourceAddress};
+use crate::units::{Millis, Weight};
+
+/// `id <number>`: at least 1, one server of a backend each.
+pub fn id(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number")?;
+    let id = word.lenient(args);
+    let id = u32::try_from(id).ok().filter(|id| *id > 0).ok_or_else(|| word.range(1, i64::from(i32::MAX)))?;
+    server.id = Some((id, word.span));
+    Ok(())
+}
+
+/// `weight <0..256>`.
+pub fn weight(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a weight")?;
+    let weight = word.lenient(args);
+    let weight = u16::try_from(weight).ok().and_then(Weight::new).ok_or_else(|| word.range(0, 256))?;
+    server.weight = Some(weight);
+    Ok(())
+}
+
+/// `backup`.
+pub fn backup(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.backup = true;
+    Ok(())
+}
+
+/// `no-backup`.
+pub fn no_backup(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.backup = false;
+    Ok(())
+}
+
+/// `disabled`: starts in maintenance.
+pub fn disabled(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.disabled = true;
+    Ok(())
+}
+
+/// `enabled`.
+pub fn enabled(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.disabled = false;
+    Ok(())
+}
+
+/// `maxconn <number>`; 0: no limit.
+pub fn maxconn(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.maxconn = args.lenient_count()?.unwrap_or(0);
+    Ok(())
+}
+
+/// `minconn <number>`; 0: no dynamic limit.
+pub fn minconn(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.minconn = args.lenient_count()?.unwrap_or(0);
+    Ok(())
+}
+
+/// `maxqueue <number>`; 0: no limit.
+pub fn maxqueue(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.maxqueue = args.lenient_count()?.unwrap_or(0);
+    Ok(())
+}
+
+/// `slowstart <time>`, a bare number counts in milliseconds.
+pub fn slowstart(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.slowstart = Some(args.time()?).filter(|time| *time != Millis::ZERO);
+    Ok(())
+}
+
+/// `check`.
+pub fn check(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.check = true;
+    Ok(())
+}
+
+/// `no-check`.
+pub fn no_check(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.check = false;
+    Ok(())
+}
+
+/// A time that may not be zero.
+fn interval(args: &mut Args<'_>) -> Lowered<Option<Millis>> {
+    let place = args.position();
+    let time = args.time()?;
+    if time == Millis::ZERO {
+        let span = args.words().get(place).map_or(args.span(), |word| word.span);
+        return Err(super::error::Blame { span, error: LowerError::Misplaced("a time of zero"), hint: None });
+    }
+    Ok(Some(time))
+}
+
+/// `inter <time>`.
+pub fn inter(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.inter = interval(args)?;
+    Ok(())
+}
+
+/// `fastinter <time>`.
+pub fn fastinter(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.fastinter = interval(args)?;
+    Ok(())
+}
+
+/// `downinter <time>`.
+pub fn downinter(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.downinter = interval(args)?;
+    Ok(())
+}
+
+/// A number of checks, at least 1.
+fn checks(args: &mut Args<'_>) -> Lowered<Option<u32>> {
+    let word = args.word("a number of checks")?;
+    let number = word.lenient(args);
+    let number = u32::try_from(number.min(i64::from(i32::MAX))).ok().filter(|number| *number > 0);
+    Ok(Some(number.ok_or_else(|| word.range(1, i64::from(i32::MAX)))?))
+}
+
+/// `rise <count>`.
+pub fn rise(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.rise = checks(args)?;
+    Ok(())
+}
+
+/// `fall <count>`.
+pub fn fall(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.fall = checks(args)?;
+    Ok(())
+}
+
+/// `addr <ip>`: checked instead of the server's own address.
+pub fn addr(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("an IP address")?;
+    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
+    match address::parse(word.bytes).map_err(fault)? {
+        Parsed::Inet { ip, ports, .. } => {
+            server.addr = ip;
+            // a port here is the check's port too
+            if let Some(port) = ports.one().map_err(fault)?.filter(|port| *port > 0) {
+                server.port = Some(port);
+            }
+        }
+        Parsed::Host { host, family, .. } => {
+            let found = first(args.world.resolve(&host).unwrap_or_default(), family);
+            server.addr = Some(found.ok_or_else(|| fault(AddressFault::Host))?);
+        }
+        Parsed::Unix(_) | Parsed::Abstract(_) | Parsed::Fd(_) => return Err(fault(AddressFault::NotYet)),
+    }
+    Ok(())
+}
+
+/// `port <number>`: checked instead of the server's own port.
+pub fn port(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a port")?;
+    let port = word.lenient(args);
+    server.port = Some(u16::try_from(port).map_err(|_| word.range(0, 65535))?).filter(|port| *port > 0);
+    Ok(())
+}
+
+/// `track [<backend>/]<server>`: looked up when all is read.
+pub fn track(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("'backend/server' or the name of a server")?;
+    server.track = Some(Named { name: word.text(), span: word.span });
+    Ok(())
+}
+
+/// `on-marked-down shutdown-sessions`.
+pub fn on_marked_down(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("'shutdown-sessions'")?;
+    if word.bytes != b"shutdown-sessions" {
+        return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["shutdown-sessions"] }));
+    }
+    server.on_marked_down = MarkedDown::ShutdownSessions;
+    Ok(())
+}
+
+/// `on-marked-up shutdown-backup-sessions`.
+pub fn on_marked_up(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("'shutdown-backup-sessions'")?;
+    if word.bytes != b"shutdown-backup-sessions" {
+        return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["shutdown-backup-sessions"] }));
+    }
+    server.on_marked_up = MarkedUp::ShutdownBackupSessions;
+    Ok(())
+}
+
+/// `init-addr { last | libc | none | <ip> }[,…]`.
+pub fn init_addr(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a list of 'last', 'libc', 'none' and IP addresses")?;
+    server.init_addr.clear();
+    for part in word.bytes.split(|byte| *byte == b',').filter(|part| !part.is_empty()) {
+        server.init_addr.push(match part {
+            b"last" => InitAddr::Last,
+            b"libc" => InitAddr::Libc,
+            b"none" => InitAddr::None,
+            _ => {
+                let ip = std::str::from_utf8(part).ok().and_then(|text| text.parse().ok());
+                InitAddr::Ip(ip.ok_or_else(|| {
+                    let choices = &["last", "libc", "none", "an IP address"];
+                    word.blame(LowerError::Choice { text: String::from_utf8_lossy(part).into_owned(), choices })
+                })?)
+            }
+        });
+    }
+    Ok(())
+}
+
+/// `source <ip>[:port[-port]] [interface <device>]` of a server.
+pub fn source(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.source = Some(source_address(args)?);
+    Ok(())
+}
+
+/// Reads what stands behind `source`.
+///
+/// # Errors
+/// [`LowerError::Address`]; [`LowerError::NotYet`] for a range of ports and `usesrc`.
+pub fn source_address(args: &mut Args<'_>) -> Lowered<SourceAddress> {
+    let word = args.word("an address")?;
+    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
+    let any = |family| match family {
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    let (ip, ports) = match address::parse(word.bytes).map_err(fault)? {
+        Parsed::Inet { ip, family, ports } => (ip.unwrap_or(any(family)), ports),
+        Parsed::Host { host, family, ports } => {
+            let found = first(args.world.resolve(&host).unwrap_or_default(), family);
+            (found.ok_or_else(|| fault(AddressFault::Host))?, ports)
+        }
+        Parsed::Unix(_) | Parsed::Abstract(_) | Parsed::Fd(_) => return Err(fault(AddressFault::Kind)),
+    };
+    if let address::Ports::Range(..) = ports {
+        return Err(word.blame(LowerError::NotYet { what: "a range of source ports".to_owned() }));
+    }
+    let port = ports.one().map_err(fault)?.unwrap_or(0);
+    let mut source = SourceAddress { address: SocketAddr::new(ip, port), interface: None };
+    loop {
+        if args.take("interface") {
+            source.interface = Some(args.string("a network device")?);
+        } else if matches!(args.peek(), Some(b"usesrc")) {
+            let word = args.word("an option")?;
+            return Err(word.blame(LowerError::NotYet { what: "'usesrc'".to_owned() }));
+        } else {
+            return Ok(source);
+        }
+    }
+}

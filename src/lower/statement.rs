@@ -1,0 +1,185 @@
+//! One line after the other: which section it opens, or which function its keyword has.
+
+use super::args::Args;
+use super::draft::{ProxyDraft, RefusedWord};
+use super::error::{LowerError, Lowered};
+use super::global::GlobalDraft;
+use super::options_line::what;
+use super::section::Sections;
+use super::table;
+use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, SectionKind, Statement, Support};
+use crate::syntax::{Line, Word};
+use crate::text::{Diagnostic, World};
+
+/// The state of reading: what was read, and which section the next line stands in.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// `global`.
+    pub global: GlobalDraft,
+    /// Proxies and defaults.
+    pub sections: Sections,
+    section: Option<SectionKind>,
+    /// What `.SECTION` stands for.
+    name: Vec<u8>,
+}
+
+/// Proxy keywords that are an alert in a frontend, where others of their kind are a warning and do nothing.
+const NEVER_IGNORED: [&str; 6] =
+    ["server", "default-server", "server-template", "use-server", "dispatch", "option external-check"];
+
+impl Reading {
+    /// What `.SECTION` stands for in the next line.
+    pub fn section_name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// A section does not go on in the next file.
+    pub fn end_of_file(&mut self) {
+        self.section = None;
+        self.name.clear();
+    }
+
+    /// Takes one line.
+    pub fn line(&mut self, line: &Line<'_>, world: &mut dyn World, said: &mut Vec<Diagnostic>) {
+        let words = &line.words;
+        match (grammar::section(words), self.section) {
+            (Some(section), _) => self.open(section, words, world, said),
+            (None, Some(section)) => self.statement(section, words, world, said),
+            (None, None) => {
+                let error = grammar::outside(words);
+                say_grammar(error, words, said);
+            }
+        }
+    }
+
+    fn open(&mut self, section: SectionKind, words: &[Word<'_>], world: &mut dyn World, said: &mut Vec<Diagnostic>) {
+        self.section = Some(section);
+        let name = words.get(1).map_or(section.keyword().as_bytes(), |word| &word.bytes);
+        self.name = name.to_vec();
+        // a `listen` line may carry an old address, so its words are not counted here
+        let row = match (grammar::section_line(section, words), section.kind()) {
+            (Ok(row), _) => Some(row),
+            (Err(_), Kind::Proxy) => None,
+            (Err(error), _) => {
+                say_grammar(error, words, said);
+                return;
+            }
+        };
+        let mut args = Args::new(words, 0, 1, Prefix::Plain, world, said);
+        let opened = match section {
+            SectionKind::Global => args.end(),
+            SectionKind::Defaults => self.sections.open_defaults(&mut args),
+            SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
+                self.sections.open_proxy(section, &mut args)
+            }
+            _ => match row.map(|row| (row, row.support)) {
+                Some((row, Support::Refused { acts: Acts::Always, .. })) => {
+                    Err(args.blame_keyword(LowerError::NotYet { what: what(row) }))
+                }
+                _ => Ok(()),
+            },
+        };
+        said.extend(opened.err().map(super::error::Blame::alert));
+    }
+
+    fn statement(
+        &mut self,
+        section: SectionKind,
+        words: &[Word<'_>],
+        world: &mut dyn World,
+        said: &mut Vec<Diagnostic>,
+    ) {
+        let statement = match grammar::statement(section, words) {
+            Ok(statement) => statement,
+            Err(error) => {
+                say_misfit(error, section, words, said);
+                return;
+            }
+        };
+        let keyword = usize::from(statement.prefix != Prefix::Plain);
+        let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
+        let lowered = match section {
+            SectionKind::Global => global(&mut self.global, statement, &mut args),
+            SectionKind::Defaults => match self.sections.defaults.last_mut() {
+                Some(defaults) => proxy(&mut defaults.draft, statement, &mut args),
+                None => Ok(()),
+            },
+            SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
+                match self.sections.proxies.last_mut() {
+                    Some(draft) => proxy(draft, statement, &mut args),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()), // the section itself was refused, or acts only through a word that is
+        };
+        said.extend(lowered.err().map(super::error::Blame::alert));
+    }
+}
+
+fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {
+    let row = statement.row;
+    match (row.support, table::GLOBAL.get(usize::from(row.index)).copied().flatten()) {
+        (Support::Full, Some(function)) => function(draft, args),
+        (Support::Refused { acts: Acts::Always, .. }, _) => {
+            let blame = args.blame_keyword(LowerError::NotYet { what: what(row) });
+            Err(match row.era.advice {
+                Some(advice) => blame.hint(advice),
+                None => blame,
+            })
+        }
+        // HTTP words of the process act through HTTP proxies, which are refused themselves
+        _ => Ok(()),
+    }
+}
+
+fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {
+    let row = statement.row;
+    match (row.support, table::PROXY.get(usize::from(row.index)).copied().flatten()) {
+        (Support::Full, Some(function)) => function(draft, args),
+        // what is switched off needs not to be built
+        (Support::Refused { .. }, _) if statement.prefix != Prefix::Plain => {
+            draft.set.refused.retain(|word| !std::ptr::eq(word.row, row));
+            Ok(())
+        }
+        (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => {
+            let word = RefusedWord { row, span: args.span() };
+            if draft.kind == SectionKind::Defaults {
+                draft.set.refused.push(word);
+            } else {
+                draft.refused.push(word);
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A line that does not fit the tables. A keyword of the other side of a proxy is a warning and does nothing, as with
+/// haproxy: `maxconn` in a backend, `balance` in a frontend.
+fn say_misfit(error: GrammarError, section: SectionKind, words: &[Word<'_>], said: &mut Vec<Diagnostic>) {
+    if let GrammarError::WrongSection { row, .. } = &error {
+        let ignored = row.kind == Kind::Proxy
+            && matches!(section, SectionKind::Frontend | SectionKind::Backend | SectionKind::Listen)
+            && !NEVER_IGNORED.contains(&row.keyword);
+        if ignored {
+            let span = words.get(error.at()).map(|word| word.span);
+            let message = format!("'{}' does nothing in a '{}' section", row.keyword, section.keyword());
+            let warning = Diagnostic::warning(span, message);
+            said.push(match error.hint() {
+                Some(hint) => warning.hint(hint),
+                None => warning,
+            });
+            return;
+        }
+    }
+    say_grammar(error, words, said);
+}
+
+fn say_grammar(error: GrammarError, words: &[Word<'_>], said: &mut Vec<Diagnostic>) {
+    let span = words.get(error.at()).or(words.first()).map(|word| word.span);
+    let alert = Diagnostic::alert(span, error.to_string());
+    said.push(match error.hint() {
+        Some(hint) => alert.hint(hint),
+        None => alert,
+    });
+}
