@@ -11,6 +11,8 @@ use crate::units::Millis;
 pub struct Global {
     /// `daemon`.
     pub daemon: bool,
+    /// `debug`, an old word for `-d`.
+    pub debug: bool,
     /// `maxconn`; `None`: derived from the descriptor limit.
     pub maxconn: Option<u32>,
     /// `nbthread`; `None`: the processors.

@@ -30,6 +30,14 @@ pub struct Config {
     pub files: Vec<String>,
 }
 
+impl Config {
+    /// Whether anything would listen: without, a valid configuration does not start (exit code 2).
+    pub fn listens(&self) -> bool {
+        let binds = |proxy: &Proxy| proxy.frontend.as_ref().is_some_and(|front| !front.binds.is_empty());
+        !self.global.stats_sockets.is_empty() || self.proxies.iter().any(|proxy| !proxy.disabled && binds(proxy))
+    }
+}
+
 /// A stage's value with everything that is to be said of it; the value is absent if an alert is among them.
 #[derive(Debug)]
 pub struct Judged<T> {

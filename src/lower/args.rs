@@ -6,7 +6,7 @@ use super::error::{Blame, LowerError, Lowered};
 use crate::grammar::Prefix;
 use crate::syntax::Word;
 use crate::text::{Diagnostic, Span, World};
-use crate::units::Millis;
+use crate::units::{Millis, TimeError};
 
 /// The words of one statement behind its keyword, and what reading them may ask and say.
 pub struct Args<'a> {
@@ -115,8 +115,28 @@ impl<'a> Args<'a> {
     /// # Errors
     /// [`LowerError::Missing`], [`LowerError::Time`].
     pub fn time(&mut self) -> Lowered<Millis> {
+        self.time_by(Millis::parse)
+    }
+
+    /// A time. What stands behind its unit is ignored with a warning, as haproxy 2.6 does.
+    fn time_by(&mut self, parse: fn(&[u8]) -> Result<Millis, TimeError>) -> Lowered<Millis> {
         let word = self.word("a time")?;
-        Millis::parse(word.bytes).map_err(|why| word.blame(LowerError::Time { text: word.text(), why }))
+        match parse(word.bytes) {
+            Ok(time) => Ok(time),
+            Err(why) => {
+                // the longest beginning that ends with a unit
+                let end = (1..word.bytes.len()).rev().find(|end| {
+                    let ends_with_unit = word.bytes.get(end - 1).is_some_and(u8::is_ascii_alphabetic);
+                    ends_with_unit && parse(&word.bytes[..*end]).is_ok()
+                });
+                let time = end.and_then(|end| parse(&word.bytes[..end]).ok().map(|time| (time, end)));
+                let (time, end) = time.ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why }))?;
+                let read = String::from_utf8_lossy(&word.bytes[..end]).into_owned();
+                let message = format!("'{}' does not end with its unit: it is read as '{read}'", word.text());
+                self.say(Diagnostic::warning(word.span, message).resolved());
+                Ok(time)
+            }
+        }
     }
 
     /// A time of which a bare number counts in seconds; the answer is in whole seconds, rounded up.
@@ -124,9 +144,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// As [`Self::time`].
     pub fn seconds(&mut self) -> Lowered<u32> {
-        let word = self.word("a time")?;
-        let millis =
-            Millis::parse_seconds(word.bytes).map_err(|why| word.blame(LowerError::Time { text: word.text(), why }))?;
+        let millis = self.time_by(Millis::parse_seconds)?;
         Ok(millis.get().div_ceil(1000))
     }
 

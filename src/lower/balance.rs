@@ -5,8 +5,11 @@ use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
 use crate::ir::Balance;
 
-/// The algorithms that need `mode http` or a later part of baton, by their first word.
-const LATER: [&str; 6] = ["uri", "url_param", "hdr", "rdp-cookie", "hash", "log-hash"];
+/// The algorithms that need a later part of baton, by their first word.
+const LATER: [&str; 4] = ["rdp-cookie", "hash", "log-hash", "sticky"];
+
+/// The algorithms that need `mode http`: round robin, with a warning, in `mode tcp`.
+const HTTP: [&str; 3] = ["uri", "url_param", "hdr"];
 
 const CHOICES: &[&str] = &["roundrobin", "static-rr", "leastconn", "first", "source", "random[(draws)]"];
 
@@ -17,6 +20,7 @@ pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         return Ok(());
     };
     let name = word.bytes.split(|byte| *byte == b'(').next().unwrap_or_default();
+    proxy.set.hash_balance = HTTP.iter().any(|http| http.as_bytes() == name).then_some(word.span);
     proxy.set.balance = Some(match word.bytes {
         b"roundrobin" => Balance::RoundRobin,
         b"static-rr" => Balance::StaticRr,
@@ -26,6 +30,7 @@ pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         _ if name == b"random" => Balance::Random(draws(word.bytes).ok_or_else(|| {
             word.blame(LowerError::Draws { text: word.text() }).hint("write 'random' or 'random(2)'")
         })?),
+        _ if proxy.set.hash_balance.is_some() => Balance::RoundRobin,
         _ if LATER.iter().any(|later| later.as_bytes() == name) => {
             return Err(word.blame(LowerError::NotYet { what: format!("'balance {}'", word.text()) }));
         }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::address::Family;
 use super::server::ServerDraft;
 use super::stats::StatsDraft;
 use crate::grammar::{Row, SectionKind};
@@ -30,6 +31,8 @@ pub struct ProxyDraft {
     pub span: Span,
     /// What defaults can say too.
     pub set: Settings,
+    /// The time limits that it began with.
+    pub inherited: Timeouts,
     /// `id`.
     pub id: Option<(u32, Span)>,
     /// `description`.
@@ -40,6 +43,8 @@ pub struct ProxyDraft {
     pub servers: Vec<ir::Server>,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
+    /// Which family servers with a host name ask for, where they ask: index of the server, and what.
+    pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
     pub server_ids: Vec<(u32, u32, Span)>,
     /// Words that this version does not act on, where it is not yet known whether they would act.
@@ -96,6 +101,8 @@ pub struct Settings {
     pub default_backend: Option<Named>,
     /// `balance`; `None`: not said.
     pub balance: Option<Balance>,
+    /// Where `balance` chose an algorithm that needs `mode http`; in `mode tcp` it is round robin.
+    pub hash_balance: Option<Span>,
     /// `retries`; `None`: not said.
     pub retries: Option<u32>,
     /// `option redispatch`.
@@ -152,12 +159,14 @@ impl ProxyDraft {
             kind,
             name,
             span,
+            inherited: set.timeouts,
             set,
             id: None,
             description: None,
             binds: Vec::new(),
             servers: Vec::new(),
             tracks: Vec::new(),
+            families: Vec::new(),
             server_ids: Vec::new(),
             refused: Vec::new(),
         }

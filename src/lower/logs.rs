@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use super::address::{self, Parsed};
 use super::args::Args;
-use super::draft::{ProxyDraft, SessionLogWord};
+use super::draft::{ProxyDraft, SessionLogWord, Settings};
 use super::error::{AddressFault, LowerError, Lowered};
 use super::global::GlobalDraft;
 use crate::grammar::{Prefix, SectionKind};
-use crate::ir::{Facility, Level, LogFormat, LogProtocol, LogTarget};
+use crate::ir::{Facility, Global, Level, LogFormat, LogProtocol, LogTarget};
 use crate::text::Diagnostic;
 
 const FACILITIES: &[&str] = &[
@@ -60,6 +60,12 @@ pub fn global(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let target = target(args)?;
     global.ir.logs.push(target);
     Ok(())
+}
+
+/// All targets of a proxy: the process's where it says `log global`, then its own.
+pub fn with_global(set: &Settings, global: &Global) -> Vec<LogTarget> {
+    let shared = if set.log_global { global.logs.as_slice() } else { &[] };
+    shared.iter().chain(&set.logs).cloned().collect()
 }
 
 /// `log-tag <text>` of a proxy.
@@ -171,6 +177,14 @@ fn session_log(proxy: &mut ProxyDraft, args: &mut Args<'_>, word: SessionLogWord
     if proxy.kind == SectionKind::Backend {
         let warning = Diagnostic::warning(args.span(), "a backend writes no session log: this line has no effect");
         args.say(warning.hint("give it to the frontend"));
+    }
+    if let Some((before, span)) = proxy.set.session_log
+        && before != word
+        && span.file == proxy.span.file
+        && span.line >= proxy.span.line
+    {
+        let warning = Diagnostic::warning(args.span(), "this section chose another log format before: this one holds");
+        args.say(warning.hint(format!("see line {}", span.line)));
     }
     proxy.set.session_log = Some((word, args.span()));
 }

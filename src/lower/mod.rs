@@ -21,6 +21,7 @@ mod resolve;
 mod section;
 pub mod server;
 pub mod server_options;
+pub mod source;
 pub mod stats;
 mod statement;
 pub mod timeouts;
@@ -78,6 +79,7 @@ pub fn configuration(
             break;
         }
     }
+    resolve::check_ids(&reading.sections, &mut said);
     if said.iter().any(|one| one.severity == Severity::Alert) {
         return Judged { value: None, diagnostics: said };
     }

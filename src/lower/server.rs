@@ -57,12 +57,19 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let name = args.word("a name and an address")?;
     names::check(&name)?;
     let place = args.word("a name and an address")?;
-    let (address, port_offset) = address(&place, args)?;
+    let (address, port_offset, family) = address(&place)?;
     let mut draft = ServerDraft::clone(&proxy.set.default_server);
     options_line::server(&mut draft, OptionLine::Server, args)?;
     let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
     if let Some(track) = draft.track.take() {
+        if draft.check {
+            let both = LowerError::Misplaced("a server that tracks another one cannot be checked itself");
+            return Err(super::error::Blame { span: track.span, error: both, hint: None }.hint("say 'no-check'"));
+        }
         proxy.tracks.push((ix, track));
+    }
+    if family != Family::Any {
+        proxy.families.push((ix, family));
     }
     proxy.refused.append(&mut draft.refused);
     if let Some((id, span)) = draft.id {
@@ -105,8 +112,9 @@ fn check(draft: &ServerDraft) -> Check {
     }
 }
 
-/// A server's address, and its port's offset to the client's destination port where it has no port of its own.
-fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Option<i32>)> {
+/// A server's address, its port's offset to the client's destination port where it has no port of
+/// its own, and the family that its host name is looked up in.
+fn address(word: &Given<'_>) -> Lowered<(ServerAddress, Option<i32>, Family)> {
     let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
     match address::parse(word.bytes).map_err(fault)? {
         Parsed::Inet { ip, family, ports } => {
@@ -115,15 +123,14 @@ fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Opt
                 Family::V6 => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
                 Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             };
-            Ok((ServerAddress::Inet(SocketAddr::new(ip.unwrap_or(any), port)), offset))
+            Ok((ServerAddress::Inet(SocketAddr::new(ip.unwrap_or(any), port)), offset, family))
         }
-        Parsed::Host { host, ports, .. } => {
+        Parsed::Host { host, ports, family } => {
             let (port, offset) = ports.server().map_err(fault)?;
-            let _ = args;
-            Ok((ServerAddress::Unresolved { host, port }, offset))
+            Ok((ServerAddress::Unresolved { host, port }, offset, family))
         }
-        Parsed::Unix(path) => Ok((ServerAddress::Unix(PathBuf::from(path)), None)),
-        Parsed::Abstract(name) => Ok((ServerAddress::Abstract(name), None)),
+        Parsed::Unix(path) => Ok((ServerAddress::Unix(PathBuf::from(path)), None, Family::Any)),
+        Parsed::Abstract(name) => Ok((ServerAddress::Abstract(name), None, Family::Any)),
         Parsed::Fd(_) => Err(fault(AddressFault::Kind)),
     }
 }

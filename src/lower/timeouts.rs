@@ -5,79 +5,76 @@
 use super::args::Args;
 use super::draft::ProxyDraft;
 use super::error::Lowered;
+use crate::grammar::SectionKind;
+use crate::ir::Timeouts;
+use crate::text::Diagnostic;
 use crate::units::Millis;
 
-/// Reads a time; zero is no limit.
-fn limit(args: &mut Args<'_>) -> Lowered<Option<Millis>> {
+/// Reads a time into its place; zero is no limit. A second one in a section that differs gets haproxy's warning.
+fn set(proxy: &mut ProxyDraft, args: &mut Args<'_>, place: fn(&mut Timeouts) -> &mut Option<Millis>) -> Lowered {
     let time = args.time()?;
     args.end()?;
-    Ok(Some(time).filter(|time| *time != Millis::ZERO))
+    let before = *place(&mut proxy.set.timeouts);
+    if proxy.kind != SectionKind::Defaults && before != *place(&mut proxy.inherited) {
+        args.say(Diagnostic::warning(args.span(), "this section gave another time before: this one holds"));
+    }
+    *place(&mut proxy.set.timeouts) = Some(time).filter(|time| *time != Millis::ZERO);
+    Ok(())
 }
 
 /// `timeout client <time>`.
 pub fn client(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.client = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.client)
 }
 
 /// `timeout client-fin <time>`.
 pub fn client_fin(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.client_fin = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.client_fin)
 }
 
 /// `timeout connect <time>`.
 pub fn connect(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.connect = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.connect)
 }
 
 /// `timeout server <time>`.
 pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.server = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.server)
 }
 
 /// `timeout server-fin <time>`.
 pub fn server_fin(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.server_fin = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.server_fin)
 }
 
 /// `timeout queue <time>`.
 pub fn queue(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.queue = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.queue)
 }
 
 /// `timeout check <time>`.
 pub fn check(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.check = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.check)
 }
 
 /// `timeout tunnel <time>`.
 pub fn tunnel(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.tunnel = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.tunnel)
 }
 
 /// `timeout http-request <time>`: acts on the statistics page.
 pub fn http_request(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.http_request = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.http_request)
 }
 
 /// `timeout http-keep-alive <time>`: acts on the statistics page.
 pub fn http_keep_alive(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.http_keep_alive = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.http_keep_alive)
 }
 
 /// `timeout tarpit <time>`.
 pub fn tarpit(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.timeouts.tarpit = limit(args)?;
-    Ok(())
+    set(proxy, args, |timeouts| &mut timeouts.tarpit)
 }
 
 /// `clitimeout <time>` and `timeout clitimeout <time>`, until 2.0.

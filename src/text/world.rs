@@ -11,6 +11,8 @@ pub trait World {
     fn env(&self, name: &str) -> Option<Vec<u8>>;
     /// Sets an environment variable (`setenv`, `HAPROXY_LOCALPEER`…) for what is read after it.
     fn set_env(&mut self, name: &str, value: Option<&[u8]>);
+    /// Removes all environment variables but those named (`resetenv`).
+    fn keep_env(&mut self, names: &[String]);
     /// The bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// The entries of a directory, or `None` when `path` is no directory.

@@ -1,12 +1,9 @@
 //! `global`: what holds for the whole process. Source: manual §3.
 
-mod process;
-mod stats;
-mod tuning;
-
-pub use process::*;
-pub use stats::*;
-pub use tuning::*;
+pub mod old;
+pub mod process;
+pub mod stats;
+pub mod tuning;
 
 use crate::ir::{FilePermissions, Global};
 
@@ -19,6 +16,8 @@ pub struct GlobalDraft {
     pub unix_bind: FilePermissions,
     /// `unix-bind prefix`.
     pub unix_prefix: Option<String>,
+    /// `nbproc`, for want of `nbthread`.
+    pub nbproc: Option<u16>,
     /// What may be said once and was.
     pub said: Said,
 }

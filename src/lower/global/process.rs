@@ -164,6 +164,13 @@ pub fn unsetenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `resetenv [name …]`: removes all variables but those named.
+pub fn resetenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let keep = args.rest();
+    args.world.keep_env(&keep);
+    Ok(())
+}
+
 /// `unix-bind [prefix P] [mode M] [user U] [uid N] [group G] [gid N]`: what unix listeners begin with.
 pub fn unix_bind(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     while let Some(word) = args.next() {

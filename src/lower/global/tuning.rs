@@ -56,6 +56,13 @@ pub fn description(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `localpeer <name>`: also the variable `HAPROXY_LOCALPEER` for what is read after it.
+pub fn localpeer(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a name")?;
+    args.world.set_env("HAPROXY_LOCALPEER", Some(word.bytes));
+    args.end()
+}
+
 /// `quiet`.
 pub fn quiet(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     global.ir.quiet = true;

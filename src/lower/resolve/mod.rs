@@ -1,0 +1,81 @@
+//! From drafts to the IR: defaults folded, ids given, names looked up, and what only the whole can tell judged.
+//!
+//! Runs only when reading was clean. Messages come proxy by proxy, as haproxy gives them. Source: asked of 2.6.
+
+mod identity;
+mod proxies;
+mod refused;
+mod servers;
+
+use super::draft::ProxyDraft;
+use super::section::Sections;
+use super::statement::Reading;
+use super::{Choices, logs};
+use crate::ir::{self, Config};
+use crate::text::{Diagnostic, World};
+
+pub use identity::check as check_ids;
+
+/// Builds the configuration; it means something only if no alert is said.
+pub fn resolve(
+    reading: Reading,
+    files: Vec<String>,
+    choices: Choices,
+    world: &mut dyn World,
+    said: &mut Vec<Diagnostic>,
+) -> Config {
+    let Reading { mut global, mut sections, .. } = reading;
+    if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
+        global.ir.nbthread = Some(processes);
+    }
+    identity::give(&mut sections.proxies);
+    let mut tracked = servers::Tracked::default();
+    let mut proxies = Vec::with_capacity(sections.proxies.len());
+    let references: Vec<_> = (0..sections.proxies.len()).map(|at| proxies::backend_of(&sections, at)).collect();
+    refused::judge(&sections, &references, said);
+    for (at, reference) in references.iter().enumerate() {
+        if !sections.proxies[at].set.disabled {
+            proxies::judge(&sections, at, *reference, said);
+            servers::judge(&sections, at, &mut tracked, said);
+        }
+    }
+    servers::addresses(&mut sections.proxies, choices, world, said);
+    let Sections { proxies: drafts, .. } = sections;
+    for (at, draft) in drafts.into_iter().enumerate() {
+        let mut proxy = proxies::fold(draft, references[at], &global.ir);
+        tracked.put(at, &mut proxy);
+        proxies.push(proxy);
+    }
+    unix_defaults(&mut global, &mut proxies);
+    Config { global: global.ir, proxies, files }
+}
+
+/// `unix-bind`: prefix and permissions of unix listeners that say none.
+fn unix_defaults(global: &mut super::global::GlobalDraft, proxies: &mut [ir::Proxy]) {
+    let (prefix, rights) = (&global.unix_prefix, &global.unix_bind);
+    let sockets = global.ir.stats_sockets.iter_mut().map(|socket| (&mut socket.endpoint, &mut socket.file));
+    let binds = proxies.iter_mut().filter_map(|proxy| proxy.frontend.as_mut()).flat_map(|front| &mut front.binds);
+    let binds = binds.map(|bind| (&mut bind.endpoint, &mut bind.options.file));
+    for (endpoint, file) in sockets.chain(binds) {
+        if let ir::Endpoint::Unix(path) = endpoint {
+            if let Some(prefix) = prefix {
+                let mut whole = prefix.clone().into_bytes();
+                whole.extend_from_slice(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
+                *path = std::path::PathBuf::from(std::ffi::OsString::from(String::from_utf8_lossy(&whole).into_owned()));
+            }
+            file.mode = file.mode.or(rights.mode);
+            file.uid = file.uid.or(rights.uid);
+            file.gid = file.gid.or(rights.gid);
+        }
+    }
+}
+
+/// `'name'` with the word for its section, as messages call a proxy.
+fn called(draft: &ProxyDraft) -> String {
+    format!("{} '{}'", draft.kind.keyword(), draft.name)
+}
+
+/// The logs of a proxy: its own, and the process's where it says `log global`.
+fn all_logs(draft: &ProxyDraft, global: &ir::Global) -> Vec<ir::LogTarget> {
+    logs::with_global(&draft.set, global)
+}

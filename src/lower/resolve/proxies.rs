@@ -1,0 +1,200 @@
+//! What is judged of a proxy as a whole, and its way into the IR.
+
+use super::{all_logs, called};
+use crate::grammar::SectionKind;
+use crate::ir::{self, Backend, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
+use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
+use crate::lower::section::Sections;
+use crate::text::Diagnostic;
+
+/// Where a frontend's `default_backend` leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// It has none.
+    None,
+    /// A backend.
+    To(usize),
+    /// Itself.
+    Loop,
+    /// A name that no backend has.
+    Unknown,
+}
+
+/// Looks up `default_backend`.
+pub fn backend_of(sections: &Sections, at: usize) -> Reference {
+    let proxy = &sections.proxies[at];
+    let Some(named) = proxy.set.default_backend.as_ref().filter(|_| is_frontend(proxy.kind)) else {
+        return Reference::None;
+    };
+    match sections.named(&named.name).find(|at| is_backend(sections.proxies[*at].kind)) {
+        None => Reference::Unknown,
+        Some(to) if to == at => Reference::Loop,
+        Some(to) => Reference::To(to),
+    }
+}
+
+/// Everything that is to be said of a proxy besides its servers and its refused words.
+pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: &mut Vec<Diagnostic>) {
+    let proxy = &sections.proxies[at];
+    let set = &proxy.set;
+    if is_frontend(proxy.kind) && proxy.binds.is_empty() {
+        let message = format!("{} has no 'bind' line: nobody can reach it", called(proxy));
+        said.push(Diagnostic::warning(proxy.span, message).resolved().hint("call it 'backend' if that is meant"));
+    }
+    if let Some(span) = set.hash_balance
+        && set.mode == Mode::Tcp
+        && is_backend(proxy.kind)
+    {
+        let message = format!("{} cannot balance by HTTP in 'mode tcp': it is done by round robin", called(proxy));
+        said.push(Diagnostic::warning(span, message).resolved());
+    }
+    if let (Some((SessionLogWord::Http, span)), Mode::Tcp) = (set.session_log, set.mode) {
+        let message = format!("{} is in 'mode tcp': 'option tcplog' is used for 'option httplog'", called(proxy));
+        said.push(Diagnostic::warning(span, message));
+    }
+    default_backend(sections, at, reference, said);
+    missing_timeouts(proxy, said);
+    if is_frontend(proxy.kind) && set.session_log.is_some() && set.logs.is_empty() && !set.log_global {
+        let message = format!("{} has a log format and no log address: nothing is logged", called(proxy));
+        said.push(Diagnostic::warning(proxy.span, message).resolved().hint("add 'log global' or 'log <address> …'"));
+    }
+    if set.mode == Mode::Tcp
+        && let Some(stats) = &set.stats
+    {
+        let message = format!("{} is in 'mode tcp' and serves no statistics page", called(proxy));
+        said.push(Diagnostic::warning(stats.span, message).resolved().hint("add 'mode http'"));
+    }
+}
+
+fn default_backend(sections: &Sections, at: usize, reference: Reference, said: &mut Vec<Diagnostic>) {
+    let proxy = &sections.proxies[at];
+    let Some(named) = &proxy.set.default_backend else { return };
+    match reference {
+        Reference::None => {}
+        Reference::Unknown => {
+            let message = format!("{}: there is no backend '{}'", called(proxy), named.name);
+            let near = nearest(sections, &named.name);
+            let alert = Diagnostic::alert(named.span, message).resolved();
+            said.push(match near {
+                Some(near) => alert.hint(format!("did you mean '{near}'?")),
+                None => alert,
+            });
+        }
+        Reference::Loop => {
+            let message = format!("{} is its own 'default_backend'", called(proxy));
+            said.push(Diagnostic::alert(named.span, message).resolved().hint("remove the line"));
+        }
+        Reference::To(to) => {
+            let backend = &sections.proxies[to];
+            if proxy.set.mode == Mode::Http && backend.set.mode == Mode::Tcp && !backend.set.disabled {
+                let message = format!("{} is in 'mode http', its {} in 'mode tcp'", called(proxy), called(backend));
+                said.push(Diagnostic::alert(named.span, message).resolved());
+            }
+        }
+    }
+}
+
+/// A backend whose name differs in one letter.
+fn nearest<'s>(sections: &'s Sections, name: &str) -> Option<&'s str> {
+    let backends = sections.proxies.iter().filter(|proxy| is_backend(proxy.kind));
+    backends.map(|proxy| proxy.name.as_str()).find(|other| one_letter_apart(other.as_bytes(), name.as_bytes()))
+}
+
+fn one_letter_apart(a: &[u8], b: &[u8]) -> bool {
+    let head = a.iter().zip(b).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    let (a, b) = (&a[head..], &b[head..]);
+    let skip = |text: &[u8], n: usize| text.get(n..).map(<[u8]>::to_ascii_lowercase);
+    let (x, y) = (skip(a, usize::from(a.len() >= b.len())), skip(b, usize::from(b.len() >= a.len())));
+    x.is_some() && x == y || a.is_empty() && b.is_empty()
+}
+
+/// The client side needs `timeout client`, the side with servers `connect` and `server`.
+fn missing_timeouts(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
+    let set = &proxy.set;
+    let client = is_frontend(proxy.kind) && set.timeouts.client.is_none();
+    let servers = is_backend(proxy.kind) && !proxy.servers.is_empty();
+    let missing: Vec<&str> = [
+        ("timeout client", client),
+        ("timeout connect", servers && set.timeouts.connect.is_none()),
+        ("timeout server", servers && set.timeouts.server.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(name, missing)| missing.then_some(name))
+    .collect();
+    if !missing.is_empty() {
+        let message = format!("{} lacks {}: sessions may stay for ever", called(proxy), missing.join(", "));
+        said.push(Diagnostic::warning(proxy.span, message).resolved());
+    }
+}
+
+/// The proxy as it is, with defaults and what haproxy assumes folded in.
+pub(super) fn fold(draft: ProxyDraft, reference: Reference, global: &ir::Global) -> Proxy {
+    let logs = all_logs(&draft, global);
+    let set = draft.set;
+    let http = set.mode == Mode::Http;
+    let session_log = match set.session_log {
+        None => SessionLog::Default,
+        Some((SessionLogWord::Http, _)) if http => SessionLog::Http,
+        Some(_) => SessionLog::Tcp,
+    };
+    let default_backend = match reference {
+        Reference::To(to) => u32::try_from(to).ok().map(ProxyIx),
+        _ => None,
+    };
+    let keep_alive = |side: KeepAlive| KeepAlive { on: side.on || set.tcpka, ..side };
+    let frontend = is_frontend(draft.kind).then(|| Frontend {
+        binds: draft.binds,
+        maxconn: set.maxconn,
+        backlog: set.backlog,
+        default_backend,
+        keep_alive: keep_alive(set.client_keep_alive),
+        nolinger: set.nolinger,
+        rate_limit: set.rate_limit,
+    });
+    let backend = is_backend(draft.kind).then(|| backend(&set, draft.servers, keep_alive(set.server_keep_alive)));
+    Proxy {
+        name: draft.name,
+        id: draft.id.map_or(0, |(id, _)| id),
+        kind: match draft.kind {
+            SectionKind::Frontend => ProxyKind::Frontend,
+            SectionKind::Backend => ProxyKind::Backend,
+            _ => ProxyKind::Listen,
+        },
+        mode: set.mode,
+        disabled: set.disabled,
+        description: draft.description,
+        timeouts: set.timeouts,
+        logs,
+        log_tag: set.log_tag,
+        session_log,
+        dont_log_null: set.dont_log_null,
+        dont_log_normal: set.dont_log_normal,
+        log_separate_errors: set.log_separate_errors,
+        log_asap: set.log_asap,
+        frontend,
+        backend,
+        stats: set.stats.filter(|_| http).map(|stats| stats.page),
+        error_files: if http { set.error_files } else { Vec::new() },
+        span: draft.span,
+    }
+}
+
+fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) -> Backend {
+    for server in servers.iter_mut().filter(|server| server.source.is_none()) {
+        server.source.clone_from(&set.source);
+    }
+    servers.shrink_to_fit();
+    Backend {
+        balance: set.balance.unwrap_or_default(),
+        servers,
+        fullconn: set.fullconn,
+        retries: set.retries.unwrap_or(3),
+        redispatch: set.redispatch,
+        all_backups: set.all_backups,
+        abort_on_close: set.abort_on_close,
+        nolinger: set.nolinger,
+        keep_alive,
+        splice: set.splice,
+        log_health_checks: set.log_health_checks,
+    }
+}

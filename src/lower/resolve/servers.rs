@@ -1,0 +1,180 @@
+//! Servers: names, tracking, ports of checks, and addresses behind host names.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::ir::{InitAddr, Proxy, ProxyIx, Server, ServerAddress, ServerIx, TrackRef};
+use crate::lower::Choices;
+use crate::lower::address::Family;
+use crate::lower::bind::first;
+use crate::lower::draft::{Named, ProxyDraft, is_backend};
+use crate::lower::section::Sections;
+use crate::text::{Diagnostic, World};
+
+/// One server, by its places.
+type Place = (usize, usize);
+
+/// Who tracks whom, as far as it was looked up.
+#[derive(Debug, Default)]
+pub(super) struct Tracked(HashMap<Place, Place>);
+
+impl Tracked {
+    /// Puts the tracked servers into a proxy.
+    pub(super) fn put(&self, at: usize, proxy: &mut Proxy) {
+        if self.0.is_empty() {
+            return;
+        }
+        let Some(backend) = &mut proxy.backend else { return };
+        for (ix, server) in backend.servers.iter_mut().enumerate() {
+            let Some((proxy, target)) = self.0.get(&(at, ix)) else { continue };
+            let (Ok(proxy), Ok(target)) = (u32::try_from(*proxy), u32::try_from(*target)) else { continue };
+            server.track = Some(TrackRef { proxy: ProxyIx(proxy), server: ServerIx(target) });
+        }
+    }
+}
+
+/// Everything that is to be said of the servers of a proxy but their host names.
+pub(super) fn judge(sections: &Sections, at: usize, tracked: &mut Tracked, said: &mut Vec<Diagnostic>) {
+    let proxy = &sections.proxies[at];
+    let mut names: HashMap<&str, u32> = HashMap::with_capacity(proxy.servers.len());
+    for server in &proxy.servers {
+        if let Some(line) = names.insert(&server.name, server.span.line) {
+            let message = format!("backend '{}' has a server '{}' on line {line} already", proxy.name, server.name);
+            said.push(Diagnostic::alert(server.span, message));
+            names.insert(&server.name, line);
+        }
+    }
+    for server in &proxy.servers {
+        if server.check.as_ref().is_some_and(|check| check.port.is_none()) && !has_port(server) {
+            let message = format!("server '{}/{}' is checked and has no port", proxy.name, server.name);
+            let alert = Diagnostic::alert(server.span, message).resolved();
+            said.push(alert.hint("give the address a port, or the check one with 'port'"));
+        }
+    }
+    for (ix, named) in &proxy.tracks {
+        let ix = usize::try_from(*ix).unwrap_or(usize::MAX);
+        match follow(sections, (at, ix), named, tracked) {
+            Ok(target) => {
+                tracked.0.insert((at, ix), target);
+            }
+            Err(why) => said.push(Diagnostic::alert(named.span, why).resolved()),
+        }
+    }
+}
+
+fn has_port(server: &Server) -> bool {
+    match &server.address {
+        ServerAddress::Inet(_) | ServerAddress::Unresolved { .. } => server.port_offset.is_none(),
+        ServerAddress::Unix(_) | ServerAddress::Abstract(_) => true,
+    }
+}
+
+/// The server that `track` names, or why it cannot be followed.
+fn follow(sections: &Sections, from: Place, named: &Named, tracked: &Tracked) -> Result<Place, String> {
+    let (proxy, name) = match named.name.split_once('/') {
+        None => (from.0, named.name.as_str()),
+        Some((proxy, name)) => {
+            let found = sections.named(proxy).find(|at| is_backend(sections.proxies[*at].kind));
+            (found.ok_or_else(|| format!("there is no backend '{proxy}' to track a server of"))?, name)
+        }
+    };
+    let owner = &sections.proxies[proxy];
+    if owner.set.disabled {
+        return Err(format!("backend '{}' is disabled: its servers cannot be tracked", owner.name));
+    }
+    let target = owner.servers.iter().position(|server| server.name == name);
+    let target = target.ok_or_else(|| format!("backend '{}' has no server '{name}' to track", owner.name))?;
+    let tracks = |place: Place| {
+        let ix = u32::try_from(place.1).unwrap_or(u32::MAX);
+        sections.proxies[place.0].tracks.iter().any(|(other, _)| *other == ix)
+    };
+    if owner.servers[target].check.is_none() && !tracks((proxy, target)) {
+        return Err(format!("'{}/{name}' is not checked: nothing can be learnt from it", owner.name));
+    }
+    let mut next = Some((proxy, target));
+    while let Some(place) = next {
+        if place == from {
+            return Err(format!("tracking '{}/{name}' leads back here", owner.name));
+        }
+        next = tracked.0.get(&place).copied();
+    }
+    Ok((proxy, target))
+}
+
+/// Looks the host names of all servers up, as their `init-addr` says.
+pub(super) fn addresses(
+    proxies: &mut [ProxyDraft],
+    choices: Choices,
+    world: &mut dyn World,
+    said: &mut Vec<Diagnostic>,
+) {
+    let mut known: HashMap<String, Vec<IpAddr>> = HashMap::new();
+    for proxy in proxies.iter_mut().filter(|proxy| !proxy.set.disabled) {
+        let families = &proxy.families;
+        for (ix, server) in proxy.servers.iter_mut().enumerate() {
+            let wanted = families.iter().find(|(at, _)| usize::try_from(*at) == Ok(ix));
+            let family = wanted.map_or(Family::Any, |(_, family)| *family);
+            let ServerAddress::Unresolved { host, port } = &server.address else { continue };
+            let mut libc = |host: &str| {
+                let found = known.entry(host.to_owned());
+                found.or_insert_with(|| world.resolve(host).unwrap_or_default()).clone()
+            };
+            match first_address(server, host, family, choices, &mut libc) {
+                Found::Address(ip) => server.address = ServerAddress::Inet(SocketAddr::new(ip, *port)),
+                Found::Later { tried } => {
+                    if tried {
+                        let message = format!("'{host}' does not resolve: '{}/{}' starts disabled", proxy.name, server.name);
+                        said.push(Diagnostic::warning(server.span, message).resolved());
+                    }
+                }
+                Found::Nothing { tried } => {
+                    let message = match tried {
+                        true => format!("'{host}' of server '{}/{}' does not resolve", proxy.name, server.name),
+                        false => format!("no method of 'init-addr' finds '{host}' of '{}/{}'", proxy.name, server.name),
+                    };
+                    let hint = "'init-addr last,libc,none' lets the server start without an address";
+                    said.push(Diagnostic::alert(server.span, message).resolved().hint(hint));
+                }
+            }
+        }
+    }
+}
+
+/// How the search for a first address ended.
+enum Found {
+    Address(IpAddr),
+    /// The server starts without one; whether a method failed before.
+    Later {
+        tried: bool,
+    },
+    /// It may not start; whether the name was looked up.
+    Nothing {
+        tried: bool,
+    },
+}
+
+fn first_address(
+    server: &Server,
+    host: &str,
+    family: Family,
+    choices: Choices,
+    libc: &mut dyn FnMut(&str) -> Vec<IpAddr>,
+) -> Found {
+    let mut tried = false;
+    let methods: &[InitAddr] =
+        if server.init_addr.is_empty() { &[InitAddr::Last, InitAddr::Libc] } else { &server.init_addr };
+    for method in methods {
+        match method {
+            InitAddr::Last => {} // from a server state file, which only other words of this version would name
+            InitAddr::Libc => {
+                if let Some(ip) = first(libc(host), family) {
+                    return Found::Address(ip);
+                }
+                tried = true;
+            }
+            InitAddr::None => return Found::Later { tried },
+            InitAddr::Ip(ip) => return Found::Address(*ip),
+        }
+    }
+    if choices.ignore_resolution { Found::Later { tried } } else { Found::Nothing { tried } }
+}
