@@ -6,7 +6,7 @@ use super::error::{Blame, LowerError, Lowered};
 use crate::grammar::Prefix;
 use crate::syntax::Word;
 use crate::text::{Diagnostic, Span, World};
-use crate::units::{Millis, TimeError};
+use crate::units::{Millis, NumberError, Seconds, TimeError, parse_i64};
 
 /// The words of one statement behind its keyword, and what reading them may ask and say.
 pub struct Args<'a> {
@@ -115,28 +115,21 @@ impl<'a> Args<'a> {
     /// # Errors
     /// [`LowerError::Missing`], [`LowerError::Time`].
     pub fn time(&mut self) -> Lowered<Millis> {
-        self.time_by(Millis::parse)
+        let word = self.word("a time")?;
+        match Millis::parse(word.bytes) {
+            Ok(time) => Ok(time),
+            Err(TimeError::Garbage { value, .. }) => {
+                self.garbage(&word);
+                Millis::new(value).ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why: Millis::OVERFLOW }))
+            }
+            Err(why) => Err(word.blame(LowerError::Time { text: word.text(), why })),
+        }
     }
 
-    /// A time. What stands behind its unit is ignored with a warning, as haproxy 2.6 does.
-    fn time_by(&mut self, parse: fn(&[u8]) -> Result<Millis, TimeError>) -> Lowered<Millis> {
-        let word = self.word("a time")?;
-        match parse(word.bytes) {
-            Ok(time) => Ok(time),
-            Err(why) => {
-                // the longest beginning that ends with a unit
-                let end = (1..word.bytes.len()).rev().find(|end| {
-                    let ends_with_unit = word.bytes.get(end - 1).is_some_and(u8::is_ascii_alphabetic);
-                    ends_with_unit && parse(&word.bytes[..*end]).is_ok()
-                });
-                let time = end.and_then(|end| parse(&word.bytes[..end]).ok().map(|time| (time, end)));
-                let (time, end) = time.ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why }))?;
-                let read = String::from_utf8_lossy(&word.bytes[..end]).into_owned();
-                let message = format!("'{}' does not end with its unit: it is read as '{read}'", word.text());
-                self.say(Diagnostic::warning(word.span, message).resolved());
-                Ok(time)
-            }
-        }
+    /// haproxy 2.6 warns of what stands behind a unit and goes on.
+    fn garbage(&mut self, word: &Given<'_>) {
+        let message = format!("'{}' does not end with its unit: what follows the unit is ignored", word.text());
+        self.say(Diagnostic::warning(word.span, message).resolved());
     }
 
     /// A time of which a bare number counts in seconds; the answer is in whole seconds, rounded up.
@@ -144,8 +137,15 @@ impl<'a> Args<'a> {
     /// # Errors
     /// As [`Self::time`].
     pub fn seconds(&mut self) -> Lowered<u32> {
-        let millis = self.time_by(Millis::parse_seconds)?;
-        Ok(millis.get().div_ceil(1000))
+        let word = self.word("a time")?;
+        match Seconds::parse(word.bytes) {
+            Ok(time) => Ok(time.get()),
+            Err(TimeError::Garbage { value, .. }) => {
+                self.garbage(&word);
+                Ok(value)
+            }
+            Err(why) => Err(word.blame(LowerError::Time { text: word.text(), why })),
+        }
     }
 
     /// A whole number of `min` to `max`.
@@ -261,19 +261,13 @@ impl<'a> Given<'a> {
     /// The number at the beginning of the word, 0 if there is none: how haproxy reads many numbers. What is not a
     /// whole number gets a warning of ours that shows what was read.
     pub fn lenient(&self, args: &mut Args<'_>) -> i64 {
-        let text = self.text();
-        let digits = text.trim_start();
-        let sign = usize::from(digits.starts_with(['-', '+']));
-        let end = digits[sign..].find(|c: char| !c.is_ascii_digit()).map_or(digits.len(), |at| sign + at);
-        let overflow = if digits.starts_with('-') { i64::MIN } else { i64::MAX };
-        let number = match end == sign {
-            true => 0,
-            false => digits[..end].parse().unwrap_or(overflow),
+        let number = match parse_i64(self.bytes, i64::MIN..=i64::MAX) {
+            Ok(number) => return number,
+            Err(NumberError::Garbage { value, .. } | NumberError::Small { value, .. } | NumberError::Large { value, .. }) => value,
+            Err(NumberError::NoDigits) => 0,
         };
-        if end == sign || end < digits.len() {
-            let message = format!("'{text}' is not a whole number: it is read as {number}, as haproxy reads it");
-            args.say(Diagnostic::our_warning(self.span, message));
-        }
+        let message = format!("'{}' is not a whole number: it is read as {number}, as haproxy reads it", self.text());
+        args.say(Diagnostic::our_warning(self.span, message));
         number
     }
 

@@ -3,17 +3,17 @@
 //! One line may give several listeners: a list of addresses, each with a range of ports. Ids and names that the line
 //! does not give are given when all is read. Source: manual §4.2 "bind", §5.1.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 
-use super::address::{self, Family, Parsed};
+use super::address;
 use super::args::{Args, Given};
 use super::draft::ProxyDraft;
-use super::error::{AddressFault, LowerError, Lowered};
+use super::error::{LowerError, Lowered};
 use super::options_line;
 use crate::grammar::OptionLine;
 use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint};
 use crate::text::Span;
+use crate::units::address::{Place, split_list};
 
 /// What the options of a line said.
 #[derive(Debug, Clone, Default)]
@@ -64,14 +64,9 @@ pub fn add(proxy: &mut ProxyDraft, endpoints: &[Endpoint], draft: &BindDraft, sp
 pub fn endpoints(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<Vec<Endpoint>> {
     let mut all = Vec::with_capacity(1);
     let mut start = 0;
-    for part in word.bytes.split(|byte| *byte == b',') {
-        let place = part_of(word, start, part.len());
+    for part in split_list(word.bytes) {
+        one(&part_of(word, start, part.len()), args, &mut all)?;
         start += part.len() + 1;
-        // an empty part at the end is accepted: `1.2.3.4:80,`
-        if part.is_empty() && start > 1 {
-            continue;
-        }
-        one(part, &place, args, &mut all)?;
     }
     Ok(all)
 }
@@ -87,47 +82,21 @@ fn part_of<'a>(word: &Given<'a>, start: usize, len: usize) -> Given<'a> {
     Given { bytes, span }
 }
 
-fn one(part: &[u8], place: &Given<'_>, args: &mut Args<'_>, all: &mut Vec<Endpoint>) -> Lowered {
-    let fault = |why| place.blame(LowerError::Address { text: place.text(), why });
-    let (ip, ports) = match address::parse(part).map_err(fault)? {
-        Parsed::Inet { ip, family, ports } => (ip.unwrap_or(any(family)), ports),
-        Parsed::Host { host, family, ports } => {
-            let ip = first(args.world.resolve(&host).unwrap_or_default(), family);
-            (ip.ok_or_else(|| fault(AddressFault::Host))?, ports)
+fn one(place: &Given<'_>, args: &mut Args<'_>, all: &mut Vec<Endpoint>) -> Lowered {
+    let parsed = address::parse(place, args)?;
+    address::want_stream(place, &parsed)?;
+    let ports = parsed.listen_ports().map_err(|why| address::fault(place, why))?;
+    match parsed.place {
+        Place::Inet { family, host, .. } => {
+            let ip = address::ip(place, &host, family, args)?;
+            all.extend(ports.into_iter().flatten().map(|port| Endpoint::Inet(SocketAddr::new(ip, port))));
         }
-        Parsed::Unix(path) => {
-            all.push(Endpoint::Unix(PathBuf::from(path)));
-            return Ok(());
-        }
-        Parsed::Abstract(name) => {
-            all.push(Endpoint::Abstract(name));
-            return Ok(());
-        }
-        Parsed::Fd(fd) => {
-            all.push(Endpoint::Fd(fd));
-            return Ok(());
-        }
-    };
-    let (from, to) = ports.listen().map_err(fault)?;
-    all.extend((from..=to).map(|port| Endpoint::Inet(SocketAddr::new(ip, port))));
-    Ok(())
-}
-
-/// What `*` and nothing stand for.
-fn any(family: Family) -> IpAddr {
-    match family {
-        Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        Place::Unix(path) => all.push(Endpoint::Unix(address::path(path))),
+        Place::Abstract(name) => all.push(Endpoint::Abstract(name)),
+        Place::Fd(fd) => all.push(Endpoint::Fd(fd)),
+        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => return Err(address::not_yet(place)),
     }
-}
-
-/// The first address of the family asked for.
-pub fn first(found: Vec<IpAddr>, family: Family) -> Option<IpAddr> {
-    found.into_iter().find(|ip| match family {
-        Family::Any => true,
-        Family::V4 => ip.is_ipv4(),
-        Family::V6 => ip.is_ipv6(),
-    })
+    Ok(())
 }
 
 /// `name <name>`.

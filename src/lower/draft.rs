@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use super::address::Family;
 use super::server::ServerDraft;
 use super::stats::StatsDraft;
 use crate::grammar::{Row, SectionKind};
 use crate::ir::{self, Balance, Bind, KeepAlive, LogTarget, Mode, Redispatch, Splice, Timeouts};
 use crate::text::Span;
+use crate::units::address::Family;
 
 /// A name said somewhere, to be looked up when all is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,12 +143,12 @@ pub enum SessionLogWord {
 }
 
 /// Whether clients connect to such a section.
-pub fn is_frontend(kind: SectionKind) -> bool {
+pub(super) fn is_frontend(kind: SectionKind) -> bool {
     matches!(kind, SectionKind::Frontend | SectionKind::Listen)
 }
 
 /// Whether such a section has servers.
-pub fn is_backend(kind: SectionKind) -> bool {
+pub(super) fn is_backend(kind: SectionKind) -> bool {
     matches!(kind, SectionKind::Backend | SectionKind::Listen)
 }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::grammar::GrammarError;
 use crate::text::{Diagnostic, Span};
-use crate::units::TimeError;
+use crate::units::{AddressError, TimeError};
 
 /// Why a word of a statement is wrong.
 #[derive(Debug, Clone, Error)]
@@ -63,7 +63,19 @@ pub enum LowerError {
         /// The word.
         text: String,
         /// Why not.
-        why: AddressFault,
+        why: AddressError,
+    },
+    /// A kind of address that makes no sense on this line.
+    #[error("'{text}' is a kind of address that may not stand here")]
+    AddressKind {
+        /// The word.
+        text: String,
+    },
+    /// A host name without an address.
+    #[error("the host name '{host}' does not resolve")]
+    Host {
+        /// The name.
+        host: String,
     },
     /// The tables do not know it, or not here, or not with so many words.
     #[error("{0}")]
@@ -175,41 +187,6 @@ pub enum LowerError {
     /// A value that is understood but cannot stand here.
     #[error("{0}")]
     Misplaced(&'static str),
-}
-
-/// Why a text is not an address, or not one that may stand here.
-#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
-pub enum AddressFault {
-    /// Nothing that names a host.
-    #[error("the host is neither an IP address nor a name that resolves")]
-    Host,
-    /// A port is needed.
-    #[error("a port is missing")]
-    PortMissing,
-    /// A port may not stand here.
-    #[error("no port may stand here")]
-    PortForbidden,
-    /// Not a port.
-    #[error("the port is not a number from 1 to 65535")]
-    Port,
-    /// A range where one port is needed.
-    #[error("a range of ports may not stand here")]
-    Range,
-    /// A relative port where an absolute one is needed.
-    #[error("a port offset may not stand here")]
-    Offset,
-    /// A kind of address that cannot be used here.
-    #[error("this kind of address may not stand here")]
-    Kind,
-    /// A kind of address that this version does not build.
-    #[error("this kind of address is not built into this version of baton yet")]
-    NotYet,
-    /// A descriptor number that is none.
-    #[error("the descriptor is not a number")]
-    Descriptor,
-    /// A path longer than the system takes.
-    #[error("the path is too long for a unix socket")]
-    TooLong,
 }
 
 /// An error and the word it blames.

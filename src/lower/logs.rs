@@ -1,16 +1,16 @@
 //! `log …`, `log-tag` and the options that choose a session's line. Source: manual §4.2 "log", §8.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 
-use super::address::{self, Parsed};
+use super::address;
 use super::args::Args;
 use super::draft::{ProxyDraft, SessionLogWord, Settings};
-use super::error::{AddressFault, LowerError, Lowered};
+use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
 use crate::grammar::{Prefix, SectionKind};
 use crate::ir::{Facility, Global, Level, LogFormat, LogProtocol, LogTarget};
 use crate::text::Diagnostic;
+use crate::units::address::{Place, Transport};
 
 const FACILITIES: &[&str] = &[
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "auth2", "ftp", "ntp", "audit",
@@ -106,25 +106,28 @@ fn target(args: &mut Args<'_>) -> Lowered<LogTarget> {
 /// Where to: `stdout`, `stderr`, an address, a path, `fd@N`.
 fn protocol(args: &mut Args<'_>) -> Lowered<LogProtocol> {
     let word = args.word("'global' or a target, and a facility")?;
-    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
     match word.bytes {
         b"stdout" => return Ok(LogProtocol::Fd(1)),
         b"stderr" => return Ok(LogProtocol::Fd(2)),
         _ => {}
     }
-    if word.bytes.starts_with(b"ring@") || word.bytes.starts_with(b"tcp") || word.bytes.starts_with(b"backend@") {
+    if word.bytes.starts_with(b"ring@") || word.bytes.starts_with(b"backend@") {
         return Err(word.blame(LowerError::NotYet { what: format!("'log {}'", word.text()) }));
     }
-    match address::parse(word.bytes).map_err(fault)? {
-        Parsed::Inet { ip, ports, .. } => {
-            let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-            let port = ports.one().map_err(fault)?.unwrap_or(SYSLOG);
-            Ok(LogProtocol::Udp(SocketAddr::new(ip, port)))
+    let parsed = address::parse(&word, args)?;
+    if parsed.transport == Transport::Stream {
+        return Err(address::not_yet(&word));
+    }
+    let port = parsed.plain_port().map_err(|why| address::fault(&word, why))?;
+    match parsed.place {
+        Place::Inet { family, host, .. } => {
+            let ip = address::ip(&word, &host, family, args)?;
+            Ok(LogProtocol::Udp(SocketAddr::new(ip, port.filter(|port| *port > 0).unwrap_or(SYSLOG))))
         }
-        Parsed::Host { .. } => Err(fault(AddressFault::Host)),
-        Parsed::Unix(path) => Ok(LogProtocol::Unix(PathBuf::from(path))),
-        Parsed::Abstract(name) => Ok(LogProtocol::Abstract(name)),
-        Parsed::Fd(fd) => Ok(LogProtocol::Fd(fd)),
+        Place::Unix(path) => Ok(LogProtocol::Unix(address::path(path))),
+        Place::Abstract(name) => Ok(LogProtocol::Abstract(name)),
+        Place::Fd(fd) => Ok(LogProtocol::Fd(fd)),
+        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => Err(address::wrong_kind(&word)),
     }
 }
 

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 
 pub use args::{Args, Given};
 pub use draft::{ProxyDraft, RefusedWord, Settings};
-pub use error::{AddressFault, Blame, LowerError, Lowered};
+pub use error::{Blame, LowerError, Lowered};
 
 use crate::ir::{Config, Judged};
 use crate::syntax::{self, Reader};

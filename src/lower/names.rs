@@ -4,7 +4,7 @@ use super::args::Given;
 use super::error::{LowerError, Lowered};
 
 /// The first byte that no name may hold. Source: manual §2.? "names"; tried on 2.6.
-pub fn wrong_byte(name: &[u8]) -> Option<u8> {
+pub(super) fn wrong_byte(name: &[u8]) -> Option<u8> {
     name.iter().copied().find(|byte| !byte.is_ascii_alphanumeric() && !b"_-.:".contains(byte))
 }
 
@@ -12,7 +12,7 @@ pub fn wrong_byte(name: &[u8]) -> Option<u8> {
 ///
 /// # Errors
 /// [`LowerError::Name`].
-pub fn check(word: &Given<'_>) -> Lowered {
+pub(super) fn check(word: &Given<'_>) -> Lowered {
     match wrong_byte(word.bytes) {
         None => Ok(()),
         Some(byte) => Err(word.blame(LowerError::Name { text: word.text(), byte })),

@@ -9,7 +9,7 @@ use super::table;
 use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
 
 /// Reads the options that are left of a `bind` or `stats socket` line.
-pub fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
+pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
     while args.peek().is_some() {
         let row = grammar::option(line, args.words(), args.position()).map_err(|error| grammar_blame(error, args))?;
         args.enter_option();
@@ -23,7 +23,7 @@ pub fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Low
 }
 
 /// Reads the options that are left of a `server` or `default-server` line.
-pub fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
+pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
     while args.peek().is_some() {
         let row = grammar::option(line, args.words(), args.position()).map_err(|error| grammar_blame(error, args))?;
         args.enter_option();
@@ -48,7 +48,7 @@ fn refused(row: &'static Row, args: &Args<'_>) -> Blame {
 }
 
 /// What a refused row lacks, as the subject of a sentence.
-pub fn what(row: &Row) -> String {
+pub(super) fn what(row: &Row) -> String {
     match row.support {
         Support::Refused { missing, .. } if !missing.is_empty() => format!("{missing} ('{}')", row.keyword),
         _ => format!("'{}'", row.keyword),

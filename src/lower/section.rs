@@ -14,7 +14,7 @@ use crate::text::{Diagnostic, Span};
 
 /// One `defaults` section that was read.
 #[derive(Debug)]
-pub struct Defaults {
+pub(super) struct Defaults {
     /// What it says.
     pub draft: ProxyDraft,
     /// Whether a proxy named it.
@@ -25,7 +25,7 @@ pub struct Defaults {
 
 /// All proxies and defaults as far as they were read.
 #[derive(Debug, Default)]
-pub struct Sections {
+pub(super) struct Sections {
     /// Proxies in the order of the files.
     pub proxies: Vec<ProxyDraft>,
     /// Defaults in the order of the files; the last one holds for proxies that name none.
@@ -38,7 +38,7 @@ impl Sections {
     ///
     /// # Errors
     /// A name that cannot be one, or unknown or ambiguous defaults behind `from`.
-    pub fn open_defaults(&mut self, args: &mut Args<'_>) -> Lowered {
+    pub(super) fn open_defaults(&mut self, args: &mut Args<'_>) -> Lowered {
         let mut name = String::new();
         if args.peek().is_some_and(|word| word != b"from")
             && let Some(word) = args.next()
@@ -58,7 +58,7 @@ impl Sections {
     ///
     /// # Errors
     /// No name, a name that cannot be one or that another proxy has, unknown defaults, a wrong old address.
-    pub fn open_proxy(&mut self, kind: SectionKind, args: &mut Args<'_>) -> Lowered {
+    pub(super) fn open_proxy(&mut self, kind: SectionKind, args: &mut Args<'_>) -> Lowered {
         let named = args.word("a name");
         let (name, span) = named.as_ref().map_or((String::new(), args.span()), |word| (word.text(), word.span));
         let mut fault = match &named {
@@ -147,7 +147,7 @@ impl Sections {
     }
 
     /// The proxies of that name, in order.
-    pub fn named(&self, name: &str) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = usize> + '_ {
         self.by_name.get(name).into_iter().flatten().copied()
     }
 }

@@ -3,18 +3,18 @@
 //! A `server` begins with a copy of the `default-server`s before it. Names of hosts and of tracked servers are looked
 //! up when all is read. Source: manual §5.2.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::address::{self, Family, Parsed};
+use super::address;
 use super::args::{Args, Given};
 use super::draft::{Named, ProxyDraft, RefusedWord};
-use super::error::{AddressFault, LowerError, Lowered};
+use super::error::{LowerError, Lowered};
 use super::names;
 use super::options_line;
 use crate::grammar::OptionLine;
 use crate::ir::{Check, InitAddr, MarkedDown, MarkedUp, Server, ServerAddress, SourceAddress};
+use crate::units::address::{Family, Host, Place, ServerPort};
 use crate::units::{Millis, Weight};
 
 /// A server, or what all servers of a backend begin with, as far as it was said.
@@ -57,7 +57,7 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let name = args.word("a name and an address")?;
     names::check(&name)?;
     let place = args.word("a name and an address")?;
-    let (address, port_offset, family) = address(&place)?;
+    let (address, port_offset, family) = address(&place, args)?;
     let mut draft = ServerDraft::clone(&proxy.set.default_server);
     options_line::server(&mut draft, OptionLine::Server, args)?;
     let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
@@ -114,23 +114,23 @@ fn check(draft: &ServerDraft) -> Check {
 
 /// A server's address, its port's offset to the client's destination port where it has no port of
 /// its own, and the family that its host name is looked up in.
-fn address(word: &Given<'_>) -> Lowered<(ServerAddress, Option<i32>, Family)> {
-    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
-    match address::parse(word.bytes).map_err(fault)? {
-        Parsed::Inet { ip, family, ports } => {
-            let (port, offset) = ports.server().map_err(fault)?;
-            let any = match family {
-                Family::V6 => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
-                Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            };
-            Ok((ServerAddress::Inet(SocketAddr::new(ip.unwrap_or(any), port)), offset, family))
-        }
-        Parsed::Host { host, ports, family } => {
-            let (port, offset) = ports.server().map_err(fault)?;
-            Ok((ServerAddress::Unresolved { host, port }, offset, family))
-        }
-        Parsed::Unix(path) => Ok((ServerAddress::Unix(PathBuf::from(path)), None, Family::Any)),
-        Parsed::Abstract(name) => Ok((ServerAddress::Abstract(name), None, Family::Any)),
-        Parsed::Fd(_) => Err(fault(AddressFault::Kind)),
+fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Option<i32>, Family)> {
+    let parsed = address::parse(word, args)?;
+    address::want_stream(word, &parsed)?;
+    let (port, offset) = match parsed.server_port().map_err(|why| address::fault(word, why))? {
+        ServerPort::Fixed(0) => (0, Some(0)),
+        ServerPort::Fixed(port) => (port, None),
+        ServerPort::Mapped(offset) => (0, Some(offset)),
+    };
+    match parsed.place {
+        Place::Inet { family, host, .. } => match host {
+            Host::Wildcard => Ok((ServerAddress::Inet(SocketAddr::new(address::any(family), port)), offset, family)),
+            Host::Ip(ip) => Ok((ServerAddress::Inet(SocketAddr::new(ip, port)), offset, family)),
+            Host::Name(host) => Ok((ServerAddress::Unresolved { host, port }, offset, family)),
+        },
+        Place::Unix(path) => Ok((ServerAddress::Unix(address::path(path)), None, Family::Any)),
+        Place::Abstract(name) => Ok((ServerAddress::Abstract(name), None, Family::Any)),
+        Place::Fd(_) => Err(address::wrong_kind(word)),
+        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => Err(address::not_yet(word)),
     }
 }

@@ -1,14 +1,14 @@
 //! Options of `server` and `default-server` lines. Source: manual §5.2.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::address::{self, Family, Parsed};
+use super::address;
 use super::args::Args;
-use super::bind::first;
 use super::draft::Named;
-use super::error::{AddressFault, LowerError, Lowered};
+use super::error::{LowerError, Lowered};
 use super::server::ServerDraft;
 use crate::ir::{InitAddr, MarkedDown, MarkedUp, SourceAddress};
+use crate::units::address::{Place, PortSpec};
 use crate::units::{Millis, Weight};
 
 /// `id <number>`: at least 1, one server of a backend each.
@@ -141,20 +141,15 @@ pub fn fall(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
 /// `addr <ip>`: checked instead of the server's own address.
 pub fn addr(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("an IP address")?;
-    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
-    match address::parse(word.bytes).map_err(fault)? {
-        Parsed::Inet { ip, ports, .. } => {
-            server.addr = ip;
+    let parsed = address::parse(&word, args)?;
+    let port = parsed.plain_port().map_err(|why| address::fault(&word, why))?;
+    match parsed.place {
+        Place::Inet { family, host, .. } => {
+            server.addr = Some(address::ip(&word, &host, family, args)?);
             // a port here is the check's port too
-            if let Some(port) = ports.one().map_err(fault)?.filter(|port| *port > 0) {
-                server.port = Some(port);
-            }
+            server.port = port.filter(|port| *port > 0).or(server.port);
         }
-        Parsed::Host { host, family, .. } => {
-            let found = first(args.world.resolve(&host).unwrap_or_default(), family);
-            server.addr = Some(found.ok_or_else(|| fault(AddressFault::Host))?);
-        }
-        Parsed::Unix(_) | Parsed::Abstract(_) | Parsed::Fd(_) => return Err(fault(AddressFault::NotYet)),
+        _ => return Err(address::not_yet(&word)),
     }
     Ok(())
 }
@@ -227,23 +222,13 @@ pub fn source(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
 /// [`LowerError::Address`]; [`LowerError::NotYet`] for a range of ports and `usesrc`.
 pub fn source_address(args: &mut Args<'_>) -> Lowered<SourceAddress> {
     let word = args.word("an address")?;
-    let fault = |why| word.blame(LowerError::Address { text: word.text(), why });
-    let any = |family| match family {
-        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        Family::Any | Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
-    let (ip, ports) = match address::parse(word.bytes).map_err(fault)? {
-        Parsed::Inet { ip, family, ports } => (ip.unwrap_or(any(family)), ports),
-        Parsed::Host { host, family, ports } => {
-            let found = first(args.world.resolve(&host).unwrap_or_default(), family);
-            (found.ok_or_else(|| fault(AddressFault::Host))?, ports)
-        }
-        Parsed::Unix(_) | Parsed::Abstract(_) | Parsed::Fd(_) => return Err(fault(AddressFault::Kind)),
-    };
-    if let address::Ports::Range(..) = ports {
+    let parsed = address::parse(&word, args)?;
+    let Place::Inet { family, host, port } = &parsed.place else { return Err(address::wrong_kind(&word)) };
+    if let PortSpec::Range(..) = port {
         return Err(word.blame(LowerError::NotYet { what: "a range of source ports".to_owned() }));
     }
-    let port = ports.one().map_err(fault)?.unwrap_or(0);
+    let port = parsed.plain_port().map_err(|why| address::fault(&word, why))?.unwrap_or(0);
+    let ip = address::ip(&word, host, *family, args)?;
     let mut source = SourceAddress { address: SocketAddr::new(ip, port), interface: None };
     loop {
         if args.take("interface") {

@@ -13,7 +13,7 @@ use crate::text::{Diagnostic, World};
 
 /// The state of reading: what was read, and which section the next line stands in.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub(super) struct Reading {
     /// `global`.
     pub global: GlobalDraft,
     /// Proxies and defaults.
@@ -29,18 +29,18 @@ const NEVER_IGNORED: [&str; 6] =
 
 impl Reading {
     /// What `.SECTION` stands for in the next line.
-    pub fn section_name(&self) -> &[u8] {
+    pub(super) fn section_name(&self) -> &[u8] {
         &self.name
     }
 
     /// A section does not go on in the next file.
-    pub fn end_of_file(&mut self) {
+    pub(super) fn end_of_file(&mut self) {
         self.section = None;
         self.name.clear();
     }
 
     /// Takes one line.
-    pub fn line(&mut self, line: &Line<'_>, world: &mut dyn World, said: &mut Vec<Diagnostic>) {
+    pub(super) fn line(&mut self, line: &Line<'_>, world: &mut dyn World, said: &mut Vec<Diagnostic>) {
         let words = &line.words;
         match (grammar::section(words), self.section) {
             (Some(section), _) => self.open(section, words, world, said),

@@ -63,7 +63,7 @@ pub(super) fn give(proxies: &mut [ProxyDraft]) {
 }
 
 /// Says which given ids are given twice: haproxy says so while it reads.
-pub fn check(sections: &Sections, said: &mut Vec<Diagnostic>) {
+pub(crate) fn check(sections: &Sections, said: &mut Vec<Diagnostic>) {
     let mut proxies = HashMap::new();
     for proxy in &sections.proxies {
         let mut servers = HashMap::new();

@@ -14,10 +14,10 @@ use super::{Choices, logs};
 use crate::ir::{self, Config};
 use crate::text::{Diagnostic, World};
 
-pub use identity::check as check_ids;
+pub(super) use identity::check as check_ids;
 
 /// Builds the configuration; it means something only if no alert is said.
-pub fn resolve(
+pub(super) fn resolve(
     reading: Reading,
     files: Vec<String>,
     choices: Choices,

@@ -9,7 +9,7 @@ use crate::text::Diagnostic;
 
 /// Where a frontend's `default_backend` leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reference {
+pub(super) enum Reference {
     /// It has none.
     None,
     /// A backend.
@@ -21,7 +21,7 @@ pub enum Reference {
 }
 
 /// Looks up `default_backend`.
-pub fn backend_of(sections: &Sections, at: usize) -> Reference {
+pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
     let proxy = &sections.proxies[at];
     let Some(named) = proxy.set.default_backend.as_ref().filter(|_| is_frontend(proxy.kind)) else {
         return Reference::None;

@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::ir::{InitAddr, Proxy, ProxyIx, Server, ServerAddress, ServerIx, TrackRef};
 use crate::lower::Choices;
-use crate::lower::address::Family;
-use crate::lower::bind::first;
+use crate::lower::address::first;
 use crate::lower::draft::{Named, ProxyDraft, is_backend};
 use crate::lower::section::Sections;
 use crate::text::{Diagnostic, World};
+use crate::units::address::Family;
 
 /// One server, by its places.
 type Place = (usize, usize);
@@ -167,7 +167,7 @@ fn first_address(
         match method {
             InitAddr::Last => {} // from a server state file, which only other words of this version would name
             InitAddr::Libc => {
-                if let Some(ip) = first(libc(host), family) {
+                if let Some(ip) = first(&libc(host), family) {
                     return Found::Address(ip);
                 }
                 tried = true;
