@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::args::{Args, Given};
 use super::error::{LowerError, Lowered};
 use crate::text::Diagnostic;
-use crate::units::address::{Family, Host, ParsedAddress, Transport};
 use crate::units::AddressError;
+use crate::units::address::{Family, Host, ParsedAddress, Transport};
 
 /// Parses one address; what haproxy ignores behind a port gets a warning of ours.
 ///

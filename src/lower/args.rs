@@ -67,7 +67,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next word, if there is one.
-    pub fn next(&mut self) -> Option<Given<'a>> {
+    pub fn next_word(&mut self) -> Option<Given<'a>> {
         let words: &'a [Word<'a>] = self.words;
         let word = words.get(self.at)?;
         self.at += 1;
@@ -86,7 +86,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// [`LowerError::Missing`], blamed on the keyword; an empty word counts as missing, as with haproxy.
     pub fn word(&mut self, what: &'static str) -> Lowered<Given<'a>> {
-        match self.next() {
+        match self.next_word() {
             Some(given) if !given.bytes.is_empty() => Ok(given),
             _ => Err(self.missing(what)),
         }
@@ -120,7 +120,8 @@ impl<'a> Args<'a> {
             Ok(time) => Ok(time),
             Err(TimeError::Garbage { value, .. }) => {
                 self.garbage(&word);
-                Millis::new(value).ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why: Millis::OVERFLOW }))
+                Millis::new(value)
+                    .ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why: Millis::OVERFLOW }))
             }
             Err(why) => Err(word.blame(LowerError::Time { text: word.text(), why })),
         }
@@ -209,7 +210,7 @@ impl<'a> Args<'a> {
     /// All words that are left, as text.
     pub fn rest(&mut self) -> Vec<String> {
         let mut rest = Vec::new();
-        while let Some(word) = self.next() {
+        while let Some(word) = self.next_word() {
             rest.push(word.text());
         }
         rest
@@ -220,7 +221,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// [`LowerError::Extra`] for the first word that is.
     pub fn end(&mut self) -> Lowered {
-        match self.next() {
+        match self.next_word() {
             None => Ok(()),
             Some(word) => Err(word.blame(LowerError::Extra { keyword: self.keyword(), text: word.text() })),
         }
@@ -263,7 +264,11 @@ impl<'a> Given<'a> {
     pub fn lenient(&self, args: &mut Args<'_>) -> i64 {
         let number = match parse_i64(self.bytes, i64::MIN..=i64::MAX) {
             Ok(number) => return number,
-            Err(NumberError::Garbage { value, .. } | NumberError::Small { value, .. } | NumberError::Large { value, .. }) => value,
+            Err(
+                NumberError::Garbage { value, .. }
+                | NumberError::Small { value, .. }
+                | NumberError::Large { value, .. },
+            ) => value,
             Err(NumberError::NoDigits) => 0,
         };
         let message = format!("'{}' is not a whole number: it is read as {number}, as haproxy reads it", self.text());

@@ -215,9 +215,7 @@ pub fn group(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
 /// [`LowerError::Unknown`].
 pub fn user_id(args: &mut Args<'_>) -> Lowered<u32> {
     let word = args.word("the name of a user")?;
-    args.world
-        .user(&word.text())
-        .ok_or_else(|| word.blame(LowerError::Unknown { kind: "user", text: word.text() }))
+    args.world.user(&word.text()).ok_or_else(|| word.blame(LowerError::Unknown { kind: "user", text: word.text() }))
 }
 
 /// The id of the group that the next word names.
@@ -226,9 +224,7 @@ pub fn user_id(args: &mut Args<'_>) -> Lowered<u32> {
 /// [`LowerError::Unknown`].
 pub fn group_id(args: &mut Args<'_>) -> Lowered<u32> {
     let word = args.word("the name of a group")?;
-    args.world
-        .group(&word.text())
-        .ok_or_else(|| word.blame(LowerError::Unknown { kind: "group", text: word.text() }))
+    args.world.group(&word.text()).ok_or_else(|| word.blame(LowerError::Unknown { kind: "group", text: word.text() }))
 }
 
 /// `level { user | operator | admin }`: acts on stats sockets.

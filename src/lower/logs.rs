@@ -133,17 +133,9 @@ fn protocol(args: &mut Args<'_>) -> Lowered<LogProtocol> {
 
 /// A level, if a word is left.
 fn level(args: &mut Args<'_>) -> Lowered<Option<Level>> {
-    const ALL: [Level; 8] = [
-        Level::Emerg,
-        Level::Alert,
-        Level::Crit,
-        Level::Err,
-        Level::Warning,
-        Level::Notice,
-        Level::Info,
-        Level::Debug,
-    ];
-    let Some(word) = args.next() else { return Ok(None) };
+    const ALL: [Level; 8] =
+        [Level::Emerg, Level::Alert, Level::Crit, Level::Err, Level::Warning, Level::Notice, Level::Info, Level::Debug];
+    let Some(word) = args.next_word() else { return Ok(None) };
     match choice(word.bytes, LEVELS).and_then(|at| ALL.get(at)) {
         Some(level) => Ok(Some(*level)),
         None => Err(word.blame(LowerError::Choice { text: word.text(), choices: LEVELS })),
@@ -215,4 +207,3 @@ pub fn log_asap(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.log_asap = args.on(false);
     Ok(())
 }
-

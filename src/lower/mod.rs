@@ -22,8 +22,8 @@ mod section;
 pub mod server;
 pub mod server_options;
 pub mod source;
-pub mod stats;
 mod statement;
+pub mod stats;
 pub mod timeouts;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));

@@ -98,7 +98,7 @@ pub fn redispatch(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         proxy.set.redispatch = Redispatch::Never;
         return Ok(());
     }
-    let interval = match args.next() {
+    let interval = match args.next_word() {
         None => -1,
         Some(word) => word.int(i64::from(i32::MIN), i64::from(i32::MAX))?,
     };

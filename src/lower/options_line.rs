@@ -11,7 +11,7 @@ use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
 /// Reads the options that are left of a `bind` or `stats socket` line.
 pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
     while args.peek().is_some() {
-        let row = grammar::option(line, args.words(), args.position()).map_err(|error| grammar_blame(error, args))?;
+        let Some(row) = option(line, args)? else { continue };
         args.enter_option();
         match (row.support, table::BIND.get(usize::from(row.index)).copied().flatten()) {
             (Support::Full, Some(function)) => function(draft, args)?,
@@ -25,7 +25,7 @@ pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>)
 /// Reads the options that are left of a `server` or `default-server` line.
 pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
     while args.peek().is_some() {
-        let row = grammar::option(line, args.words(), args.position()).map_err(|error| grammar_blame(error, args))?;
+        let Some(row) = option(line, args)? else { continue };
         args.enter_option();
         match (row.support, table::SERVER.get(usize::from(row.index)).copied().flatten()) {
             (Support::Full, Some(function)) => function(draft, args)?,
@@ -40,6 +40,20 @@ pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<
         }
     }
     Ok(())
+}
+
+/// The row of the next option; `None` for one that has no effect on this line and was passed over.
+fn option(line: OptionLine, args: &mut Args<'_>) -> Lowered<Option<&'static Row>> {
+    match grammar::option(line, args.words(), args.position()) {
+        Ok(row) => Ok(Some(row)),
+        Err(error) => {
+            let GrammarError::Ignored { row, .. } = &error else { return Err(grammar_blame(error, args)) };
+            let words = 1 + usize::from(row.arity.min);
+            args.say(error.diagnostic(args.words()));
+            args.skip(words);
+            Ok(None)
+        }
+    }
 }
 
 /// The error of an option that this version does not build.

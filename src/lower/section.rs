@@ -41,7 +41,7 @@ impl Sections {
     pub(super) fn open_defaults(&mut self, args: &mut Args<'_>) -> Lowered {
         let mut name = String::new();
         if args.peek().is_some_and(|word| word != b"from")
-            && let Some(word) = args.next()
+            && let Some(word) = args.next_word()
         {
             names::check(&word)?;
             name = word.text();
@@ -67,7 +67,7 @@ impl Sections {
         };
         let mut address = None;
         if args.peek().is_some_and(|word| word != b"from") && kind != SectionKind::Backend {
-            address = args.next();
+            address = args.next_word();
         }
         let set = match self.from(args) {
             Ok(Some(set)) => set,
@@ -87,7 +87,8 @@ impl Sections {
                 let mut options = BindDraft::default();
                 options_line::bind(&mut options, OptionLine::Bind, args)?;
                 bind::add(&mut draft, &endpoints, &options, address.span);
-                let message = format!("an address on the '{}' line is an old form: it is read as 'bind {shown}'", kind.keyword());
+                let message =
+                    format!("an address on the '{}' line is an old form: it is read as 'bind {shown}'", kind.keyword());
                 let hint = format!("write 'bind {shown}' on a line of its own below");
                 args.say(Diagnostic::our_warning(address.span, message).hint(hint));
                 Ok(())
@@ -138,9 +139,8 @@ impl Sections {
     /// Two proxies may have one name only if one is a frontend and the other a backend.
     fn clash(&self, kind: SectionKind, name: &str, span: Span) -> Option<Blame> {
         let others = self.by_name.get(name)?;
-        let clashes = |other: SectionKind| {
-            is_frontend(kind) && is_frontend(other) || is_backend(kind) && is_backend(other)
-        };
+        let clashes =
+            |other: SectionKind| is_frontend(kind) && is_frontend(other) || is_backend(kind) && is_backend(other);
         let other = others.iter().filter_map(|at| self.proxies.get(*at)).find(|other| clashes(other.kind))?;
         let error = LowerError::NameTaken { name: name.to_owned(), line: other.span.line };
         Some(Blame { span, error, hint: None })

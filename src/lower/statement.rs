@@ -7,7 +7,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, SectionKind, Statement, Support};
+use crate::grammar::{self, Acts, Kind, Prefix, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, World};
 
@@ -22,10 +22,6 @@ pub(super) struct Reading {
     /// What `.SECTION` stands for.
     name: Vec<u8>,
 }
-
-/// Proxy keywords that are an alert in a frontend, where others of their kind are a warning and do nothing.
-const NEVER_IGNORED: [&str; 6] =
-    ["server", "default-server", "server-template", "use-server", "dispatch", "option external-check"];
 
 impl Reading {
     /// What `.SECTION` stands for in the next line.
@@ -46,8 +42,7 @@ impl Reading {
             (Some(section), _) => self.open(section, words, world, said),
             (None, Some(section)) => self.statement(section, words, world, said),
             (None, None) => {
-                let error = grammar::outside(words);
-                say_grammar(error, words, said);
+                said.push(grammar::outside(words).diagnostic(words));
             }
         }
     }
@@ -61,7 +56,7 @@ impl Reading {
             (Ok(row), _) => Some(row),
             (Err(_), Kind::Proxy) => None,
             (Err(error), _) => {
-                say_grammar(error, words, said);
+                said.push(error.diagnostic(words));
                 return;
             }
         };
@@ -92,7 +87,7 @@ impl Reading {
         let statement = match grammar::statement(section, words) {
             Ok(statement) => statement,
             Err(error) => {
-                say_misfit(error, section, words, said);
+                said.push(error.diagnostic(words));
                 return;
             }
         };
@@ -152,34 +147,4 @@ fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> L
         }
         _ => Ok(()),
     }
-}
-
-/// A line that does not fit the tables. A keyword of the other side of a proxy is a warning and does nothing, as with
-/// haproxy: `maxconn` in a backend, `balance` in a frontend.
-fn say_misfit(error: GrammarError, section: SectionKind, words: &[Word<'_>], said: &mut Vec<Diagnostic>) {
-    if let GrammarError::WrongSection { row, .. } = &error {
-        let ignored = row.kind == Kind::Proxy
-            && matches!(section, SectionKind::Frontend | SectionKind::Backend | SectionKind::Listen)
-            && !NEVER_IGNORED.contains(&row.keyword);
-        if ignored {
-            let span = words.get(error.at()).map(|word| word.span);
-            let message = format!("'{}' does nothing in a '{}' section", row.keyword, section.keyword());
-            let warning = Diagnostic::warning(span, message);
-            said.push(match error.hint() {
-                Some(hint) => warning.hint(hint),
-                None => warning,
-            });
-            return;
-        }
-    }
-    say_grammar(error, words, said);
-}
-
-fn say_grammar(error: GrammarError, words: &[Word<'_>], said: &mut Vec<Diagnostic>) {
-    let span = words.get(error.at()).or(words.first()).map(|word| word.span);
-    let alert = Diagnostic::alert(span, error.to_string());
-    said.push(match error.hint() {
-        Some(hint) => alert.hint(hint),
-        None => alert,
-    });
 }

@@ -112,7 +112,7 @@ pub fn show_modules(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `stats show-node [name]`: without a name, the node of `global` or the host's name.
 pub fn show_node(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    let name = match args.next().filter(|word| !word.bytes.is_empty()) {
+    let name = match args.next_word().filter(|word| !word.bytes.is_empty()) {
         None => None,
         Some(word) => {
             let wrong = word.bytes.iter().find(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
@@ -141,7 +141,7 @@ pub fn admin(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         (b"LOCALHOST", true) => StatsAdmin::Localhost,
         _ => return Err(acl.blame(LowerError::NotYet { what: format!("'stats admin' under '{}'", acl.text()) })),
     };
-    if let Some(more) = args.next() {
+    if let Some(more) = args.next_word() {
         return Err(more.blame(LowerError::NotYet { what: "'stats admin' under several conditions".to_owned() }));
     }
     page(proxy, args).admin = admin;

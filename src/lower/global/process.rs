@@ -173,7 +173,7 @@ pub fn resetenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `unix-bind [prefix P] [mode M] [user U] [uid N] [group G] [gid N]`: what unix listeners begin with.
 pub fn unix_bind(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
-    while let Some(word) = args.next() {
+    while let Some(word) = args.next_word() {
         match word.bytes {
             b"prefix" => global.unix_prefix = Some(args.string("a path")?),
             b"mode" => global.unix_bind.mode = Some(octal(args)?),

@@ -16,7 +16,7 @@ pub fn log_send_hostname(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lower
     if global.ir.log_send_hostname.is_some() {
         return Err(args.blame_keyword(LowerError::Again { keyword: args.keyword() }));
     }
-    global.ir.log_send_hostname = Some(args.next().filter(|word| !word.bytes.is_empty()).map(|word| word.text()));
+    global.ir.log_send_hostname = Some(args.next_word().filter(|word| !word.bytes.is_empty()).map(|word| word.text()));
     Ok(())
 }
 

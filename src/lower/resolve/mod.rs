@@ -61,7 +61,8 @@ fn unix_defaults(global: &mut super::global::GlobalDraft, proxies: &mut [ir::Pro
             if let Some(prefix) = prefix {
                 let mut whole = prefix.clone().into_bytes();
                 whole.extend_from_slice(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
-                *path = std::path::PathBuf::from(std::ffi::OsString::from(String::from_utf8_lossy(&whole).into_owned()));
+                *path =
+                    std::path::PathBuf::from(std::ffi::OsString::from(String::from_utf8_lossy(&whole).into_owned()));
             }
             file.mode = file.mode.or(rights.mode);
             file.uid = file.uid.or(rights.uid);

@@ -123,7 +123,8 @@ pub(super) fn addresses(
                 Found::Address(ip) => server.address = ServerAddress::Inet(SocketAddr::new(ip, *port)),
                 Found::Later { tried } => {
                     if tried {
-                        let message = format!("'{host}' does not resolve: '{}/{}' starts disabled", proxy.name, server.name);
+                        let message =
+                            format!("'{host}' does not resolve: '{}/{}' starts disabled", proxy.name, server.name);
                         said.push(Diagnostic::warning(server.span, message).resolved());
                     }
                 }
