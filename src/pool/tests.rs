@@ -14,6 +14,7 @@ fn server(id: u32) -> Server {
         name: format!("s{id}"),
         id,
         address: ServerAddress::Inet(([127, 0, 0, 1], 1).into()),
+        port_offset: None,
         weight: Weight::DEFAULT,
         backup: false,
         disabled: false,

@@ -28,6 +28,7 @@ pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         frontend: (kind != ProxyKind::Backend).then(Frontend::default),
         backend: (kind != ProxyKind::Frontend).then(Backend::default),
         stats: None,
+        error_files: Vec::new(),
         span: Default::default(),
     }
 }
@@ -38,6 +39,7 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         name: name.into(),
         id,
         address: ServerAddress::Inet(([127, 0, 0, 1], 1).into()),
+        port_offset: None,
         weight: Weight::DEFAULT,
         backup: false,
         disabled: false,

@@ -34,6 +34,10 @@ impl World for TestWorld {
         };
     }
 
+    fn keep_env(&mut self, names: &[String]) {
+        self.env.retain(|name, _| names.contains(name));
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
