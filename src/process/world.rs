@@ -50,6 +50,14 @@ impl World for System {
         self.changed.insert(name.to_owned(), value.map(<[u8]>::to_vec));
     }
 
+    fn keep_env(&mut self, names: &[String]) {
+        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let known: Vec<String> = inherited.chain(self.changed.keys().cloned()).collect();
+        for name in known.into_iter().filter(|name| !names.contains(name)) {
+            self.changed.insert(name, None);
+        }
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
     }
