@@ -180,7 +180,9 @@ fn any_bytes_are_read() {
 /// Ten times the bytes may take ten times as long, and what the machine adds; not a hundred times.
 #[test]
 fn reading_takes_time_in_proportion() {
-    let shapes: [(&str, fn(usize) -> Vec<u8>); 8] = [
+    /// A source of so many bytes.
+    type Shape = fn(usize) -> Vec<u8>;
+    let shapes: &[(&str, Shape)] = &[
         ("word", |n| vec![b'x'; n]),
         ("escapes", |n| b"\\ ".repeat(n / 2)),
         ("quotes", |n| b"''\"\"".repeat(n / 4)),
