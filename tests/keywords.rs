@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use baton::grammar::{self, Class, Kind, Support};
+use baton::grammar::{self, Class, Kind, SectionKind, Support};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keywords").join(name)
@@ -160,4 +160,37 @@ fn a_word_of_the_past_has_advice() {
         .map(|row| row.keyword)
         .collect();
     assert!(lost.is_empty(), "translated without saying what to write today: {lost:?}");
+}
+
+/// The grammar for people knows every section, and defines every name it uses.
+#[test]
+fn the_grammar_for_people_is_whole() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("grammar/haproxy.ebnf");
+    let text = fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    for section in SectionKind::ALL {
+        assert!(text.contains(&format!("\"{}\"", section.keyword())), "section {} is not in it", section.keyword());
+    }
+    let bare = without(&without(&text, "(*", "*)"), "?", "?");
+    let defined: BTreeSet<_> =
+        bare.split(';').filter_map(|rule| rule.split_once('=')).map(|(name, _)| name.trim()).collect();
+    let mut used = BTreeSet::new();
+    for rule in bare.split(';').filter_map(|rule| rule.split_once('=')).map(|(_, body)| body) {
+        let body = without(&without(rule, "\"", "\""), "'", "'");
+        let names = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|name| *name != "-");
+        used.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    let lost: Vec<_> = used.iter().filter(|name| !defined.contains(name.as_str())).collect();
+    assert!(lost.is_empty(), "used, and defined nowhere: {lost:?}");
+    assert!(defined.len() > 40, "{} rules", defined.len());
+}
+
+/// The text without what stands between two marks.
+fn without(text: &str, open: &str, close: &str) -> String {
+    let mut left = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(open) {
+        left.push_str(before);
+        rest = after.split_once(close).map_or("", |(_, behind)| behind);
+    }
+    left + rest
 }
