@@ -126,6 +126,18 @@ fn imported(line: &str) -> Vec<String> {
     found
 }
 
+/// A test file may also name what the types that it builds are made of: the table's closure.
+fn may(module: &str, allowed: &[&str], name: &str, path: &str) -> bool {
+    let is_test = ["tests.rs", "testing.rs"].iter().any(|end| path.ends_with(end)) || path.contains("/tests/");
+    allowed.contains(&name)
+        || is_test
+            && allowed.iter().any(|via| {
+                let (_, further) =
+                    IMPORTS.iter().find(|(other, _)| other == via).expect("the table names its own modules");
+                *via != module && may(via, further, name, path)
+            })
+}
+
 #[test]
 fn modules_import_only_what_the_table_allows() {
     let mut problems = Vec::new();
@@ -151,7 +163,7 @@ fn modules_import_only_what_the_table_allows() {
             }
             for name in imported(&whole) {
                 let known = IMPORTS.iter().any(|(other, _)| *other == name);
-                if known && name != module && !allowed.contains(&name.as_str()) {
+                if known && name != module && !may(module, allowed, &name, &file.path) {
                     problems.push(format!("{}:{number}: {module} imports {name}", file.path));
                 }
             }
@@ -198,8 +210,10 @@ fn unsafe_stands_in_named_files_with_a_reason() {
     for file in sources() {
         let lines: Vec<&str> = file.text.lines().collect();
         for (number, line) in file.code() {
-            let words = line.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
-            if !words || file.path == "tests/tidy.rs" {
+            // Every other part between quotes is text; a declaration of foreign functions calls nothing yet.
+            let code: String = line.split('"').step_by(2).collect();
+            let says = code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "unsafe");
+            if !says || code.contains("unsafe extern") {
                 continue;
             }
             used.insert(file.path.clone());

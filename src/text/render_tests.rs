@@ -1,3 +1,5 @@
+//! Tests of the renderer: the text of one diagnostic, to the character.
+
 use super::*;
 use crate::text::FileId;
 
