@@ -50,7 +50,7 @@ do not edit (`BLESS=1 cargo test keywords`).
   are accepted in silence where they would do nothing.
 
 *haproxy*: the first manual that names the word (1.4 is the oldest that was looked at), since when it is deprecated, and
-the first version whose manual names it no more. *manual*: the section of the configuration manual of 2.6 (for a later
+the version after the last manual that names it. *manual*: the section of the configuration manual of 2.6 (for a later
 word that of its kind). `no` may stand before a keyword that is shown with `[no]`.
 ";
 

@@ -29,7 +29,7 @@ pub struct Era {
     pub since: Version,
     /// The first manual that calls it deprecated.
     pub deprecated: Option<Version>,
-    /// The first version whose manual names it no more.
+    /// The version after the last manual that names it.
     pub removed: Option<Version>,
     /// What to write today.
     pub advice: Option<&'static str>,
