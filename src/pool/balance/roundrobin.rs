@@ -1,37 +1,79 @@
 //! `balance roundrobin`: each server in turn by weight, smoothly; weights may change at any time.
 //!
-//! Each pick moves a common position on by one. A server's next turn comes total ÷ weight positions after its last;
-//! one that has not had a turn yet starts, heaviest first, at a position where nobody else's turn has come.
-//! Source: manual §4.2 "balance roundrobin"; the order observed on 2.6.12.
+//! Each pick moves a common position on by one, and a server's next turn comes total ÷ weight positions after its
+//! last. Servers that were there from the start wait, heaviest first, for a position that is nobody's turn.
+//! A full server whose turn comes is passed over: its turn moves on as if it had been taken.
+//! Source: manual §4.2 "balance roundrobin"; all orders observed on 2.6.12.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Balancer, Standing, Wish};
 
-/// Positions are counted in fractions, so that strides need no rounding that would add up.
-const ONE: u64 = 1 << 20;
-
 /// The turns.
 #[derive(Debug)]
 pub(super) struct RoundRobin {
     nodes: Vec<Node>,
-    /// Servers that have had a turn, by their next position; equals in the order in which they were placed.
-    turns: BTreeSet<(u64, u64, u32)>,
+    /// Servers by their next turn.
+    turns: BTreeSet<(Turn, u32)>,
     /// Servers that have had none, heaviest first.
     fresh: BTreeSet<(Reverse<u32>, u64, u32)>,
     position: u64,
     total: u64,
+    /// Usable servers with room.
+    roomy: u32,
+    /// Counts placements: who was placed first is chosen first.
     clock: u64,
+}
+
+/// Earlier turns are less. At the same position the one with the greater share of it left goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    position: u64,
+    left: Reverse<u64>,
+    since: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Node {
     weight: u32,
-    /// Position of the next turn in units of 1/[`ONE`]; `None`: no turn yet.
-    next: Option<u64>,
-    since: u64,
     full: bool,
+    /// Next turn: position, and the part of a position left over by the division, in units of 1/weight.
+    position: u64,
+    rest: u64,
+    since: u64,
+    /// Where it stands.
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    /// Nowhere: not usable.
+    #[default]
+    Out,
+    Fresh,
+    Turns,
+}
+
+impl Node {
+    fn turn(&self) -> Turn {
+        Turn { position: self.position, left: Reverse(u64::from(self.weight) - self.rest), since: self.since }
+    }
+
+    /// Moves the turn on by one stride.
+    fn advance(&mut self, total: u64) {
+        let weight = u64::from(self.weight);
+        self.position += total / weight;
+        self.rest += total % weight;
+        if self.rest >= weight {
+            self.rest -= weight;
+            self.position += 1;
+        }
+    }
+
+    fn roomy(&self) -> bool {
+        self.weight > 0 && !self.full
+    }
 }
 
 impl RoundRobin {
@@ -42,70 +84,110 @@ impl RoundRobin {
             fresh: BTreeSet::new(),
             position: 0,
             total: 0,
+            roomy: 0,
             clock: 0,
         }
     }
 
     fn lift(&mut self, server: u32) {
-        let node = self.nodes[server as usize];
-        match node.next {
-            Some(next) => self.turns.remove(&(next / ONE, node.since, server)),
-            None => self.fresh.remove(&(Reverse(node.weight), node.since, server)),
-        };
+        let node = &mut self.nodes[server as usize];
+        match node.place {
+            Place::Out => {}
+            Place::Fresh => {
+                self.fresh.remove(&(Reverse(node.weight), node.since, server));
+            }
+            Place::Turns => {
+                self.turns.remove(&(node.turn(), server));
+            }
+        }
+        node.place = Place::Out;
     }
 
-    fn place(&mut self, server: u32) {
-        let node = self.nodes[server as usize];
-        if node.weight == 0 || node.full {
-            return;
+    fn put(&mut self, server: u32, place: Place) {
+        self.clock += 1;
+        let node = &mut self.nodes[server as usize];
+        (node.since, node.place) = (self.clock, place);
+        match place {
+            Place::Out => {}
+            Place::Fresh => {
+                self.fresh.insert((Reverse(node.weight), node.since, server));
+            }
+            Place::Turns => {
+                self.turns.insert((node.turn(), server));
+            }
         }
-        match node.next {
-            Some(next) => self.turns.insert((next / ONE, node.since, server)),
-            None => self.fresh.insert((Reverse(node.weight), node.since, server)),
-        };
     }
 
-    /// Whose turn it is, leaving one server out.
-    fn turn(&self, avoid: Option<u32>) -> Option<u32> {
-        let due = self.turns.iter().find(|(_, _, server)| Some(*server) != avoid);
-        let fresh = self.fresh.iter().map(|(_, _, server)| *server).find(|server| Some(*server) != avoid);
-        match (due, fresh) {
-            (Some((at, _, server)), Some(fresh)) => Some(if *at <= self.position { *server } else { fresh }),
-            (Some((_, _, server)), None) => Some(*server),
-            (None, fresh) => fresh,
+    /// Takes the server whose turn it is out of the order.
+    fn take_next(&mut self) -> Option<u32> {
+        let due = self.turns.first().map(|(turn, server)| (turn.position, *server));
+        let fresh = self.fresh.first().map(|(_, _, server)| *server);
+        let server = match (due, fresh) {
+            (Some((position, _)), Some(fresh)) if position > self.position => fresh,
+            (Some((_, server)), _) | (None, Some(server)) => server,
+            (None, None) => return None,
+        };
+        let start = self.position;
+        let node = &mut self.nodes[server as usize];
+        if node.place == Place::Fresh {
+            self.fresh.remove(&(Reverse(node.weight), node.since, server));
+            (node.position, node.rest) = (start, 0);
+        } else {
+            self.turns.remove(&(node.turn(), server));
         }
+        node.place = Place::Out;
+        Some(server)
     }
 }
 
 impl Balancer for RoundRobin {
     fn update(&mut self, server: u32, standing: Standing) {
-        let node = self.nodes[server as usize];
-        if node.weight == standing.weight && node.full == standing.full {
-            return;
+        let old = self.nodes[server as usize];
+        self.roomy -= u32::from(old.roomy());
+        if old.weight != standing.weight {
+            self.lift(server);
+            self.total = self.total + u64::from(standing.weight) - u64::from(old.weight);
+            let node = &mut self.nodes[server as usize];
+            node.weight = standing.weight;
+            if node.weight > 0 {
+                let starts = self.position == 0 && (old.place == Place::Fresh || old.since == 0);
+                let place = if starts || old.place == Place::Fresh { Place::Fresh } else { Place::Turns };
+                // One that comes back waits for a whole stride first, so that it does not get a burst.
+                node.position = self.position + (self.total - 1) / u64::from(node.weight);
+                node.rest = 0;
+                self.put(server, place);
+            }
         }
-        self.lift(server);
-        self.total = self.total + u64::from(standing.weight) - u64::from(node.weight);
         let node = &mut self.nodes[server as usize];
-        if standing.weight != node.weight {
-            self.clock += 1;
-            node.since = self.clock;
-            node.next = None;
-        }
-        (node.weight, node.full) = (standing.weight, standing.full);
-        self.place(server);
+        node.full = standing.full;
+        self.roomy += u32::from(node.roomy());
     }
 
     fn pick(&mut self, wish: &Wish) -> Option<u32> {
-        let server = self.turn(wish.avoid).or_else(|| self.turn(None))?;
-        self.lift(server);
-        let stride = self.total * ONE / u64::from(self.nodes[server as usize].weight);
-        self.clock += 1;
-        let node = &mut self.nodes[server as usize];
-        let at = node.next.unwrap_or(0).max(self.position * ONE);
-        node.next = Some(at + stride);
-        node.since = self.clock;
-        self.position += 1;
-        self.place(server);
-        Some(server)
+        if self.roomy == 0 {
+            return None;
+        }
+        let (mut passed, mut avoided, mut picked) = (Vec::new(), None, None);
+        while let Some(server) = self.take_next() {
+            if !self.nodes[server as usize].full {
+                if wish.avoid != Some(server) {
+                    picked = Some(server);
+                    break;
+                }
+                avoided = Some(server);
+            }
+            self.nodes[server as usize].advance(self.total);
+            self.position += 1;
+            passed.push(server);
+        }
+        if let Some(server) = picked {
+            self.nodes[server as usize].advance(self.total);
+            self.position += 1;
+            self.put(server, Place::Turns);
+        }
+        for server in passed {
+            self.put(server, Place::Turns);
+        }
+        picked.or(avoided)
     }
 }
