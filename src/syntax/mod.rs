@@ -17,6 +17,8 @@
 mod arguments;
 pub mod condition;
 mod directive;
+#[cfg(test)]
+mod golden_tests;
 mod load;
 mod predicate;
 mod reader;

@@ -5,8 +5,8 @@
 use super::show::write_character;
 
 /// How many bytes of a longer line are shown, and how many of them before what is blamed.
-const WINDOW: usize = 160;
-const BEFORE: usize = 60;
+const WINDOW: usize = 100;
+const BEFORE: usize = 40;
 /// Where tabs end, as terminals have them.
 const TAB: usize = 8;
 

@@ -1,7 +1,7 @@
 //! The only code that turns a [`Diagnostic`] into text.
 //!
 //! The first line is haproxy's shape, which people and scripts read: severity in a column of ten, process id, place.
-//! Below it stand the source line, a caret under what is blamed, and hints:
+//! Below an alert or a warning stand the source line, a caret under what is blamed, and hints:
 //!
 //! ```text
 //! [ALERT]    (71) : config : parsing [haproxy.cfg:7] : unknown keyword 'blance'
@@ -48,7 +48,8 @@ fn write_diagnostic(out: &mut String, banner: Banner, sources: &SourceMap, said:
     }
     write_safely(out, &said.message)?;
     out.push('\n');
-    if let Some((span, file)) = place {
+    let to_blame = matches!(said.severity, Severity::Alert | Severity::Warning);
+    if let Some((span, file)) = place.filter(|_| to_blame) {
         if !said.parsing {
             out.push_str("   --> ");
             write_safely(out, &file.name)?;
@@ -59,10 +60,7 @@ fn write_diagnostic(out: &mut String, banner: Banner, sources: &SourceMap, said:
     if let Some(hint) = &said.hint {
         write_hint(out, hint)?;
     }
-    match said.severity {
-        Severity::Alert | Severity::Warning => write_look_alike(out, sources, said),
-        Severity::Notice | Severity::Diag => Ok(()),
-    }
+    if to_blame { write_look_alike(out, sources, said) } else { Ok(()) }
 }
 
 fn write_excerpt(out: &mut String, sources: &SourceMap, span: Span) -> std::fmt::Result {

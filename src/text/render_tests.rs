@@ -79,7 +79,7 @@ fn look_alikes_are_pointed_out() {
     let shown = rendered(source, 1, (9, 33), alert);
     assert!(shown.ends_with("      hint: U+FF0C is not a comma: write ','\n"), "{shown}");
     let notice = rendered(source, 1, (9, 33), |span| Diagnostic::notice(span, "fine"));
-    assert!(!notice.contains("hint"), "{notice}");
+    assert_eq!(notice, "[NOTICE]   (71) : config : parsing [a.cfg:1] : fine\n", "a notice needs no excerpt");
     let elsewhere = rendered(source, 1, (0, 5), alert);
     assert!(!elsewhere.contains("hint"), "{elsewhere}");
 }
@@ -91,8 +91,8 @@ fn a_long_line_is_cut_around_the_caret() {
     let shown = rendered(&source, 1, (5_000_000, 5_000_001), alert);
     let lines: Vec<&str> = shown.lines().collect();
     let (text, carets) = (lines[1].chars().collect::<Vec<_>>(), lines[2]);
-    assert_eq!(text.len(), 8 + 162);
-    assert_eq!((text[8], text[169]), ('…', '…'));
+    assert_eq!(text.len(), 8 + 102);
+    assert_eq!((text[8], text[109]), ('…', '…'));
     assert_eq!(text[carets.find('^').expect("a caret")], '#');
 }
 

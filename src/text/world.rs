@@ -27,7 +27,7 @@ pub trait World {
     fn feature(&self, name: &str) -> bool;
     /// Whether an option of the running process is on (`enabled(SPLICE)`): names as in manual §2.4 of 3.x.
     fn enabled(&self, option: &str) -> bool {
-        matches!(option, "EPOLL" | "SPLICE" | "GETADDRINFO" | "REUSEPORT")
+        matches!(option, "EPOLL" | "SPLICE" | "GETADDRINFO" | "REUSEPORT" | "FAST-FORWARD")
     }
     /// Name and OpenSSL-compatible version of the TLS library; `None` when built without TLS.
     fn tls_library(&self) -> Option<(String, String)> {
