@@ -1,7 +1,11 @@
 //! The composition root: the command line, the daemon, signals, limits and the handover.
 
 mod argv;
+mod console;
 mod handover;
+mod limits;
+mod listeners;
+mod pidfile;
 mod version;
 mod world;
 

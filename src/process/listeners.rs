@@ -1,0 +1,287 @@
+//! The listening sockets of a run: taken from an old process, inherited, or bound.
+//!
+//! [`wants`] says which sockets a configuration asks for; [`open`] gets all of them or none. What is bound in the file
+//! system appears under its name only by [`Opened::publish`], when nothing can fail any more. Sends no signal: what to do
+//! about a busy address is asked of a [`Busy`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::engine::{Listening, Purpose};
+use crate::ir::{BindOptions, Config, Endpoint, FilePermissions, ProxyIx};
+use crate::sys::fd::Inherited;
+use crate::sys::socket::{self, Local, TcpOptions};
+use crate::text::Span;
+
+/// One socket that a configuration asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    purpose: Purpose,
+    place: Place,
+    options: TcpOptions,
+    file: FilePermissions,
+    backlog: u32,
+    /// The proxy's name, or `GLOBAL`.
+    owner: String,
+    span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Local(Local),
+    Descriptor(i32),
+}
+
+/// Why a socket cannot be had.
+#[derive(Debug, Error)]
+#[error("proxy {owner}: cannot bind socket to [{address}]: {why}")]
+pub(crate) struct ListenError {
+    /// The proxy's name, or `GLOBAL`.
+    owner: String,
+    address: String,
+    /// What the system says.
+    #[source]
+    why: io::Error,
+    /// The line to blame.
+    pub(crate) span: Span,
+}
+
+/// What is done when an address is in use.
+pub(crate) trait Busy {
+    /// Called after a failure; `true`: something changed, or may soon: try again.
+    fn retry(&mut self, address: SocketAddr) -> bool;
+}
+
+/// All sockets of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    /// The sockets, listening.
+    pub(crate) listening: Vec<Listening>,
+    /// How many of them were taken from an old process.
+    pub(crate) taken: usize,
+    /// How many were bound.
+    pub(crate) bound: usize,
+    /// Sockets in the file system: where they are, and where they are to be.
+    unpublished: Vec<(PathBuf, PathBuf)>,
+}
+
+/// The sockets that `config` asks for, in its order; those of disabled proxies are not.
+pub(crate) fn wants(config: &Config, maxconn: u32) -> Vec<Want> {
+    let mut all = Vec::new();
+    for (ix, proxy) in config.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.disabled) {
+        let Some(front) = &proxy.frontend else { continue };
+        for (at, bind) in front.binds.iter().enumerate() {
+            let options = &bind.options;
+            let backlog = options.backlog.or(front.backlog).or(front.maxconn.filter(|n| *n > 0)).unwrap_or(maxconn);
+            all.push(Want {
+                purpose: Purpose::Frontend(ProxyIx(ix as u32), at),
+                place: Place::of(&bind.endpoint),
+                options: tcp_options(options, !config.global.no_reuseport, backlog),
+                file: options.file.clone(),
+                backlog,
+                owner: proxy.name.clone(),
+                span: bind.span,
+            });
+        }
+    }
+    for (at, stats) in config.global.stats_sockets.iter().enumerate() {
+        const BACKLOG: u32 = 10;
+        all.push(Want {
+            purpose: Purpose::Commands(at),
+            place: Place::of(&stats.endpoint),
+            options: tcp_options(&BindOptions::default(), !config.global.no_reuseport, BACKLOG),
+            file: stats.file.clone(),
+            backlog: BACKLOG,
+            owner: "GLOBAL".to_owned(),
+            span: stats.span,
+        });
+    }
+    all
+}
+
+fn tcp_options(options: &BindOptions, reuse_port: bool, backlog: u32) -> TcpOptions {
+    TcpOptions {
+        reuse_port,
+        v6only: options.v6only,
+        device: options.interface.clone(),
+        mss: options.mss,
+        fast_open: options.tfo.then_some(backlog),
+    }
+}
+
+impl Place {
+    fn of(endpoint: &Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Inet(address) => Self::Local(Local::Inet(*address)),
+            Endpoint::Unix(path) => Self::Local(Local::Path(path.clone())),
+            Endpoint::Abstract(name) => Self::Local(Local::Abstract(name.clone())),
+            Endpoint::Fd(number) => Self::Descriptor(*number),
+        }
+    }
+}
+
+impl Want {
+    /// The TCP address, if it is one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self.place {
+            Place::Local(Local::Inet(address)) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The inherited descriptor that it names, if it names one.
+    pub(crate) fn descriptor(&self) -> Option<i32> {
+        match self.place {
+            Place::Descriptor(number) => Some(number),
+            Place::Local(_) => None,
+        }
+    }
+
+    /// Whether a listening socket of another process is what we want.
+    pub(crate) fn fits(&self, seen: &socket::Listener) -> bool {
+        let Place::Local(wanted) = &self.place else { return false };
+        let same = match (wanted, &seen.local) {
+            (Local::Path(wanted), Local::Path(bound)) => socket::final_path(bound) == *wanted && wanted.exists(),
+            (wanted, bound) => wanted == bound,
+        };
+        let v6only = !matches!(wanted, Local::Inet(SocketAddr::V6(_)))
+            || self.options.v6only.is_none_or(|wanted| wanted == seen.v6only);
+        same && v6only && seen.device == self.options.device
+    }
+
+    fn error(&self, why: io::Error) -> ListenError {
+        let address = match &self.place {
+            Place::Local(Local::Inet(address)) => address.to_string(),
+            Place::Local(Local::Path(path)) => path.display().to_string(),
+            Place::Local(Local::Abstract(name)) => format!("abns@{}", String::from_utf8_lossy(name)),
+            Place::Descriptor(number) => format!("fd@{number}"),
+        };
+        ListenError { owner: self.owner.clone(), address, why, span: self.span }
+    }
+
+    /// Binds and listens; a path is bound under its temporary name, which is the answer's second part.
+    fn bind(&self) -> io::Result<(OwnedFd, Option<PathBuf>)> {
+        let (fd, temporary) = match &self.place {
+            Place::Local(Local::Inet(address)) => (socket::bind_tcp(*address, &self.options)?, None),
+            Place::Local(Local::Abstract(name)) => (socket::bind_abstract(name, true)?, None),
+            Place::Local(Local::Path(path)) => {
+                let temporary = temporary_path(path);
+                let _ = std::fs::remove_file(&temporary); // of a process of the same pid that died
+                let fd = socket::bind_path(&temporary)?;
+                (fd, Some(temporary))
+            }
+            Place::Descriptor(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let ready = || {
+            if let Some(temporary) = &temporary {
+                socket::set_path_rights(temporary, self.file.uid, self.file.gid, self.file.mode)?;
+            }
+            socket::listen(&fd, self.backlog)
+        };
+        match ready() {
+            Ok(()) => Ok((fd, temporary)),
+            Err(why) => {
+                temporary.map(std::fs::remove_file);
+                Err(why)
+            }
+        }
+    }
+}
+
+/// `PATH.PID.tmp`, as haproxy does it: whoever takes the socket over finds the path in its name.
+fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    PathBuf::from(name)
+}
+
+/// Gets every socket: from `found` if one there fits, from `inherited` for `fd@N`, else by binding. What is left of
+/// `found` is closed; no socket there is ever shut down.
+///
+/// # Errors
+/// Everything that cannot be had; what was bound meanwhile is closed again and its files are gone.
+pub(crate) fn open(
+    wants: &[Want],
+    mut found: Vec<OwnedFd>,
+    inherited: &Inherited,
+    busy: &mut dyn Busy,
+) -> Result<Opened, Vec<ListenError>> {
+    let mut seen: Vec<Option<socket::Listener>> = found.iter().map(socket::listener).collect();
+    let mut opened = Opened::default();
+    let mut errors = Vec::new();
+    for want in wants {
+        if let Some(at) = seen.iter().position(|seen| seen.as_ref().is_some_and(|seen| want.fits(seen))) {
+            seen.swap_remove(at);
+            let fd = found.swap_remove(at);
+            // A longer backlog than the old configuration's, and a flag that haproxy sets too.
+            let ready = socket::set_nonblocking(&fd).and_then(|()| socket::listen(&fd, want.backlog));
+            match ready {
+                Ok(()) => {
+                    opened.listening.push(Listening { purpose: want.purpose, socket: fd });
+                    opened.taken += 1;
+                }
+                Err(why) => errors.push(want.error(why)),
+            }
+            continue;
+        }
+        match get(want, inherited, busy) {
+            Ok((socket, temporary)) => {
+                opened.listening.push(Listening { purpose: want.purpose, socket });
+                opened.bound += usize::from(want.descriptor().is_none());
+                if let (Some(temporary), Place::Local(Local::Path(path))) = (temporary, &want.place) {
+                    opened.unpublished.push((temporary, path.clone()));
+                }
+            }
+            Err(why) => errors.push(want.error(why)),
+        }
+    }
+    if errors.is_empty() { Ok(opened) } else { Err(errors) }
+}
+
+fn get(want: &Want, inherited: &Inherited, busy: &mut dyn Busy) -> io::Result<(OwnedFd, Option<PathBuf>)> {
+    if let Some(number) = want.descriptor() {
+        let fd = inherited.take(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
+        socket::set_nonblocking(&fd)?;
+        socket::local(&fd).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTSOCK))?;
+        socket::listen(&fd, want.backlog)?;
+        return Ok((fd, None));
+    }
+    loop {
+        let refused = match want.bind() {
+            Ok(bound) => return Ok(bound),
+            Err(why) => why,
+        };
+        let again = refused.kind() == io::ErrorKind::AddrInUse && want.address().is_some_and(|at| busy.retry(at));
+        if !again {
+            return Err(refused);
+        }
+    }
+}
+
+impl Opened {
+    /// Gives the sockets in the file system their names, in the place of what was there.
+    ///
+    /// # Errors
+    /// EACCES, ENOENT, with the path.
+    pub(crate) fn publish(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        while let Some((temporary, path)) = self.unpublished.pop() {
+            if let Err(why) = std::fs::rename(&temporary, &path) {
+                let _ = std::fs::remove_file(&temporary);
+                return Err((path, why));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        for (temporary, _) in &self.unpublished {
+            let _ = std::fs::remove_file(temporary);
+        }
+    }
+}
