@@ -136,7 +136,7 @@ fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> L
             draft.set.refused.retain(|word| !std::ptr::eq(word.row, row));
             Ok(())
         }
-        (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => {
+        (Support::Refused { acts: Acts::Always | Acts::InHttp | Acts::InModeHttp, .. }, _) => {
             let word = RefusedWord { row, span: args.span() };
             if draft.kind == SectionKind::Defaults {
                 draft.set.refused.push(word);

@@ -32,23 +32,6 @@ const WARNED_IN_TCP: [&str; 17] = [
     "force-persist",
 ];
 
-/// HTTP words that change what a statistics page answers, or to whom.
-const SHAPE_THE_PAGE: [&str; 13] = [
-    "http-request",
-    "http-response",
-    "http-after-response",
-    "http-error",
-    "errorfiles",
-    "errorloc",
-    "errorloc302",
-    "errorloc303",
-    "redirect",
-    "monitor-uri",
-    "monitor fail",
-    "stats http-request",
-    "block",
-];
-
 /// Says for every proxy which of its words are not built and act in it.
 pub(super) fn judge(sections: &Sections, references: &[Reference], said: &mut Vec<Diagnostic>) {
     let mut blamed: HashSet<Span> = HashSet::new();
@@ -92,10 +75,11 @@ fn judge_word(proxy: &ProxyDraft, word: &RefusedWord, http: bool) -> Verdict {
     match acts {
         Acts::Always if reaches(proxy, word.row) => Verdict::Refused,
         // a proxy that serves HTTP is refused as a whole: its HTTP words need no alert of their own
-        Acts::InHttp if proxy.set.mode == Mode::Http && !http && SHAPE_THE_PAGE.contains(&word.row.keyword) => {
-            Verdict::Refused
+        // these change what a statistics page answers, or to whom
+        Acts::InModeHttp if proxy.set.mode == Mode::Http && !http => Verdict::Refused,
+        Acts::InHttp | Acts::InModeHttp if proxy.set.mode == Mode::Tcp && WARNED_IN_TCP.contains(&word.row.keyword) => {
+            Verdict::Ignored
         }
-        Acts::InHttp if proxy.set.mode == Mode::Tcp && WARNED_IN_TCP.contains(&word.row.keyword) => Verdict::Ignored,
         _ => Verdict::Silent,
     }
 }
