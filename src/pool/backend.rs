@@ -162,6 +162,15 @@ impl BackState {
         }
     }
 
+    /// A session connects once more to the server it has: haproxy counts the attempt as a session of the server.
+    pub fn repeat(&self, server: ServerIx, now: Tick) {
+        if let Some(state) = self.servers.get(server.0 as usize) {
+            state.sessions_total.add(1);
+            state.session_rate.hit(now);
+            state.last_session.set(now.millis().max(1));
+        }
+    }
+
     /// Counts sessions on the servers they were given from a queue, and wakes them.
     pub(super) fn wake(&self, woken: Woken, now: Tick) {
         for (server, waker) in woken {

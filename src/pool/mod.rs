@@ -14,6 +14,8 @@ pub mod counters;
 pub mod health;
 mod member;
 mod notice;
+#[cfg(test)]
+mod picks;
 mod ports;
 mod queue;
 mod record;

@@ -9,7 +9,7 @@ use crate::ir::{Backend, Balance, InitAddr, Server, ServerAddress, ServerIx};
 use crate::text::{FileId, Span};
 use crate::units::{Tick, Weight};
 
-fn server(id: u32) -> Server {
+pub(super) fn server(id: u32) -> Server {
     Server {
         name: format!("s{id}"),
         id,
@@ -41,7 +41,7 @@ fn backend(balance: Balance, count: u32, change: impl Fn(&mut Server)) -> Backen
     Backend { balance, servers: servers.collect(), ..Backend::default() }
 }
 
-const NOW: Tick = Tick::from_millis(1_000);
+pub(super) const NOW: Tick = Tick::from_millis(1_000);
 
 fn demand(waker: &Waker, random: u64) -> Demand<'_> {
     Demand { client: None, avoid: None, random, waker }

@@ -1,0 +1,108 @@
+//! Replays `fixtures/output/picks/`, which haproxy itself wrote (`tests/balance.rs`), on a backend without sockets.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::task::Waker;
+
+use super::tests::{NOW, server};
+use super::{Assignment, BackState, Demand};
+use crate::ir::{Backend, Balance, Server, ServerIx};
+use crate::units::Weight;
+
+/// A backend of one file, and who is on it.
+struct Stage {
+    back: BackState,
+    dead: Vec<bool>,
+    held: Vec<ServerIx>,
+}
+
+fn parse_server(id: u32, options: &str) -> (Server, bool) {
+    let (mut server, mut dead) = (server(id), false);
+    let mut words = options.split_whitespace();
+    while let Some(word) = words.next() {
+        let mut number = || words.next().and_then(|word| word.parse().ok()).expect("a number");
+        match word {
+            "weight" => server.weight = Weight::new(number() as u16).expect("a weight"),
+            "maxconn" => server.maxconn = number(),
+            "id" => server.id = number(),
+            "backup" => server.backup = true,
+            "disabled" => server.disabled = true,
+            "dead" => dead = true,
+            other => panic!("no such option: {other}"),
+        }
+    }
+    (server, dead)
+}
+
+impl Stage {
+    fn new(text: &str) -> Self {
+        let words = |key: &'static str| text.lines().filter_map(move |line| line.strip_prefix(key));
+        let balance = match words("balance ").next() {
+            Some("roundrobin") => Balance::RoundRobin,
+            Some("static-rr") => Balance::StaticRr,
+            Some("leastconn") => Balance::LeastConn,
+            Some("first") => Balance::First,
+            Some("source") => Balance::Source,
+            other => panic!("no such balance: {other:?}"),
+        };
+        let (servers, dead) = (1..).zip(words("server ")).map(|(id, options)| parse_server(id, options)).unzip();
+        let back = BackState::new(&Backend { balance, servers, ..Backend::default() }, 1, NOW);
+        Self { back, dead, held: Vec::new() }
+    }
+
+    /// One session: a server that refuses is left for another at once, and twice the same is given up.
+    fn session(&self, client: Option<IpAddr>) -> Option<ServerIx> {
+        let mut avoid = None;
+        for _ in 0..2 {
+            match self.back.assign(&Demand { client, avoid, random: 0, waker: Waker::noop() }, NOW) {
+                Assignment::Server(ix) if self.dead[ix.0 as usize] => {
+                    self.back.release(ix, NOW);
+                    avoid = Some(ix);
+                }
+                Assignment::Server(ix) => return Some(ix),
+                other => panic!("{other:?}"),
+            }
+        }
+        None
+    }
+
+    fn run(&mut self, verb: &str, rest: &str) -> String {
+        let clients: Vec<Option<IpAddr>> = match verb {
+            "open" | "hold" => vec![None; rest.parse().expect("a number")],
+            _ => rest.split(' ').map(|word| Some(word.parse().expect("an address"))).collect(),
+        };
+        let mut got = Vec::new();
+        for client in clients {
+            let ix = self.session(client);
+            got.push(ix.map_or("-".to_owned(), |ix| (ix.0 + 1).to_string()));
+            match ix {
+                Some(ix) if verb == "hold" => self.held.push(ix),
+                Some(ix) => self.back.release(ix, NOW),
+                None => {}
+            }
+        }
+        got.join(" ")
+    }
+}
+
+#[test]
+fn sessions_go_where_haproxy_sends_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/picks");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the fixtures") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a fixture");
+        let mut stage = Stage::new(&text);
+        for line in text.lines() {
+            if let Some(number) = line.strip_prefix("close ") {
+                let ix = stage.held.remove(number.parse::<usize>().expect("a number") - 1);
+                stage.back.release(ix, NOW);
+            } else if let Some((step, want)) = line.split_once(" => ") {
+                let (verb, rest) = step.split_once(' ').expect("a verb and its argument");
+                assert_eq!(stage.run(verb, rest), want, "{step} of {}", path.display());
+            }
+        }
+        count += 1;
+    }
+    assert!(count >= 20, "only {count} fixtures");
+}

@@ -1,0 +1,200 @@
+//! Which server gets which session: `fixtures/output/picks/` on both programs.
+//!
+//! Each file names a `balance` algorithm, its servers and what clients do; after each step stands which servers
+//! (counted from 1) the sessions got, `-` for one that got none. Each session reads its server's number from the
+//! connection itself. `BLESS=1 BATON_UNDER_TEST=theirs` rewrites the files with what the original does; the same
+//! files pin baton's pool without sockets (`src/pool/picks.rs`).
+
+mod harness;
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+
+use harness::backends::Backend;
+use harness::program::Program;
+use harness::proxy::{Proxy, check};
+use harness::stats::Stats;
+use harness::{client, ports, wait};
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/picks");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+/// Where a client comes from.
+#[derive(Debug, Clone, Copy)]
+enum From<'a> {
+    Anywhere,
+    /// A local address.
+    Address(&'a str),
+    /// Any address, by a PROXY header.
+    Header(&'a str),
+}
+
+fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::new(from.parse().expect("an address"), 0).into()).expect("a local address");
+    socket.set_read_timeout(Some(wait::PATIENCE)).expect("a time limit");
+    socket.connect(&to.into()).expect("a connection");
+    socket.into()
+}
+
+/// A proxy with the servers of one file.
+struct Stage {
+    proxy: Proxy,
+    door: SocketAddr,
+    _servers: Vec<Backend>,
+    held: Vec<TcpStream>,
+}
+
+impl Stage {
+    fn new(text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().collect();
+        let words = |key: &'static str| lines.iter().filter_map(move |line| line.strip_prefix(key));
+        let balance = words("balance ").next().expect("a balance line");
+        // Client addresses of all kinds come in by the PROXY protocol.
+        let proxied = if words("proxied ").next().is_some() { " accept-proxy" } else { "" };
+        let door = ports::free();
+        let socket = tempfile::tempdir().expect("a folder").keep().join("stats");
+        let mut config = format!(
+            "global\n  stats socket {} level admin\ndefaults\n  mode tcp\n  timeout client 30s\n  timeout server 30s\n  \
+             timeout connect 3s\n  timeout queue 10s\n  retries 1\n  option redispatch\n\
+             listen l\n  bind {door}{proxied}\n  balance {balance}\n",
+            socket.display()
+        );
+        let mut servers = Vec::new();
+        for (number, options) in (1..).zip(words("server ")) {
+            let address = if options.contains("dead") {
+                ports::refused()
+            } else {
+                let server = Backend::named(&format!("{number}\n"));
+                servers.push(server);
+                servers.last().expect("it was pushed").address
+            };
+            let _ = writeln!(config, "  server s{number} {address} {}", options.replace("dead", ""));
+        }
+        let proxy = Proxy::start(&Program::under_test(), &config);
+        Self { proxy, door, _servers: servers, held: Vec::new() }
+    }
+
+    /// One more session; which server it got.
+    fn session(&mut self, from: From<'_>) -> (TcpStream, String) {
+        let mut stream = match from {
+            From::Address(from) => connect_from(from, self.door),
+            _ => client::connect(self.door),
+        };
+        if let From::Header(from) = from {
+            let family = if from.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
+            let header = format!("PROXY {} {from} {} 1000 2000\r\n", family.0, family.1);
+            stream.write_all(header.as_bytes()).expect("the header is sent");
+        }
+        let mut answer = [0; 8];
+        let count = stream.read(&mut answer).unwrap_or(0);
+        let name = String::from_utf8_lossy(&answer[..count]).trim().to_owned();
+        (stream, if name.is_empty() { "-".to_owned() } else { name })
+    }
+
+    /// Waits until the proxy has no sessions on servers but those that are held.
+    fn settle(&self) {
+        let config = std::fs::read_to_string(&self.proxy.config).expect("the configuration");
+        let socket = config.lines().find_map(|line| line.trim().strip_prefix("stats socket ")).expect("a stats socket");
+        let socket = Path::new(socket.split(' ').next().unwrap_or_default());
+        wait::until_true("sessions to end", || {
+            let stats = Stats::from_socket(socket);
+            let names = stats.names();
+            let servers = names.iter().filter(|(_, name)| name.starts_with('s'));
+            servers.map(|(proxy, name)| stats.number(proxy, name, "scur")).sum::<i64>() == self.held.len() as i64
+        });
+    }
+
+    /// Does one step; returns what the sessions got.
+    fn run(&mut self, step: &str) -> String {
+        let (verb, rest) = step.split_once(' ').expect("a verb and its argument");
+        let number = || rest.parse::<usize>().expect("a number");
+        let mut got = Vec::new();
+        match verb {
+            "open" => {
+                for _ in 0..number() {
+                    got.push(self.session(From::Anywhere).1);
+                    self.settle();
+                }
+            }
+            "hold" => {
+                for _ in 0..number() {
+                    let (stream, name) = self.session(From::Anywhere);
+                    got.push(name);
+                    self.held.push(stream);
+                }
+            }
+            "close" => {
+                self.held.remove(number() - 1);
+                self.settle();
+            }
+            "from" => {
+                for address in rest.split(' ') {
+                    got.push(self.session(From::Address(address)).1);
+                    self.settle();
+                }
+            }
+            "proxied" => {
+                for address in rest.split(' ') {
+                    got.push(self.session(From::Header(address)).1);
+                    self.settle();
+                }
+            }
+            other => panic!("no such step: {other}"),
+        }
+        got.join(" ")
+    }
+}
+
+/// The file as the program under test would have it.
+fn replay(text: &str) -> String {
+    let mut stage = Stage::new(text);
+    let mut out = String::new();
+    for line in text.lines() {
+        let step = line.split(" => ").next().unwrap_or_default();
+        let verb = step.split(' ').next().unwrap_or_default();
+        let _ = match verb {
+            "open" | "hold" | "from" | "proxied" => writeln!(out, "{step} => {}", stage.run(step)),
+            "close" => {
+                stage.run(step);
+                writeln!(out, "{line}")
+            }
+            _ => writeln!(out, "{line}"),
+        };
+    }
+    out
+}
+
+#[test]
+fn each_session_gets_the_server_that_haproxy_gives_it() {
+    let files = fixtures();
+    assert!(files.len() >= 20, "only {} fixtures", files.len());
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = String::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a fixture");
+        if Program::under_test().is_ours() && text.contains("\nproxied ") {
+            // Not built yet; the day it is, this fails and the lines go.
+            let config = "listen l\n  mode tcp\n  bind :1 accept-proxy\n";
+            assert_eq!(check(&Program::ours(), config).status.code(), Some(1), "accept-proxy is built: run {file:?}");
+            continue;
+        }
+        let got = replay(&text);
+        if got == text {
+            continue;
+        }
+        if bless {
+            std::fs::write(&file, got).expect("the fixture is written");
+        } else {
+            let _ = writeln!(wrong, "{}\n--- pinned\n{text}--- got\n{got}", file.display());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
