@@ -89,7 +89,7 @@ pub fn retries(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `rate-limit sessions <number>`: new sessions a second.
 pub fn rate_limit_sessions(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.rate_limit = args.lenient_count()?.unwrap_or(0);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `option redispatch [interval]`: 0 never, N at every N-th retry, -1 (as without a number) at the last one.
@@ -108,7 +108,7 @@ pub fn redispatch(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         from_last if interval < 0 => Redispatch::FromLast(from_last),
         every => Redispatch::Every(every),
     };
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `redispatch` and `redisp`, until 2.0.
@@ -156,37 +156,37 @@ pub fn srvtcpka(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `clitcpka-cnt <number>`: probes.
 pub fn clitcpka_cnt(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.client_keep_alive.count = Some(args.count(u32::MAX)?);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `clitcpka-idle <time>`, a bare number counts in seconds.
 pub fn clitcpka_idle(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.client_keep_alive.idle = Some(args.seconds()?);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `clitcpka-intvl <time>`, a bare number counts in seconds.
 pub fn clitcpka_intvl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.client_keep_alive.interval = Some(args.seconds()?);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `srvtcpka-cnt <number>`: probes.
 pub fn srvtcpka_cnt(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.server_keep_alive.count = Some(args.count(u32::MAX)?);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `srvtcpka-idle <time>`, a bare number counts in seconds.
 pub fn srvtcpka_idle(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.server_keep_alive.idle = Some(args.seconds()?);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `srvtcpka-intvl <time>`, a bare number counts in seconds.
 pub fn srvtcpka_intvl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.server_keep_alive.interval = Some(args.seconds()?);
-    args.end()
+    Ok(()) // haproxy ignores what follows
 }
 
 /// `option splice-auto`.
