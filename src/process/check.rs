@@ -33,7 +33,7 @@ pub(crate) fn read(arguments: &Arguments, console: &Console) -> Option<Checked> 
     console.diagnostics(&sources, &judged.diagnostics, arguments.diagnose);
     let Some(mut config) = judged.value else {
         let alerts = judged.diagnostics.iter().filter(|said| said.severity == Severity::Alert).count();
-        console.alert(format_args!("config : the configuration is not valid: {alerts} error(s)"));
+        console.alert(format_args!("config : {alerts} error(s) found in configuration"));
         return None;
     };
     if judged.diagnostics.iter().any(counts) && (arguments.zero_warning || config.global.zero_warning) {
