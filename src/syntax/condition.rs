@@ -14,7 +14,7 @@ use super::arguments::arguments;
 use super::predicate::{PREDICATES, Predicate};
 use super::variable::Scope;
 use super::words::{self, Hash};
-use crate::text::World;
+use crate::text::{FileId, World};
 
 /// How deep conditions may nest: a parenthesis costs 3, an operator 1, as observed on 2.6.12.
 const DEEPEST: u32 = 1024;
@@ -89,10 +89,13 @@ pub fn evaluate(text: &[u8], world: &dyn World) -> Result<bool, ConditionError> 
 /// As [`evaluate`], and [`Problem::Words`] for quotes and variables that cannot be read.
 pub fn evaluate_argument(text: &[u8], world: &dyn World) -> Result<bool, ConditionError> {
     let line = text.split(|byte| matches!(byte, b'\n' | b'\r' | 0)).next().unwrap_or_default();
-    let scope = Scope { world, file: "", line: 0, section: b"" };
+    let scope = Scope { world, file: FileId(0), name: "", line: 0, section: b"" };
     let words = words::split(line, &scope, Hash::Plain)
-        .map(|words| words.iter().map(|word| word.bytes.to_vec()).collect::<Vec<_>>())
-        .map_err(|blame| ConditionError { at: blame.start, problem: Problem::Words(blame.error.to_string()) })?;
+        .map(|split| split.words.into_iter().map(|word| word.bytes.into_owned()).collect::<Vec<_>>())
+        .map_err(|blame| {
+            let at = usize::try_from(blame.span.start).unwrap_or(usize::MAX);
+            ConditionError { at, problem: Problem::Words(blame.error.to_string()) }
+        })?;
     evaluate(&words.join(&b' '), world)
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Source: manual §2.4. What a fault of a directive stops (the file, the run, nothing) was observed on 2.6.12.
 
+use super::Word;
 use super::condition::{self, ConditionError, Problem};
-use super::words::Placed;
 use crate::text::{Diagnostic, Severity, Span, World, show};
 
 /// How many `.if` may be open at once.
@@ -55,15 +55,15 @@ impl Blocks {
         self.open.last().map(|block| block.line)
     }
 
-    /// Obeys a line whose first word begins with a dot; `at` makes a span from columns.
+    /// Obeys a line; its first word `first` begins with a dot.
     pub(super) fn obey(
         &mut self,
-        words: &[Placed<'_>],
-        at: &dyn Fn(usize, usize) -> Span,
+        first: &Word<'_>,
+        words: &[Word<'_>],
         world: &dyn World,
         out: &mut Vec<Diagnostic>,
     ) -> Next {
-        let directive = Directive { words, at, world };
+        let directive = Directive { first, words, world };
         let obeyed = match directive.name() {
             b".if" => self.begin(&directive),
             b".elif" => self.otherwise_if(&directive),
@@ -94,7 +94,7 @@ impl Blocks {
             true if directive.holds()? => Branch::On,
             true => Branch::Waiting,
         };
-        let line = (directive.at)(0, 0).line;
+        let line = directive.first.span.line;
         self.open.push(Block { line, branch, last: false });
         Ok(())
     }
@@ -154,22 +154,23 @@ impl From<Diagnostic> for Fault {
 
 /// A line that begins with a dot.
 struct Directive<'a> {
-    words: &'a [Placed<'a>],
-    at: &'a dyn Fn(usize, usize) -> Span,
+    first: &'a Word<'a>,
+    /// All words, the first included.
+    words: &'a [Word<'a>],
     world: &'a dyn World,
 }
 
 impl Directive<'_> {
     fn name(&self) -> &[u8] {
-        self.words.first().map_or(&b""[..], |word| &word.bytes)
+        &self.first.bytes
     }
 
     fn span(&self, word: usize) -> Span {
-        self.words.get(word).map_or_else(|| (self.at)(0, 0), |word| (self.at)(word.start, word.end))
+        self.words.get(word).unwrap_or(self.first).span
     }
 
     fn alert(&self, message: String) -> Diagnostic {
-        Diagnostic::alert(self.span(0), message)
+        Diagnostic::alert(self.first.span, message)
     }
 
     /// An alert when a word follows that is not empty.
@@ -192,13 +193,15 @@ impl Directive<'_> {
     /// Finds the word, and if it was written as it reads the very byte, that a condition's error points at.
     fn blame(&self, error: &ConditionError) -> Diagnostic {
         let mut begins = 0;
-        let mut span = self.words.last().map_or_else(|| self.span(0), |word| (self.at)(word.end, word.end));
-        for (index, word) in self.words.iter().enumerate().skip(1) {
+        let last = self.words.last().unwrap_or(self.first).span;
+        let mut span = Span { start: last.end, ..last };
+        for word in self.words.iter().skip(1) {
             let within = error.at.checked_sub(begins).filter(|within| *within < word.bytes.len());
             if let Some(within) = within {
-                let as_written = word.bytes.len() == word.end - word.start;
-                let start = word.start + within;
-                span = if as_written { (self.at)(start, word.end) } else { self.span(index) };
+                let length = |span: Span| span.end.saturating_sub(span.start);
+                let as_written = u32::try_from(word.bytes.len()) == Ok(length(word.span));
+                let within = if as_written { u32::try_from(within).unwrap_or(0) } else { 0 };
+                span = Span { start: word.span.start + within, ..word.span };
                 break;
             }
             begins += word.bytes.len() + 1;

@@ -20,6 +20,7 @@ mod directive;
 #[cfg(test)]
 mod golden_tests;
 mod load;
+mod pieces;
 mod predicate;
 mod reader;
 #[cfg(test)]

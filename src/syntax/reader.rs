@@ -5,7 +5,7 @@
 
 use super::directive::{Blocks, Next};
 use super::variable::Scope;
-use super::words::{self, Hash, Placed};
+use super::words::{self, Hash, Split};
 use super::{Line, Word};
 use crate::text::{Diagnostic, FileId, SourceFile, Span, World};
 
@@ -47,24 +47,26 @@ impl<'src> Reader<'src> {
     ) -> Option<Line<'src>> {
         while self.ended == Next::Line && !self.rest.is_empty() {
             let line = self.physical_line(diagnostics);
-            let scope = Scope { world, file: self.name, line: self.line, section };
-            let words = match words::split(line, &scope, Hash::Comment) {
-                Ok(words) => words,
+            let scope = Scope { world, file: self.file, name: self.name, line: self.line, section };
+            let Split { words, cut } = match words::split(line, &scope, Hash::Comment) {
+                Ok(split) => split,
                 Err(blame) => {
-                    let span = self.span(blame.start, blame.end);
-                    diagnostics.push(Diagnostic::alert(span, blame.error.to_string()));
+                    diagnostics.push(Diagnostic::alert(blame.span, blame.error.to_string()));
                     continue;
                 }
             };
-            let Some(first) = words.first() else { continue };
-            if first.bytes.is_empty() {
-                self.warn_of_empty_begin(&words, diagnostics);
-            } else if first.bytes.first() == Some(&b'.') {
-                let (file, number) = (self.file, self.line);
-                let next = self.blocks.obey(&words, &|start, end| span(file, number, start, end), world, diagnostics);
-                self.end(next);
-            } else if self.blocks.on() {
-                return Some(self.finish_line(words, diagnostics));
+            let (Some(first), Some(last)) = (words.first(), words.last()) else { continue };
+            match first.bytes.first() {
+                Some(b'.') => {
+                    let next = self.blocks.obey(first, &words, world, diagnostics);
+                    self.end(next);
+                }
+                _ if !self.blocks.on() => {}
+                None => warn_of_empty_begin(&words, diagnostics),
+                Some(_) => {
+                    warn_of_cut_word(cut, diagnostics);
+                    return Some(Line { span: first.span.to(last.span), words });
+                }
             }
         }
         self.finish(diagnostics);
@@ -84,30 +86,30 @@ impl<'src> Reader<'src> {
     }
 
     fn span(&self, start: usize, end: usize) -> Span {
-        span(self.file, self.line, start, end)
+        let column = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Span { file: self.file, line: self.line, start: column(start), end: column(end) }
     }
 
     /// Takes the next line and judges its bytes: an end of line must be there, a NUL must not. What counts of it ends
     /// before the first carriage return or NUL.
     fn physical_line(&mut self, diagnostics: &mut Vec<Diagnostic>) -> &'src [u8] {
         self.line = self.line.saturating_add(1);
-        let (line, ends) = match memchr::memchr(b'\n', self.rest) {
-            Some(at) => {
-                let line = &self.rest[..at];
-                self.rest = &self.rest[at + 1..];
-                (line, true)
-            }
-            None => (std::mem::take(&mut self.rest), false),
+        // Most lines hold neither: one search is enough.
+        let first = memchr::memchr3(b'\n', b'\r', 0, self.rest).unwrap_or(self.rest.len());
+        let (counts, found) = (&self.rest[..first], &self.rest[first..]);
+        if let [b'\n', after @ ..] = found {
+            self.rest = after;
+            return counts;
+        }
+        let (line, ends) = match memchr::memchr(b'\n', found) {
+            Some(at) => (&self.rest[..first + at], true),
+            None => (self.rest, false),
         };
+        self.rest = self.rest.get(line.len() + 1..).unwrap_or_default();
         let nul = memchr::memchr(0, line);
-        let counts = &line[..nul.unwrap_or(line.len())];
-        let counts = match memchr::memchr(b'\r', counts) {
-            Some(at) => {
-                self.warn_of_lost_text(&counts[at..], at, diagnostics);
-                &counts[..at]
-            }
-            None => counts,
-        };
+        if found.first() == Some(&b'\r') {
+            self.warn_of_lost_text(&line[first..nul.unwrap_or(line.len())], first, diagnostics);
+        }
         if !ends {
             let hint = "a last line without an end may have been cut off: add a line feed";
             let message = "the last line has no line feed";
@@ -128,25 +130,6 @@ impl<'src> Reader<'src> {
         }
     }
 
-    /// A line whose first word is empty is no line: `"$LINE"` with nothing in it. If more follows, that is hardly meant.
-    fn warn_of_empty_begin(&self, words: &[Placed<'_>], diagnostics: &mut Vec<Diagnostic>) {
-        let Some(lost) = words.iter().find(|word| !word.bytes.is_empty()).filter(|_| self.blocks.on()) else { return };
-        let message = "the line begins with an empty word: what follows it is not read";
-        let hint = "an environment variable that is not set?";
-        diagnostics.push(Diagnostic::our_warning(self.span(words[0].start, lost.end), message).hint(hint));
-    }
-
-    fn finish_line(&self, words: Vec<Placed<'src>>, diagnostics: &mut Vec<Diagnostic>) -> Line<'src> {
-        for word in words.iter().filter(|word| word.cut) {
-            let message = "'\\x00' ends the word: what stands behind it is not read";
-            diagnostics.push(Diagnostic::our_warning(self.span(word.start, word.end), message));
-        }
-        let start = words.first().map_or(0, |word| word.start);
-        let end = words.last().map_or(0, |word| word.end);
-        let word = |word: Placed<'src>| Word { bytes: word.bytes, span: self.span(word.start, word.end) };
-        Line { span: self.span(start, end), words: words.into_iter().map(word).collect() }
-    }
-
     /// Says once what only the end of the file tells.
     fn finish(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         if std::mem::replace(&mut self.finished, true) {
@@ -160,10 +143,18 @@ impl<'src> Reader<'src> {
     }
 }
 
-/// Columns beyond 4 GiB are shown as the last one: nobody sees them.
-fn span(file: FileId, line: u32, start: usize, end: usize) -> Span {
-    let column = |at| u32::try_from(at).unwrap_or(u32::MAX);
-    Span { file, line, start: column(start), end: column(end) }
+/// A line whose first word is empty is no line: `"$LINE"` with nothing in it. If more follows, that is hardly meant.
+fn warn_of_empty_begin(words: &[Word<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    if let Some(lost) = words.iter().find(|word| !word.bytes.is_empty()) {
+        let message = "the line begins with an empty word: what follows it is not read";
+        let hint = "an environment variable that is not set?";
+        diagnostics.push(Diagnostic::our_warning(words[0].span.to(lost.span), message).hint(hint));
+    }
+}
+
+fn warn_of_cut_word(cut: Option<Span>, diagnostics: &mut Vec<Diagnostic>) {
+    let message = "'\\x00' ends the word: what stands behind it is not read";
+    diagnostics.extend(cut.map(|span| Diagnostic::our_warning(span, message)));
 }
 
 #[cfg(test)]

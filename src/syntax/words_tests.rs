@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::syntax::testing::TestWorld;
+use crate::text::FileId;
 
 fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, Blame> {
     let world = TestWorld::with_env(&[
@@ -16,8 +17,8 @@ fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, Blame> {
         ("NL", "a\nb\rc\x0bd"),
         ("Q", "\"'\\n$L #x"),
     ]);
-    let scope = Scope { world: &world, file: "t.cfg", line: 7, section: b"mqtt" };
-    Ok(split(line, &scope, Hash::Comment)?.into_iter().map(|word| word.bytes.into_owned()).collect())
+    let scope = Scope { world: &world, file: FileId(0), name: "t.cfg", line: 7, section: b"mqtt" };
+    Ok(split(line, &scope, Hash::Comment)?.words.into_iter().map(|word| word.bytes.into_owned()).collect())
 }
 
 #[test]
@@ -104,7 +105,8 @@ fn a_fault_is_blamed_on_its_bytes() {
         (br#"a "${A[*}""#, WordError::List, b"["),
         (br#"a "${A[0]}""#, WordError::List, b"["),
     ] {
-        let found = words(line).map_err(|blame| (blame.error, &line[blame.start..blame.end]));
+        let found =
+            words(line).map_err(|blame| (blame.error, &line[blame.span.start as usize..blame.span.end as usize]));
         assert_eq!(found, Err((error, blamed)), "{}", line.escape_ascii());
     }
 }
