@@ -72,8 +72,12 @@ pub(super) fn longest<'w>(kind: Kind, words: impl Iterator<Item = &'w [u8]>) -> 
     let mut best = None;
     let (mut sum, mut parent) = (HASH_SEED, "");
     for (at, word) in words.enumerate() {
+        let found = probe(table, hash(sum, word), parent, word).map(|entry| (entry, word));
+        // `http-check set-var(x)`, `persist rdp-cookie(x)`: an argument in parentheses belongs to the same word.
+        let name = || memchr::memchr(b'(', word).map(|end| &word[..end]);
+        let within = || name().and_then(|name| probe(table, hash(sum, name), parent, name).map(|entry| (entry, name)));
+        let Some((entry, word)) = found.or_else(within) else { break };
         sum = hash(sum, word);
-        let Some(entry) = probe(table, sum, parent, word) else { break };
         if entry.row != NO_ROW {
             best = Some((&ROWS[usize::from(entry.row)], at + 1));
         }

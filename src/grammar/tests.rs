@@ -25,6 +25,9 @@ fn the_longest_keyword_wins() {
         (Global, "daemon", ("daemon", 1)),
         (Listen, "mode tcp", ("mode", 1)),
         (Frontend, "timeout client 5s", ("timeout client", 2)),
+        (Backend, "http-check set-var(check.a) int(1)", ("http-check set-var", 2)), // its argument is part of the word
+        (Backend, "tcp-request content accept if x", ("tcp-request content accept", 3)),
+        (Frontend, "tcp-request content set-var(sess.a) src", ("tcp-request content", 2)),
         (Defaults, "no option dontlognull", ("option dontlognull", 3)), // the prefix counts as a word
     ] {
         assert_eq!(found(section, line), Ok(want), "{line}");
