@@ -2,7 +2,10 @@
 
 use std::task::{Context, Poll};
 
-use super::relay::{pending_error, register};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
+use super::relay::{Socket, pending_error, poll_gone, register};
 use super::session::Session;
 use super::shard::Shard;
 use super::{clock, connect};
@@ -34,7 +37,12 @@ impl Session {
     /// Brings the session to its server. Ready: it relays now, or it has ended.
     pub(super) fn dispatch(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match &self.step {
-            Step::Start => self.seek(cx, shard, key, None),
+            Step::Start => {
+                if let Err(over) = self.look_at_the_client() {
+                    return over;
+                }
+                self.seek(cx, shard, key, None)
+            }
             Step::Queued(ticket) => {
                 let server = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
                 match server {
@@ -67,11 +75,15 @@ impl Session {
             }
             Assignment::Queued(ticket) => {
                 if ticket.server.is_some() {
-                    self.server_queue = ticket.ahead;
+                    self.server_queue = ticket.ahead + 1;
                 } else {
-                    self.backend_queue = ticket.ahead;
+                    self.backend_queue = ticket.ahead + 1;
                 }
-                self.target = ticket.server;
+                if self.up.ended {
+                    // A client that had ended before it asked for anything is not let into a queue.
+                    self.step = Step::Queued(Box::new(ticket));
+                    return self.ended(Cause::Normal, Phase::Done);
+                }
                 self.step = Step::Queued(Box::new(ticket));
                 self.since = now;
                 self.arm(shard, key);
@@ -162,35 +174,64 @@ impl Session {
         self.watch_client(cx, shard, Phase::Connect)
     }
 
+    /// Looks, before anything else is done, whether the client is still there.
+    ///
+    /// # Errors
+    /// The session is over: the client has reset its connection.
+    fn look_at_the_client(&mut self) -> Result<(), Poll<()>> {
+        match recv(self.client.get_ref(), &mut [0u8; 1], RecvFlags::PEEK) {
+            Ok((0, _)) => {
+                self.up.ended = true;
+                Ok(())
+            }
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Err(_) => Err(self.over(Cause::Client, Phase::Request)),
+        }
+    }
+
     /// While no server is there: ends the session if its client has gone.
+    ///
+    /// A client that has sent its FIN and no byte before it wants nothing any more. One that has sent bytes may wait
+    /// for the answer: it is given up only with `option abortonclose`.
     fn watch_client(&mut self, cx: &mut Context<'_>, shard: &Shard, phase: Phase) -> Poll<()> {
-        let abort_on_close = self.backend(&shard.shared).is_some_and(|back| back.abort_on_close);
+        if self.up.ended {
+            return self.watch_reset(cx);
+        }
         loop {
             match self.client.poll_read_ready(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return self.over(Cause::Internal, phase),
                 Poll::Ready(Ok(mut ready)) => {
                     let state = ready.ready();
-                    if state.is_write_closed() || (state.is_read_closed() && abort_on_close) {
+                    if state.is_write_closed() {
+                        return self.over(Cause::Client, Phase::Data);
+                    }
+                    if !state.is_read_closed() {
+                        // Bytes wait in the socket until the server is there.
+                        ready.clear_ready();
+                        self.up.eager = true;
+                        continue;
+                    }
+                    let impatient = self.backend(&shard.shared).is_some_and(|back| back.abort_on_close);
+                    if impatient || !has_bytes(&self.client) {
                         return self.over(Cause::Client, phase);
                     }
-                    if state.is_read_closed() {
-                        // Half-closed: passed on when the server is there. A reset comes as another edge.
-                        return self.watch_reset(cx, phase);
-                    }
-                    // Bytes wait in the socket until the server is there.
-                    ready.clear_ready();
+                    // Its FIN is passed on when the server is there; a reset comes as another edge.
                     self.up.eager = true;
+                    return self.watch_reset(cx);
                 }
             }
         }
     }
 
-    fn watch_reset(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<()> {
-        if super::relay::poll_gone(&self.client, cx) { self.over(Cause::Client, phase) } else { Poll::Pending }
+    fn watch_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if poll_gone(&self.client, cx) { self.over(Cause::Client, Phase::Data) } else { Poll::Pending }
     }
 
-    fn over(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
+    pub(super) fn over(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
+        if let Step::Queued(_) = self.step {
+            self.queue_time = Some(clock::now().since(self.accepted) as u32);
+        }
         let ended = self.ended(cause, phase);
         if !matches!(self.step, Step::Queued(_)) {
             self.step = Step::Ended;
@@ -214,4 +255,9 @@ impl Session {
             back.release(server, clock::now());
         }
     }
+}
+
+/// Whether bytes wait in a socket.
+fn has_bytes(socket: &Socket) -> bool {
+    matches!(recv(socket.get_ref(), &mut [0u8; 1], RecvFlags::PEEK), Ok((1.., _)))
 }

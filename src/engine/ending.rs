@@ -19,15 +19,19 @@ impl Session {
         {
             back.leave_queue(*ticket, clock::now());
         }
-        self.count_bytes(shared);
+        self.settle(shared);
+        // The line tells how many *others* its backend and server serve.
+        let server = self.target;
+        self.give_server_back(shard, server);
+        if let Some(back) = shared.pool.back(self.back) {
+            back.sessions.down();
+        }
         let proxy = self.front_proxy(shared);
         let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
         if proxy.session_log != SessionLog::Default && !silent {
             shared.journal.session(&self.record(shared, false));
         }
         tracing::debug!(id = self.id(), end = ?self.end, "session ends");
-        let server = self.target;
-        self.give_server_back(shard, server);
         self.up.release_pipe(shard);
         self.down.release_pipe(shard);
         self.linger(shared);
@@ -65,7 +69,7 @@ impl Session {
         }
     }
 
-    fn count_bytes(&self, shared: &Shared) {
+    fn settle(&self, shared: &Shared) {
         let (bytes_in, bytes_out) = (self.up.bytes, self.down.bytes);
         if let Some((front, listener)) = self.seat.counters() {
             front.bytes_in.add(bytes_in);
@@ -83,6 +87,11 @@ impl Session {
         if let Some(server) = server {
             server.bytes_in.add(bytes_in);
             server.bytes_out.add(bytes_out);
+        }
+        if let Some(connect) = self.connect_time {
+            let total = clock::now().since(self.accepted) as u32;
+            back.times.note(self.queue_time, Some(connect), total);
+            server.inspect(|server| server.times.note(self.queue_time, Some(connect), total));
         }
         let aborted = |by: Cause| self.end.cause == by && self.connect_time.is_some();
         if self.end.cause == Cause::Client {

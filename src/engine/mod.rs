@@ -102,7 +102,7 @@ impl Engine {
             self.threads.push(std::thread::Builder::new().name(format!("serve-{thread}")).spawn(body)?);
         }
         drop(tell);
-        told.iter().collect()
+        told.iter().take(self.threads.len()).collect()
     }
 
     /// What can be done to it while it runs.

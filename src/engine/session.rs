@@ -102,6 +102,11 @@ impl Session {
             backend_queue: 0,
             seat,
         };
+        if let Some(back) = shard.shared.pool.back(back) {
+            back.sessions.up();
+            back.sessions_total.add(1);
+            back.session_rate.hit(at);
+        }
         if short_log {
             shard.shared.journal.accepted(&session.record(&shard.shared, true));
         }
@@ -166,7 +171,7 @@ impl Session {
             self.waker = Some(cx.waker().clone());
         }
         if let Some(cause) = self.killed {
-            return self.ended(cause, self.phase());
+            return self.ended(cause, Phase::Done);
         }
         if std::mem::take(&mut self.due) {
             if let Some(at) = self.deadline(&shard.shared) {
@@ -194,16 +199,6 @@ impl Session {
     pub(super) fn ended(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
         self.end = Termination { cause, phase };
         Poll::Ready(())
-    }
-
-    /// What it is doing, as the second letter of a termination state.
-    fn phase(&self) -> Phase {
-        match self.step {
-            Step::Queued(_) => Phase::Queue,
-            Step::Start | Step::Connecting | Step::Pausing(_) => Phase::Connect,
-            Step::Relaying => Phase::Data,
-            Step::Ended => Phase::Done,
-        }
     }
 
     fn relay(&mut self, cx: &mut Context<'_>, shard: &Shard) -> Poll<()> {
@@ -281,7 +276,7 @@ impl Session {
     /// The present step's time has run out.
     fn time_is_up(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match self.step {
-            Step::Queued(_) => self.ended(Cause::ServerTimeout, Phase::Queue),
+            Step::Queued(_) => self.over(Cause::ServerTimeout, Phase::Queue),
             Step::Connecting => self.connect_failed(cx, shard, key, true),
             Step::Pausing(_) => self.reconnect(cx, shard, key),
             Step::Start | Step::Ended => Poll::Pending,

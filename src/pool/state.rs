@@ -200,3 +200,28 @@ pub struct Times {
     /// Longest total time.
     pub total_max: AtomicU32,
 }
+
+impl Times {
+    /// Sessions over which an average runs, as the statistics documentation says.
+    const WINDOW: u64 = 1024;
+
+    /// Notes the times of one session, in milliseconds; `None`: it did not come so far.
+    pub fn note(&self, queue: Option<u32>, connect: Option<u32>, total: u32) {
+        let samples = [
+            (&self.queue, &self.queue_max, queue),
+            (&self.connect, &self.connect_max, connect),
+            (&self.total, &self.total_max, Some(total)),
+        ];
+        for (sum, max, value) in samples {
+            let Some(value) = value else { continue };
+            // Two threads that end a session at once may lose one sample: it is an average.
+            sum.set(sum.get() - sum.get().div_ceil(Self::WINDOW) + u64::from(value));
+            max.fetch_max(value, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// The averages of queue, connect and total time, in milliseconds, rounded up.
+    pub fn averages(&self) -> [u32; 3] {
+        [&self.queue, &self.connect, &self.total].map(|sum| sum.get().div_ceil(Self::WINDOW) as u32)
+    }
+}
