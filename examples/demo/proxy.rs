@@ -123,13 +123,13 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// `haproxy -f CFG -p PIDFILE -D -sf $(cat PIDFILE)`; the new process id.
+    /// `haproxy -f CFG -p PIDFILE -sf $(cat PIDFILE)` (the file says `daemon`); the new process id.
     ///
     /// # Errors
     /// [`Fault::Refused`], [`Fault::Pidfile`].
     pub(crate) fn reload(&mut self) -> Result<Pid, Fault> {
         let old = self.pid().to_string();
-        self.run(&["-D", "-sf", &old])?;
+        self.run(&["-sf", &old])?;
         self.note()?;
         Ok(self.pid())
     }

@@ -71,20 +71,17 @@ impl Daemon {
         std::fs::write(&self.config, config).expect("the configuration is written");
     }
 
-    /// `haproxy -f FILE -p PIDFILE -sf $(cat PIDFILE)` and what it printed.
+    /// `haproxy -f FILE -p PIDFILE -sf $(cat PIDFILE)` and what it printed; with `-D` when the file does not say `daemon`.
     ///
     /// # Panics
     /// When the program cannot be started.
     #[track_caller]
     pub fn reload(&mut self) -> Output {
         let old = self.pid().to_string();
-        let out = run(
-            &self.program,
-            &self.config,
-            &self.pidfile,
-            &["-D", "-sf", &old],
-            &self.folder.path().join("reload.out"),
-        );
+        let text = std::fs::read_to_string(&self.config).expect("the configuration");
+        let daemon = text.lines().any(|line| line.trim() == "daemon");
+        let args: &[&str] = if daemon { &["-sf", &old] } else { &["-D", "-sf", &old] };
+        let out = run(&self.program, &self.config, &self.pidfile, args, &self.folder.path().join("reload.out"));
         self.note();
         out
     }
