@@ -24,6 +24,15 @@ pub(super) fn parse(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<ParsedAddr
     Ok(parsed)
 }
 
+/// A name that could be a host's: haproxy refuses others while it reads.
+///
+/// # Errors
+/// [`LowerError::Host`].
+pub(super) fn check_name(word: &Given<'_>, name: &str) -> Lowered {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.bytes().all(known) { Ok(()) } else { Err(word.blame(LowerError::Host { host: name.to_owned() })) }
+}
+
 /// The error of an address that is none.
 pub(super) fn fault(word: &Given<'_>, why: AddressError) -> super::error::Blame {
     word.blame(LowerError::Address { text: word.text(), why })

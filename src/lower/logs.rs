@@ -71,7 +71,7 @@ pub fn with_global(set: &Settings, global: &Global) -> Vec<LogTarget> {
 /// `log-tag <text>` of a proxy.
 pub fn tag(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.log_tag = Some(args.string("a tag")?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// Reads what stands behind `log`.

@@ -81,6 +81,7 @@ pub fn configuration(
     }
     resolve::check_ids(&reading.sections, &mut said);
     if said.iter().any(|one| one.severity == Severity::Alert) {
+        resolve::judge_refused(&reading.sections, &mut said);
         return Judged { value: None, diagnostics: said };
     }
     let names = loaded.files.iter().filter_map(|file| sources.get(*file)).map(|file| file.name.clone()).collect();

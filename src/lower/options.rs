@@ -59,37 +59,37 @@ pub fn description(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 pub fn default_backend(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("the name of a backend")?;
     proxy.set.default_backend = Some(Named { name: word.text(), span: word.span });
-    args.end()
+    Ok(())
 }
 
 /// `maxconn <number>`: connections of the client side at once.
 pub fn maxconn(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.maxconn = args.lenient_count()?;
-    args.end()
+    Ok(())
 }
 
 /// `backlog <number>`: the accept queue.
 pub fn backlog(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.backlog = args.lenient_count()?;
-    args.end()
+    Ok(())
 }
 
 /// `fullconn <number>`: the load at which a server reaches its `maxconn` when it has a `minconn`.
 pub fn fullconn(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.fullconn = args.lenient_count()?;
-    args.end()
+    Ok(())
 }
 
 /// `retries <number>`: attempts to connect after the first.
 pub fn retries(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.retries = Some(args.lenient_count()?.unwrap_or(0));
-    args.end()
+    Ok(())
 }
 
 /// `rate-limit sessions <number>`: new sessions a second.
 pub fn rate_limit_sessions(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.rate_limit = args.lenient_count()?.unwrap_or(0);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `option redispatch [interval]`: 0 never, N at every N-th retry, -1 (as without a number) at the last one.
@@ -108,7 +108,7 @@ pub fn redispatch(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         from_last if interval < 0 => Redispatch::FromLast(from_last),
         every => Redispatch::Every(every),
     };
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `redispatch` and `redisp`, until 2.0.
@@ -156,37 +156,37 @@ pub fn srvtcpka(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `clitcpka-cnt <number>`: probes.
 pub fn clitcpka_cnt(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.client_keep_alive.count = Some(args.count(u32::MAX)?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `clitcpka-idle <time>`, a bare number counts in seconds.
 pub fn clitcpka_idle(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.client_keep_alive.idle = Some(args.seconds()?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `clitcpka-intvl <time>`, a bare number counts in seconds.
 pub fn clitcpka_intvl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.client_keep_alive.interval = Some(args.seconds()?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `srvtcpka-cnt <number>`: probes.
 pub fn srvtcpka_cnt(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.server_keep_alive.count = Some(args.count(u32::MAX)?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `srvtcpka-idle <time>`, a bare number counts in seconds.
 pub fn srvtcpka_idle(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.server_keep_alive.idle = Some(args.seconds()?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `srvtcpka-intvl <time>`, a bare number counts in seconds.
 pub fn srvtcpka_intvl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.server_keep_alive.interval = Some(args.seconds()?);
-    Ok(()) // haproxy ignores what follows
+    Ok(())
 }
 
 /// `option splice-auto`.

@@ -126,7 +126,10 @@ fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Opt
         Place::Inet { family, host, .. } => match host {
             Host::Wildcard => Ok((ServerAddress::Inet(SocketAddr::new(address::any(family), port)), offset, family)),
             Host::Ip(ip) => Ok((ServerAddress::Inet(SocketAddr::new(ip, port)), offset, family)),
-            Host::Name(host) => Ok((ServerAddress::Unresolved { host, port }, offset, family)),
+            Host::Name(host) => {
+                address::check_name(word, &host)?;
+                Ok((ServerAddress::Unresolved { host, port }, offset, family))
+            }
         },
         Place::Unix(path) => Ok((ServerAddress::Unix(address::path(path)), None, Family::Any)),
         Place::Abstract(name) => Ok((ServerAddress::Abstract(name), None, Family::Any)),

@@ -13,7 +13,6 @@ use crate::units::Millis;
 /// Reads a time into its place; zero is no limit. A second one in a section that differs gets haproxy's warning.
 fn set(proxy: &mut ProxyDraft, args: &mut Args<'_>, place: fn(&mut Timeouts) -> &mut Option<Millis>) -> Lowered {
     let time = args.time()?;
-    args.end()?;
     let before = *place(&mut proxy.set.timeouts);
     if proxy.kind != SectionKind::Defaults && before != *place(&mut proxy.inherited) {
         args.say(Diagnostic::warning(args.span(), "this section gave another time before: this one holds"));

@@ -10,7 +10,7 @@ pub fn nbproc(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let number = u16::try_from(word.int(1, 64)?).map_err(|_| word.range(1, 64))?;
     global.nbproc = Some(number);
     args.modern(&format!("nbthread {number}"));
-    args.end()
+    Ok(())
 }
 
 /// `debug`, until 2.2: stay in the foreground and show debug events, as `-d` does.
@@ -19,5 +19,5 @@ pub fn debug(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let span = args.span();
     let message = "'debug' is an old word: it is read as '-d' on the command line";
     args.say(crate::text::Diagnostic::our_warning(span, message).hint("start with '-d' instead"));
-    args.end()
+    Ok(())
 }

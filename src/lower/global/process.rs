@@ -9,9 +9,9 @@ use crate::lower::error::{LowerError, Lowered};
 use crate::text::Diagnostic;
 
 /// `daemon`.
-pub fn daemon(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+pub fn daemon(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
     global.ir.daemon = true;
-    args.end()
+    Ok(())
 }
 
 /// The error of a keyword that was given before.
@@ -26,7 +26,7 @@ pub fn pidfile(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         return Err(again(args));
     }
     global.ir.pidfile = Some(PathBuf::from(path));
-    args.end()
+    Ok(())
 }
 
 /// `chroot <directory>`: once; whether it can be entered shows at start.
@@ -36,7 +36,7 @@ pub fn chroot(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         return Err(again(args));
     }
     global.ir.drop_to.chroot = Some((PathBuf::from(word.text()), word.span));
-    args.end()
+    Ok(())
 }
 
 /// `user <name>`: once, `uid` included.
@@ -46,7 +46,7 @@ pub fn user(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     }
     global.ir.drop_to.uid = Some(user_id(args)?);
     global.said.user = true;
-    args.end()
+    Ok(())
 }
 
 /// `group <name>`: once, `gid` included.
@@ -56,7 +56,7 @@ pub fn group(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     }
     global.ir.drop_to.gid = Some(group_id(args)?);
     global.said.group = true;
-    args.end()
+    Ok(())
 }
 
 /// `uid <number>`: once, `user` included. What is no number gets a warning and changes nothing.
@@ -68,7 +68,7 @@ pub fn uid(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         global.ir.drop_to.uid = Some(id);
         global.said.user = true;
     }
-    args.end()
+    Ok(())
 }
 
 /// `gid <number>`: once, `group` included. What is no number gets a warning and changes nothing.
@@ -80,7 +80,7 @@ pub fn gid(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         global.ir.drop_to.gid = Some(id);
         global.said.group = true;
     }
-    args.end()
+    Ok(())
 }
 
 fn number_or_warning(args: &mut Args<'_>, named: &str) -> Lowered<Option<u32>> {
@@ -100,19 +100,19 @@ pub fn ulimit_n(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     }
     global.ir.rlimits.nofile = args.lenient_count()?;
     global.said.nofile = true;
-    args.end()
+    Ok(())
 }
 
 /// `fd-hard-limit <number>`.
 pub fn fd_hard_limit(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     global.ir.rlimits.fd_hard_limit = args.lenient_count()?;
-    args.end()
+    Ok(())
 }
 
 /// `[no] strict-limits`.
 pub fn strict_limits(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     global.ir.rlimits.strict = args.on(true);
-    args.end()
+    Ok(())
 }
 
 /// `maxconn <number>`: once; 0 leaves it to the descriptor limit.
@@ -122,7 +122,7 @@ pub fn maxconn(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     }
     global.ir.maxconn = args.lenient_count()?;
     global.said.maxconn = global.ir.maxconn.is_some();
-    args.end()
+    Ok(())
 }
 
 /// `nbthread <1..64>`.
@@ -130,7 +130,7 @@ pub fn nbthread(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number of threads")?;
     let threads = word.int(1, 64)?;
     global.ir.nbthread = Some(u16::try_from(threads).map_err(|_| word.range(1, 64))?);
-    args.end()
+    Ok(())
 }
 
 /// `hard-stop-after <time>`: words behind it are ignored, as haproxy does.

@@ -8,7 +8,7 @@ use crate::units::Millis;
 /// `log-tag <text>`.
 pub fn log_tag(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     global.ir.log_tag = Some(args.string("a tag")?);
-    args.end()
+    Ok(())
 }
 
 /// `log-send-hostname [name]`: once; without a name, this host's.
@@ -46,7 +46,7 @@ pub fn node(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         return Err(word.blame(LowerError::Name { text: word.text(), byte: *byte }));
     }
     global.ir.node = Some(word.text());
-    args.end()
+    Ok(())
 }
 
 /// `description <text>`: all words, joined by a space.
@@ -60,31 +60,31 @@ pub fn description(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 pub fn localpeer(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a name")?;
     args.world.set_env("HAPROXY_LOCALPEER", Some(word.bytes));
-    args.end()
+    Ok(())
 }
 
 /// `quiet`.
-pub fn quiet(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+pub fn quiet(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
     global.ir.quiet = true;
-    args.end()
+    Ok(())
 }
 
 /// `zero-warning`.
-pub fn zero_warning(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+pub fn zero_warning(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
     global.ir.zero_warning = true;
-    args.end()
+    Ok(())
 }
 
 /// `nosplice`.
-pub fn nosplice(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+pub fn nosplice(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
     global.ir.no_splice = true;
-    args.end()
+    Ok(())
 }
 
 /// `noreuseport`.
-pub fn noreuseport(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+pub fn noreuseport(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
     global.ir.no_reuseport = true;
-    args.end()
+    Ok(())
 }
 
 /// `tune.bufsize <bytes>`: at least 1.
@@ -93,11 +93,11 @@ pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let number = word.lenient(args);
     let good = u32::try_from(number).ok().filter(|number| *number > 0);
     global.ir.bufsize = Some(good.ok_or_else(|| word.range(1, i64::from(i32::MAX)))?);
-    args.end()
+    Ok(())
 }
 
 /// `tune.maxaccept <number>`: connections taken in one go.
 pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     global.ir.maxaccept = args.lenient_count()?;
-    args.end()
+    Ok(())
 }

@@ -31,8 +31,7 @@ pub(super) fn resolve(
     identity::give(&mut sections.proxies);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
-    let references: Vec<_> = (0..sections.proxies.len()).map(|at| proxies::backend_of(&sections, at)).collect();
-    refused::judge(&sections, &references, said);
+    let references = judged_refused(&sections, said);
     for (at, reference) in references.iter().enumerate() {
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
@@ -48,6 +47,18 @@ pub(super) fn resolve(
     }
     unix_defaults(&mut global, &mut proxies);
     Config { global: global.ir, proxies, files }
+}
+
+/// Says which words are not built, for a reading that was not clean.
+pub(super) fn judge_refused(sections: &Sections, said: &mut Vec<Diagnostic>) {
+    judged_refused(sections, said);
+}
+
+/// Says which words are not built: also when reading was not clean, for all of it is to be said in one run.
+fn judged_refused(sections: &Sections, said: &mut Vec<Diagnostic>) -> Vec<proxies::Reference> {
+    let references: Vec<_> = (0..sections.proxies.len()).map(|at| proxies::backend_of(sections, at)).collect();
+    refused::judge(sections, &references, said);
+    references
 }
 
 /// `unix-bind`: prefix and permissions of unix listeners that say none.

@@ -57,7 +57,7 @@ pub(super) fn judge(sections: &Sections, at: usize, tracked: &mut Tracked, said:
             Ok(target) => {
                 tracked.0.insert((at, ix), target);
             }
-            Err(why) => said.push(Diagnostic::alert(named.span, why).resolved()),
+            Err(why) => said.push(Diagnostic::alert(named.span, why)),
         }
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn addresses(
                     if tried {
                         let message =
                             format!("'{host}' does not resolve: '{}/{}' starts disabled", proxy.name, server.name);
-                        said.push(Diagnostic::warning(server.span, message).resolved());
+                        said.push(Diagnostic::warning(server.span, message));
                     }
                 }
                 Found::Nothing { tried } => {
@@ -134,7 +134,7 @@ pub(super) fn addresses(
                         false => format!("no method of 'init-addr' finds '{host}' of '{}/{}'", proxy.name, server.name),
                     };
                     let hint = "'init-addr last,libc,none' lets the server start without an address";
-                    said.push(Diagnostic::alert(server.span, message).resolved().hint(hint));
+                    said.push(Diagnostic::alert(server.span, message).hint(hint));
                 }
             }
         }
