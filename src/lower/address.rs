@@ -28,9 +28,15 @@ pub(super) fn parse(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<ParsedAddr
 ///
 /// # Errors
 /// [`LowerError::Host`].
-pub(super) fn check_name(word: &Given<'_>, name: &str) -> Lowered {
+pub(super) fn check_name(word: &Given<'_>, name: &str, args: &Args<'_>) -> Lowered {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if name.bytes().all(known) { Ok(()) } else { Err(word.blame(LowerError::Host { host: name.to_owned() })) }
+    let good = name.bytes().all(known);
+    // a short IPv4 such as 127.1 is for libc to read; what it cannot read is no name either
+    let digits = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if !good || digits && args.world.resolve(name).map_or(true, |found| found.is_empty()) {
+        return Err(word.blame(LowerError::Host { host: name.to_owned() }));
+    }
+    Ok(())
 }
 
 /// The error of an address that is none.

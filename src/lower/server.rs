@@ -127,7 +127,7 @@ fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Opt
             Host::Wildcard => Ok((ServerAddress::Inet(SocketAddr::new(address::any(family), port)), offset, family)),
             Host::Ip(ip) => Ok((ServerAddress::Inet(SocketAddr::new(ip, port)), offset, family)),
             Host::Name(host) => {
-                address::check_name(word, &host)?;
+                address::check_name(word, &host, args)?;
                 Ok((ServerAddress::Unresolved { host, port }, offset, family))
             }
         },

@@ -8,5 +8,5 @@ use super::server_options::source_address;
 /// `source <ip>[:port] [interface <device>]`.
 pub fn source(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.source = Some(source_address(args)?);
-    Ok(())
+    args.end()
 }

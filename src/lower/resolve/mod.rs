@@ -31,7 +31,7 @@ pub(super) fn resolve(
     identity::give(&mut sections.proxies);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
-    let references = judged_refused(&sections, said);
+    let references = judged_refused(&sections, true, said);
     for (at, reference) in references.iter().enumerate() {
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
@@ -51,13 +51,13 @@ pub(super) fn resolve(
 
 /// Says which words are not built, for a reading that was not clean.
 pub(super) fn judge_refused(sections: &Sections, said: &mut Vec<Diagnostic>) {
-    judged_refused(sections, said);
+    judged_refused(sections, false, said);
 }
 
 /// Says which words are not built: also when reading was not clean, for all of it is to be said in one run.
-fn judged_refused(sections: &Sections, said: &mut Vec<Diagnostic>) -> Vec<proxies::Reference> {
+fn judged_refused(sections: &Sections, clean: bool, said: &mut Vec<Diagnostic>) -> Vec<proxies::Reference> {
     let references: Vec<_> = (0..sections.proxies.len()).map(|at| proxies::backend_of(sections, at)).collect();
-    refused::judge(sections, &references, said);
+    refused::judge(sections, &references, clean, said);
     references
 }
 

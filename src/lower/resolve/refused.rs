@@ -33,7 +33,9 @@ const WARNED_IN_TCP: [&str; 17] = [
 ];
 
 /// Says for every proxy which of its words are not built and act in it.
-pub(super) fn judge(sections: &Sections, references: &[Reference], said: &mut Vec<Diagnostic>) {
+///
+/// After a reading that was not `clean`, nothing is said of a proxy's mode: the line that sets it may be the wrong one.
+pub(super) fn judge(sections: &Sections, references: &[Reference], clean: bool, said: &mut Vec<Diagnostic>) {
     let mut blamed: HashSet<Span> = HashSet::new();
     for (at, proxy) in sections.proxies.iter().enumerate() {
         if proxy.set.disabled {
@@ -41,7 +43,7 @@ pub(super) fn judge(sections: &Sections, references: &[Reference], said: &mut Ve
         }
         let referenced = references.contains(&Reference::To(at));
         let http = serves_http(proxy, references[at], referenced);
-        if http {
+        if http && clean {
             let message = format!("{} is in 'mode http' and does more than serve its statistics page", called(proxy));
             let own = proxy.set.mode_span.filter(|span| span.file == proxy.span.file && span.line > proxy.span.line);
             let alert = Diagnostic::alert(own.unwrap_or(proxy.span), format!("{message}, which this version cannot"));
