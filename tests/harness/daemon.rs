@@ -77,11 +77,22 @@ impl Daemon {
     /// When the program cannot be started.
     #[track_caller]
     pub fn reload(&mut self) -> Output {
+        self.reload_with(&[])
+    }
+
+    /// [`Daemon::reload`] with more options before `-sf`.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[track_caller]
+    pub fn reload_with(&mut self, more: &[&str]) -> Output {
         let old = self.pid().to_string();
         let text = std::fs::read_to_string(&self.config).expect("the configuration");
         let daemon = text.lines().any(|line| line.trim() == "daemon");
-        let args: &[&str] = if daemon { &["-sf", &old] } else { &["-D", "-sf", &old] };
-        let out = run(&self.program, &self.config, &self.pidfile, args, &self.folder.path().join("reload.out"));
+        let mut args = more.to_vec();
+        args.extend(if daemon { &[][..] } else { &["-D"] });
+        args.extend(["-sf", &old]);
+        let out = run(&self.program, &self.config, &self.pidfile, &args, &self.folder.path().join("reload.out"));
         self.note();
         out
     }

@@ -17,4 +17,5 @@ pub mod program;
 pub mod proxy;
 pub mod services;
 pub mod stats;
+pub mod storm;
 pub mod wait;

@@ -29,9 +29,14 @@ pub fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<
             return value;
         }
         assert!(start.elapsed() < limit, "waited {limit:?} in vain for {what}");
-        #[expect(clippy::disallowed_methods, reason = "between two looks at a condition, nowhere else")]
-        std::thread::sleep(STEP);
+        moment(STEP);
     }
+}
+
+/// Lets time pass: between two looks at a condition and between two arrivals of a load, never to synchronise.
+#[expect(clippy::disallowed_methods, reason = "the only place where a test sleeps")]
+pub fn moment(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Waits until `probe` is true.
