@@ -48,7 +48,10 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         let message = format!("{} cannot balance by HTTP in 'mode tcp': it is done by round robin", called(proxy));
         said.push(Diagnostic::warning(span, message).resolved());
     }
-    if let (Some((SessionLogWord::Http, span)), Mode::Tcp) = (set.session_log, set.mode) {
+    // a backend writes no session log: what it inherits is no reason for a word
+    if let (Some((SessionLogWord::Http, span)), Mode::Tcp) = (set.session_log, set.mode)
+        && is_frontend(proxy.kind)
+    {
         let message = format!("{} is in 'mode tcp': 'option tcplog' is used for 'option httplog'", called(proxy));
         said.push(Diagnostic::warning(span, message));
     }
