@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::arguments::arguments;
 use super::predicate::{PREDICATES, Predicate};
 use super::variable::Scope;
-use super::words::{self, Hash};
+use super::words::{self, Origin};
 use crate::text::{FileId, World};
 
 /// How deep conditions may nest: a parenthesis costs 3, an operator 1, as observed on 2.6.12.
@@ -71,8 +71,8 @@ pub enum Problem {
 /// [`ConditionError`] when it is not well formed; nothing is evaluated then.
 pub fn evaluate(text: &[u8], world: &dyn World) -> Result<bool, ConditionError> {
     let mut parser = Parser { text, at: 0 };
-    parser.blanks();
-    if parser.rest().is_empty() {
+    // Nothing is false; blanks alone are no condition, as on 2.6.12.
+    if text.is_empty() {
         return Ok(false);
     }
     let condition = parser.or(1)?;
@@ -83,14 +83,15 @@ pub fn evaluate(text: &[u8], world: &dyn World) -> Result<bool, ConditionError> 
     }
 }
 
-/// Answers the argument of `-cc`: as a `.if` line of a file that holds nothing else, except that `#` begins no comment.
+/// Answers the argument of `-cc`: quotes and variables are resolved as in a file, but blanks stay and `#` begins no
+/// comment.
 ///
 /// # Errors
 /// As [`evaluate`], and [`Problem::Words`] for quotes and variables that cannot be read.
 pub fn evaluate_argument(text: &[u8], world: &dyn World) -> Result<bool, ConditionError> {
     let line = text.split(|byte| matches!(byte, b'\n' | b'\r' | 0)).next().unwrap_or_default();
     let scope = Scope { world, file: FileId(0), name: "", line: 0, section: b"" };
-    let words = words::split(line, &scope, Hash::Plain)
+    let words = words::split(line, &scope, Origin::CommandLine)
         .map(|split| split.words.into_iter().map(|word| word.bytes.into_owned()).collect::<Vec<_>>())
         .map_err(|blame| {
             let at = usize::try_from(blame.span.start).unwrap_or(usize::MAX);

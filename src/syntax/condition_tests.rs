@@ -11,7 +11,6 @@ fn world() -> TestWorld {
 fn conditions_answer_as_haproxys() {
     for (text, want) in [
         ("", false),
-        (" ", false),
         ("0", false),
         ("00", false),
         ("-0", false),
@@ -84,6 +83,7 @@ fn what_is_no_condition_is_blamed_on_its_byte() {
     let missing = |predicate, got| Problem::Missing { predicate, takes: 2, got };
     let unclosed = |predicate| Problem::Unclosed { predicate };
     for (text, at, problem) in [
+        (" ", 1, Problem::NoTerm), // nothing is false, a blank is not
         ("a", 0, Problem::NoTerm),
         ("nope(1)", 0, Problem::NoTerm),
         ("STREQ(a,a)", 0, Problem::NoTerm),
@@ -145,7 +145,7 @@ fn depth_is_bounded_as_haproxy_bounds_it() {
 }
 
 #[test]
-fn the_command_line_gives_one_line_without_comments() {
+fn the_command_line_gives_one_word_without_comments() {
     let ask = |text: &str| evaluate_argument(text.as_bytes(), &world());
     for (text, want) in [
         ("1", true),
@@ -156,10 +156,16 @@ fn the_command_line_gives_one_line_without_comments() {
         ("streq(\"a\",a)", true),
         ("\n1", false), // a line feed ends it
         ("", false),
+        ("\"\"", false),
+        ("\"$NOPE\"", false),
+        ("streq(a  b,a b)", false), // blanks stay as they are
     ] {
         assert_eq!(ask(text), Ok(want), "-cc {text:?}");
     }
     assert_eq!(ask("1 # c"), Err(ConditionError { at: 2, problem: Problem::Trailing }));
+    for blank in [" ", "\\ ", "\"\" ", "\t"] {
+        assert!(ask(blank).is_err(), "-cc {blank:?}");
+    }
     assert!(matches!(ask("\"1"), Err(ConditionError { at: 0, problem: Problem::Words(_) })));
 }
 

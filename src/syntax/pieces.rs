@@ -63,24 +63,24 @@ pub(super) struct Variable<'a> {
     pub(super) list: bool,
 }
 
-/// What an unquoted `#` does.
+/// Where a text comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
-    /// It begins a comment: in a file.
-    Comment,
-    /// Nothing: in an argument of the command line.
-    Plain,
+pub(super) enum Origin {
+    /// A file: blanks part words, `#` begins a comment.
+    File,
+    /// An argument of the command line: it is one word.
+    CommandLine,
 }
 
-impl Hash {
+impl Origin {
     /// Whether a word ends before `byte`.
     pub(super) fn ends_word(self, byte: u8) -> bool {
-        is_blank(byte) || self.ends_line(byte)
+        self == Self::File && (is_blank(byte) || byte == b'#')
     }
 
     /// Whether all words end before `byte`.
     pub(super) fn ends_line(self, byte: u8) -> bool {
-        self == Self::Comment && byte == b'#'
+        self == Self::File && byte == b'#'
     }
 }
 
@@ -122,10 +122,10 @@ impl Fault<'_> {
 }
 
 /// Reads one word; `i` begins with a byte that belongs to one. Gives what follows it and its pieces, at least one.
-pub(super) fn word(i: &[u8], hash: Hash) -> Result<(&[u8], Pieces<'_>), Fault<'_>> {
+pub(super) fn word(i: &[u8], origin: Origin) -> Result<(&[u8], Pieces<'_>), Fault<'_>> {
     let mut pieces = Pieces::new();
     let mut rest = i;
-    while rest.first().is_some_and(|byte| !hash.ends_word(*byte)) {
+    while rest.first().is_some_and(|byte| !origin.ends_word(*byte)) {
         let (after, group) = group(rest).map_err(|error| match error {
             nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,
             // The complete parsers never ask for more input.
@@ -174,8 +174,8 @@ fn demand<'a, T>(
 
 fn group(i: &[u8]) -> Parsed<'_, Group<'_>> {
     alt((
-        // A hash gets here only where it begins no comment.
-        map(alt((take_while1(is_plain), tag("#"))), |text| Group::One(Piece::Text(text))),
+        // A blank or a hash gets here only where it ends no word.
+        map(alt((take_while1(is_plain), take_while1(is_blank), tag("#"))), |text| Group::One(Piece::Text(text))),
         map(escape(b" #\\'\""), Group::One),
         map(single_quoted, |text| Group::One(Piece::Text(text))),
         map(double_quoted, Group::Many),

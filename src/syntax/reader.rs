@@ -5,7 +5,7 @@
 
 use super::directive::{Blocks, Next};
 use super::variable::Scope;
-use super::words::{self, Hash, Split};
+use super::words::{self, Origin, Split};
 use super::{Line, Word};
 use crate::text::{Diagnostic, FileId, SourceFile, Span, World};
 
@@ -48,7 +48,7 @@ impl<'src> Reader<'src> {
         while self.ended == Next::Line && !self.rest.is_empty() {
             let line = self.physical_line(diagnostics);
             let scope = Scope { world, file: self.file, name: self.name, line: self.line, section };
-            let Split { words, cut } = match words::split(line, &scope, Hash::Comment) {
+            let Split { words, cut } = match words::split(line, &scope, Origin::File) {
                 Ok(split) => split,
                 Err(blame) => {
                     diagnostics.push(Diagnostic::alert(blame.span, blame.error.to_string()));

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 
 use super::Word;
-pub(super) use super::pieces::Hash;
+pub(super) use super::pieces::Origin;
 use super::pieces::{self, Fault, Piece, WordError, is_blank, is_plain};
 use super::variable::Scope;
 use crate::text::Span;
@@ -29,22 +29,22 @@ pub(super) struct Blame {
 ///
 /// # Errors
 /// The first fault of the line; [`WordError::TooMany`] only when there is no other.
-pub(super) fn split<'a>(line: &'a [u8], scope: &Scope<'_>, hash: Hash) -> Result<Split<'a>, Blame> {
+pub(super) fn split<'a>(line: &'a [u8], scope: &Scope<'_>, origin: Origin) -> Result<Split<'a>, Blame> {
     let mut words = Words { scope, split: Split { words: Vec::with_capacity(16), cut: None }, surplus: None };
-    let mut rest = blanks(line);
-    while rest.first().is_some_and(|byte| !hash.ends_line(*byte)) {
+    let mut rest = skip_blanks(line, origin);
+    while rest.first().is_some_and(|byte| !origin.ends_line(*byte)) {
         let start = line.len() - rest.len();
         let plain = rest.iter().take_while(|byte| is_plain(**byte)).count();
-        let after = if plain > 0 && rest.get(plain).is_none_or(|byte| hash.ends_word(*byte)) {
+        let after = if plain > 0 && rest.get(plain).is_none_or(|byte| origin.ends_word(*byte)) {
             // Nearly every word.
             words.push(Cow::Borrowed(&rest[..plain]), scope.span(start, start + plain));
             &rest[plain..]
         } else {
-            let (after, pieces) = pieces::word(rest, hash).map_err(|fault| blame(line, scope, &fault))?;
+            let (after, pieces) = pieces::word(rest, origin).map_err(|fault| blame(line, scope, &fault))?;
             words.push_pieces(&pieces, scope.span(start, line.len() - after.len()));
             after
         };
-        rest = blanks(after);
+        rest = skip_blanks(after, origin);
         if rest.len() < after.len() && words.split.words.len() == MOST_WORDS {
             words.surplus.get_or_insert(scope.span(line.len() - after.len(), line.len()));
         }
@@ -55,8 +55,8 @@ pub(super) fn split<'a>(line: &'a [u8], scope: &Scope<'_>, hash: Hash) -> Result
     }
 }
 
-fn blanks(i: &[u8]) -> &[u8] {
-    let blank = i.iter().take_while(|byte| is_blank(**byte)).count();
+fn skip_blanks(i: &[u8], origin: Origin) -> &[u8] {
+    let blank = i.iter().take_while(|byte| is_blank(**byte) && origin.ends_word(**byte)).count();
     &i[blank..]
 }
 

@@ -18,7 +18,7 @@ fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, Blame> {
         ("Q", "\"'\\n$L #x"),
     ]);
     let scope = Scope { world: &world, file: FileId(0), name: "t.cfg", line: 7, section: b"mqtt" };
-    Ok(split(line, &scope, Hash::Comment)?.words.into_iter().map(|word| word.bytes.into_owned()).collect())
+    Ok(split(line, &scope, Origin::File)?.words.into_iter().map(|word| word.bytes.into_owned()).collect())
 }
 
 #[test]

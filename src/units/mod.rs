@@ -3,6 +3,8 @@
 //! A type here has a private field, a checked way in and a named way out.
 
 pub mod address;
+#[cfg(test)]
+mod hostile_tests;
 mod number;
 mod size;
 mod tick;
