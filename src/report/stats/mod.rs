@@ -1,0 +1,17 @@
+//! Statistics: what proxies, servers and the process have counted, as CSV, as typed lines and as JSON.
+//!
+//! [`columns`] and [`info`] are tables with one row per field: name, tags, and where its value comes from. Add a
+//! field by adding a row. Source: management manual §9.1 to §9.3; values observed on 2.6.12 (docs/OBSERVED.md).
+
+mod columns;
+mod info;
+mod output;
+mod subject;
+mod value;
+
+pub(crate) use info::{Info, Process, Style, uptime};
+pub(crate) use output::{csv, json, typed};
+pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! The objects that have statistics, and which of them are asked for.
+
+use crate::ir::{Backend, Proxy, ProxyIx, Server, ServerIx};
+use crate::pool::{Admin, BackState, BackView, FrontState, Pool, ServerState, ServerView};
+use crate::units::Tick;
+
+/// One object: a row of the CSV.
+pub(crate) struct Subject<'a> {
+    pub(crate) ix: ProxyIx,
+    pub(crate) proxy: &'a Proxy,
+    pub(crate) kind: Kind<'a>,
+    /// The moment of the report.
+    pub(super) now: Tick,
+    /// The process's `maxconn`, for frontends without their own.
+    pub(super) maxconn: u32,
+    /// Whether a backend's state shows how many of its servers are in use: when others are hidden.
+    pub(super) counted: bool,
+}
+
+/// What kind of object it is, with its state.
+pub(crate) enum Kind<'a> {
+    Front(&'a FrontState),
+    Server { server: &'a Server, state: &'a ServerState, view: Box<ServerView> },
+    Back { back: &'a Backend, state: &'a BackState, view: BackView },
+}
+
+/// Which servers are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Hide {
+    #[default]
+    Nothing,
+    /// Those in maintenance.
+    Maintenance,
+    /// Those that are down for any reason.
+    Down,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selection<'a> {
+    /// One proxy, by its id; `None`: all.
+    pub(crate) proxy: Option<u32>,
+    /// Kinds: 1 frontends, 2 backends, 4 servers, 8 listeners.
+    pub(crate) kinds: u32,
+    /// One server, by its id; `None`: all.
+    pub(crate) server: Option<u32>,
+    pub(crate) hide: Hide,
+    /// Names of the only proxies that may be seen (`stats scope`); `None`: all.
+    pub(crate) scope: Option<&'a [&'a str]>,
+}
+
+impl Default for Selection<'_> {
+    fn default() -> Self {
+        Self { proxy: None, kinds: u32::MAX, server: None, hide: Hide::Nothing, scope: None }
+    }
+}
+
+impl Selection<'_> {
+    /// Whether a proxy is among what is asked for. Disabled ones never are.
+    pub(crate) fn takes(&self, proxy: &Proxy) -> bool {
+        !proxy.disabled
+            && self.proxy.is_none_or(|id| id == proxy.id)
+            && self.scope.is_none_or(|names| names.contains(&proxy.name.as_str()))
+    }
+
+    fn shows(&self, server: &Server, view: &ServerView) -> bool {
+        let hidden = match self.hide {
+            Hide::Nothing => false,
+            Hide::Maintenance => view.admin == Admin::Maint,
+            Hide::Down => !view.usable,
+        };
+        !hidden && self.server.is_none_or(|id| id == server.id)
+    }
+}
+
+/// Calls `each` for every object that is asked for, in haproxy's order: by proxy, its frontend, its servers, its
+/// backend.
+pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut each: impl FnMut(&Subject<'_>)) {
+    let maxconn = pool.process.maxconn.load(std::sync::atomic::Ordering::Relaxed);
+    let counted = selection.hide != Hide::Nothing;
+    for (ix, proxy) in pool.config.proxies.iter().enumerate() {
+        if !selection.takes(proxy) {
+            continue;
+        }
+        let ix = ProxyIx(ix as u32);
+        let mut show = |kind| each(&Subject { ix, proxy, kind, now, maxconn, counted });
+        if selection.kinds & 1 != 0
+            && let Some(front) = pool.front(ix)
+        {
+            show(Kind::Front(front));
+        }
+        let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
+        if selection.kinds & 4 != 0 {
+            for (at, (server, state)) in back.servers.iter().zip(&state.servers).enumerate() {
+                let Some(view) = pool.server_view(ix, ServerIx(at as u32), now) else { continue };
+                if selection.shows(server, &view) {
+                    show(Kind::Server { server, state, view: Box::new(view) });
+                }
+            }
+        }
+        if selection.kinds & 2 != 0
+            && let Some(view) = pool.back_view(ix, now)
+        {
+            show(Kind::Back { back, state, view });
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Its name: `FRONTEND`, `BACKEND`, or the server's.
+    pub(crate) fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Front(_) => "FRONTEND",
+            Kind::Server { server, .. } => &server.name,
+            Kind::Back { .. } => "BACKEND",
+        }
+    }
+
+    /// Its state as the column `status` has it.
+    pub(crate) fn status(&self) -> String {
+        use std::sync::atomic::Ordering::Relaxed;
+        match &self.kind {
+            Kind::Front(state) if state.stopped.load(Relaxed) => "STOP".into(),
+            Kind::Front(state) if state.paused.load(Relaxed) => "PAUSED".into(),
+            Kind::Front(_) => "OPEN".into(),
+            Kind::Server { view, .. } => view.status_text.clone(),
+            Kind::Back { back, view, .. } => {
+                let word = if view.up { "UP" } else { "DOWN" };
+                match self.counted {
+                    true => format!("{word} ({}/{})", view.active + view.backup, back.servers.len()),
+                    false => word.into(),
+                }
+            }
+        }
+    }
+
+    /// Sessions at once that are allowed; `None`: no limit.
+    pub(crate) fn session_limit(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Front(state) => Some(match state.maxconn.load(std::sync::atomic::Ordering::Relaxed) {
+                0 => self.maxconn,
+                limit => limit,
+            }),
+            Kind::Server { view, .. } => view.session_limit,
+            Kind::Back { view, .. } => Some(view.fullconn),
+        }
+    }
+
+    /// Seconds since the last session; `None`: there was none, or it is a frontend.
+    pub(crate) fn last_session(&self) -> Option<u64> {
+        let at = match &self.kind {
+            Kind::Front(_) => 0,
+            Kind::Server { state, .. } => state.last_session.get(),
+            Kind::Back { state, .. } => state.last_session.get(),
+        };
+        (at > 0).then(|| self.now.since(Tick::from_millis(at)) / 1000)
+    }
+}
