@@ -4,8 +4,24 @@
 //! What it needs of the system is passed in ([`Surroundings`]).
 
 mod journal;
+mod stats;
+
+use crate::units::Tick;
 
 pub use journal::{Log, OpenError, Surroundings};
+
+/// Who the process is, and its clock: what the page and the commands show of it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Version as tools compare it: `3.4.0-baton0.1.0`.
+    pub version: String,
+    /// Date of the version: `2026/11/22`.
+    pub released: String,
+    /// The host's name, for `node` and the page.
+    pub hostname: String,
+    /// The moment it is: the engine's clock.
+    pub clock: fn() -> Tick,
+}
 
 #[cfg(test)]
 mod testing;

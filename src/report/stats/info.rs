@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::value::{Cell, Tags, Value, large, small, text};
-use crate::pool::{Journal, Pool};
+use crate::pool::Pool;
 use crate::report::Identity;
 use crate::units::Tick;
 
