@@ -5,6 +5,7 @@
 
 mod accept;
 mod clock;
+mod commands;
 mod connect;
 mod control;
 mod dispatch;

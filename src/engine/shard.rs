@@ -23,7 +23,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, clock};
+use super::{Purpose, accept, clock, commands};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -97,7 +97,8 @@ impl Shard {
             Purpose::Frontend(proxy, _) if self.shared.pool.config.proxies[proxy.0 as usize].mode == Mode::Tcp => {
                 self.begin(accepted);
             }
-            Purpose::Frontend(..) | Purpose::Commands(_) => tracing::debug!("no service for this connection yet"),
+            Purpose::Commands(_) => drop(spawn_local(commands::serve(accepted, Arc::clone(&self.shared)))),
+            Purpose::Frontend(..) => tracing::debug!("no service for this connection yet"),
         }
     }
 

@@ -3,11 +3,13 @@
 //! Reads `pool` and `ir`; knows no runtime and no client. Entry points: [`Log`].
 //! What it needs of the system is passed in ([`Surroundings`]).
 
+mod commands;
 mod journal;
 mod stats;
 
 use crate::units::Tick;
 
+pub use commands::Console;
 pub use journal::{Log, OpenError, Surroundings};
 
 /// Who the process is, and its clock: what the page and the commands show of it.

@@ -9,9 +9,13 @@ mod output;
 mod subject;
 mod value;
 
-pub(crate) use info::{Info, Process, Style, uptime};
+#[cfg(test)]
+use info::uptime;
+pub(crate) use info::{Info, Process, Style};
 pub(crate) use output::{csv, json, typed};
-pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
+#[cfg(test)]
+use subject::subjects;
+pub(crate) use subject::{Hide, Selection};
 
 #[cfg(test)]
 mod tests;

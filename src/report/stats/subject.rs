@@ -6,7 +6,6 @@ use crate::units::Tick;
 
 /// One object: a row of the CSV.
 pub(crate) struct Subject<'a> {
-    pub(crate) ix: ProxyIx,
     pub(crate) proxy: &'a Proxy,
     pub(crate) kind: Kind<'a>,
     /// The moment of the report.
@@ -83,7 +82,7 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
             continue;
         }
         let ix = ProxyIx(ix as u32);
-        let mut show = |kind| each(&Subject { ix, proxy, kind, now, maxconn, counted });
+        let mut show = |kind| each(&Subject { proxy, kind, now, maxconn, counted });
         if selection.kinds & 1 != 0
             && let Some(front) = pool.front(ix)
         {
