@@ -39,6 +39,7 @@ impl Running {
             expose_listeners,
             file: FilePermissions::default(),
             name: None,
+            maxconn: 0,
             span: Default::default(),
         };
         let sockets = vec![socket("admin", AdminLevel::Admin, true), socket("user", AdminLevel::User, false)];

@@ -78,7 +78,7 @@ pub fn tag(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 fn target(args: &mut Args<'_>) -> Lowered<LogTarget> {
     let to = protocol(args)?;
     let mut max_len = 1024;
-    let mut format = LogFormat::Rfc3164;
+    let mut format = LogFormat::Unset;
     // the options have this order: haproxy takes a late `len` for the facility
     if args.take("len") {
         let word = args.word("a length")?;
