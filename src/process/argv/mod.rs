@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn pids_end_at_the_next_option() {
-        assert_eq!(arguments("-sf -f x").old, []);
+        assert_eq!(arguments("-sf -f x").old, [0; 0]);
         assert_eq!(arguments("-sf 5 -f x -sf 6").old, [5, 6]);
         let empty = parse(["-f", "x", "-sf", ""].map(OsString::from)).unwrap();
         assert!(matches!(empty, Invocation::Run(arguments) if arguments.old.is_empty()), "an empty quoted pidfile");
