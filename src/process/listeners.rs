@@ -276,6 +276,11 @@ impl Opened {
         }
         Ok(())
     }
+
+    /// The sockets.
+    pub(crate) fn into_listening(mut self) -> Vec<Listening> {
+        std::mem::take(&mut self.listening)
+    }
 }
 
 impl Drop for Opened {

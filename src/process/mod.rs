@@ -3,17 +3,23 @@
 mod argv;
 mod check;
 mod console;
+mod daemon;
 mod handover;
 mod limits;
 mod listeners;
 mod listing;
+mod old;
 mod pidfile;
+mod privileges;
+mod services;
+mod signals;
 mod start;
 mod version;
 mod world;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use argv::{Arguments, Invocation};
@@ -22,13 +28,15 @@ use console::Console;
 use crate::sys::fd::{self, Inherited};
 
 /// Runs the program with these arguments, the first of which is its name.
-pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let inherited = Inherited::at_start();
+    let name = args.next().unwrap_or_else(|| "haproxy".into());
+    let program = Path::new(&name).file_name().unwrap_or(&name).to_string_lossy().into_owned();
     if fd::fill_standard().is_err() {
         return ExitCode::FAILURE;
     }
     let console = Console::new(false);
-    let invocation = match argv::parse(args.skip(1)) {
+    let invocation = match argv::parse(args) {
         Ok(invocation) => invocation,
         Err(error) if error.wants_usage() => {
             console.print(&version::short());
@@ -51,12 +59,12 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             }
         }
         Invocation::Condition(text) => return check::condition(text.as_bytes(), &console),
-        Invocation::Run(arguments) => return run(&arguments, &inherited),
+        Invocation::Run(arguments) => return run(&program, &arguments, &inherited),
     }
     ExitCode::SUCCESS
 }
 
-fn run(arguments: &Arguments, inherited: &Inherited) -> ExitCode {
+fn run(program: &str, arguments: &Arguments, inherited: &Inherited) -> ExitCode {
     let console = Console::new(arguments.quiet);
     if let Some(directory) = &arguments.directory
         && let Err(why) = std::env::set_current_dir(directory)
@@ -64,9 +72,20 @@ fn run(arguments: &Arguments, inherited: &Inherited) -> ExitCode {
         console.alert(format_args!("cannot change to directory {}: {why}", directory.display()));
         return ExitCode::FAILURE;
     }
+    if arguments.debug {
+        show_events();
+    }
     let Some(checked) = check::read(arguments, &console) else { return ExitCode::FAILURE };
     if arguments.check {
         return check::verdict(arguments, &checked, &console);
     }
-    start::start(arguments, checked, inherited, &console)
+    start::start(program, arguments, checked, inherited, &console)
+}
+
+/// Shows baton's own events on standard error: `-d` and `-dt`. `RUST_LOG` chooses others than all of ours.
+fn show_events() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("baton=debug"));
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let _ = events.try_init();
 }

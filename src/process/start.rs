@@ -1,14 +1,263 @@
-//! The start of a serving process. (Being built: it refuses by name.)
+//! The start of a serving process, told as a story.
+//!
+//! Everything that may fail is done before anything changes for the old processes, and before any thread exists. Order
+//! matters: rights are given up before the first byte from outside, sockets are served before an old process hears of
+//! it, and whoever waits for `-D` to return waits for all of that.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::argv::Arguments;
 use super::check::Checked;
 use super::console::Console;
-use crate::sys::fd::Inherited;
+use super::daemon::{self, Side, Starter};
+use super::handover::server::{Desk, Door};
+use super::limits::{self, Plan};
+use super::listeners::{self, Opened, Want};
+use super::old::{self, Old};
+use super::pidfile::Pidfile;
+use super::services::Services;
+use super::signals::{self, Serving};
+use super::{privileges, services};
+use crate::engine::{Engine, Input};
+use crate::ir::{Config, LogProtocol};
+use crate::pool::Pool;
+use crate::sys::fd::{self, Inherited};
+use crate::sys::proc;
+use crate::text::SourceMap;
+use crate::units::Tick;
 
-/// Starts.
-pub(crate) fn start(_: &Arguments, _: Checked, _: &Inherited, console: &Console) -> ExitCode {
-    console.alert("this build can only check configurations (-c)");
-    ExitCode::FAILURE
+/// Something went wrong and was said on the console.
+struct Said;
+
+/// Starts and serves: returns when the process is to end, or in the parent when the daemon serves.
+pub(crate) fn start(
+    program: &str,
+    arguments: &Arguments,
+    checked: Checked,
+    inherited: &Inherited,
+    console: &Console,
+) -> ExitCode {
+    let story = Story { program, arguments, inherited, console };
+    story.tell(checked).unwrap_or(ExitCode::FAILURE)
+}
+
+struct Story<'a> {
+    program: &'a str,
+    arguments: &'a Arguments,
+    inherited: &'a Inherited,
+    console: &'a Console,
+}
+
+/// What is left to do when this process serves.
+struct Rest {
+    pidfile: Option<Pidfile>,
+    old: Old,
+}
+
+impl Story<'_> {
+    fn tell(&self, checked: Checked) -> Result<ExitCode, Said> {
+        let Checked { mut config, sources, .. } = checked;
+        if !config.listens() {
+            self.console.alert("nothing would listen: no 'bind' and no 'stats socket' is there");
+            return Err(Said);
+        }
+        let threads = config.global.nbthread.map_or_else(proc::processors, usize::from).max(1);
+        let background = self.arguments.daemon || (config.global.daemon && !self.stays(&config));
+        if config.global.quiet && !self.arguments.verbose {
+            self.console.silence();
+        }
+        let plan = self.limits(&config, threads)?;
+        config.global.maxconn = Some(plan.maxconn);
+        if self.arguments.verbose {
+            self.console.notice(format_args!("maxconn is {}, on {threads} thread(s)", plan.maxconn));
+        }
+        if background {
+            self.inherited.close_but(&descriptors(&config));
+        }
+        let pidfile = self.pidfile(config.global.pidfile.as_deref().filter(|_| background))?;
+
+        let wants = listeners::wants(&config, plan.maxconn);
+        let mut old = old::find(self.arguments, &wants, self.console).map_err(|why| self.alert(why))?;
+        let mut opened = self.open(&wants, &mut old, &sources)?;
+        let config = Arc::new(config);
+        let services =
+            Services::new(&config, self.surroundings(background), self.inherited).map_err(|why| self.alert(why))?;
+        opened.publish().map_err(|(path, why)| self.alert(format_args!("cannot place {}: {why}", path.display())))?;
+        let rest = Rest { pidfile, old };
+        if !background {
+            return self.serve(config, opened, services, rest, None, threads, plan);
+        }
+        match daemon::divide().map_err(|why| self.alert(format_args!("cannot go to the background: {why}")))? {
+            Side::Parent(guardian) => {
+                drop((opened, services));
+                let serves = guardian.wait(|pid| rest.finish(pid, self.console));
+                Ok(if serves { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+            Side::Child(starter) => self.serve(config, opened, services, rest, Some(starter), threads, plan),
+        }
+    }
+
+    /// Whether the configuration's `daemon` does not count.
+    fn stays(&self, config: &Config) -> bool {
+        self.arguments.foreground || config.global.debug
+    }
+
+    fn alert(&self, message: impl std::fmt::Display) -> Said {
+        self.console.alert(message);
+        Said
+    }
+
+    fn surroundings(&self, background: bool) -> services::Surroundings {
+        services::surroundings(self.program, !background && !self.console.quiet())
+    }
+
+    /// Raises the descriptor limit to what `maxconn` needs, or lowers `maxconn` if the configuration lets us.
+    fn limits(&self, config: &Config, threads: usize) -> Result<Plan, Said> {
+        let needs = limits::Needs::of(config, self.arguments.maxconn, threads);
+        let now = crate::sys::limits::descriptors();
+        let mut plan = limits::plan(&needs, now);
+        if let Err(why) = limits::apply(&plan, &needs, now) {
+            if config.global.rlimits.strict {
+                return Err(self.alert(why));
+            }
+            self.console.warning(&why);
+            if let limits::LimitError::TooLow { limit, .. } = why {
+                plan = limits::shrink(&plan, &needs, limit);
+                let _ = limits::apply(&plan, &needs, now);
+                self.console.warning(format_args!("maxconn is lowered to {}", plan.maxconn));
+            }
+        }
+        if let Some(megabytes) = self.arguments.memory.filter(|n| *n > 0) {
+            crate::sys::limits::set_memory(u64::from(megabytes) << 20)
+                .map_err(|why| self.alert(format_args!("memory cannot be limited to {megabytes} MB: {why}")))?;
+        }
+        Ok(plan)
+    }
+
+    /// Opens the pidfile and waits until no other start that uses it is under way.
+    fn pidfile(&self, path: Option<&Path>) -> Result<Option<Pidfile>, Said> {
+        let Some(path) = path else { return Ok(None) };
+        let pidfile = Pidfile::open(path).map_err(|why| self.alert(why))?;
+        if !pidfile.lock() {
+            self.console.warning(format_args!("{}: another start takes too long, not waiting for it", path.display()));
+        }
+        Ok(Some(pidfile))
+    }
+
+    /// Gets every listening socket, or none: then whoever was asked to pause goes on.
+    fn open(&self, wants: &[Want], old: &mut Old, sources: &SourceMap) -> Result<Opened, Said> {
+        let (found, mut pauser) = old.pauser(self.console);
+        match listeners::open(wants, found, self.inherited, &mut pauser) {
+            Ok(opened) => {
+                if opened.taken > 0 {
+                    let (taken, bound) = (opened.taken, opened.bound);
+                    self.console.notice(format_args!("{taken} listening socket(s) taken over, {bound} bound"));
+                }
+                Ok(opened)
+            }
+            Err(errors) => {
+                pauser.give_up();
+                for error in errors {
+                    let file = sources.get(error.span.file).map_or("", |file| file.name.as_str());
+                    self.console.alert(format_args!("[{file}:{}] {error}", error.span.line));
+                }
+                Err(Said)
+            }
+        }
+    }
+
+    /// The process that serves: gives up rights, runs the engine, says so, and lives until it is told to end.
+    #[expect(clippy::too_many_arguments, reason = "each is used once; a struct would only rename them")]
+    fn serve(
+        &self,
+        config: Arc<Config>,
+        opened: Opened,
+        services: Services,
+        rest: Rest,
+        starter: Option<Starter>,
+        threads: usize,
+        plan: Plan,
+    ) -> Result<ExitCode, Said> {
+        let null = fd::null().map_err(|why| self.alert(format_args!("cannot open /dev/null: {why}")))?;
+        let door = Door::open()
+            .inspect_err(|why| self.console.notice(format_args!("no handover socket, a reload will lack it: {why}")))
+            .ok();
+        privileges::give_up(&config.global.drop_to).map_err(|why| self.alert(why))?;
+        let signals = signals::register().map_err(|why| self.alert(format_args!("cannot handle signals: {why}")))?;
+
+        let exclusive = opened.taken == 0
+            && descriptors(&config).is_empty()
+            && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
+        let pool = Arc::new(Pool::new(Arc::clone(&config), now()));
+        pool.process.maxconn.store(plan.maxconn, Ordering::Relaxed);
+        let running = services.run(&pool, plan);
+        let input = Input {
+            pool: Arc::clone(&pool),
+            journal: Arc::clone(&running.journal),
+            page: running.page,
+            commands: running.commands,
+            listeners: opened.into_listening(),
+            threads,
+        };
+        let engine = Engine::start(input).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
+
+        let control = engine.control();
+        let sockets = Arc::clone(&control);
+        let desk = Desk::new(Box::new(move || sockets.listeners()), Box::new(signals::order_to_end));
+        match starter {
+            Some(starter) => {
+                self.console.silence();
+                let _ = fd::silence_standard(&null);
+                if !starter.serves() {
+                    rest.finish(me(), self.console);
+                }
+            }
+            None => rest.finish(me(), self.console),
+        }
+        drop(rest);
+        if let Some(door) = door
+            && let Err(why) = door.serve(Arc::clone(&desk))
+        {
+            self.console.warning(format_args!("nobody will be able to take over: {why}"));
+        }
+        let serving = Serving { pool, journal: running.journal, control, desk, exclusive, backlog: plan.maxconn };
+        Ok(serving.until_the_end(engine, signals))
+    }
+}
+
+impl Rest {
+    /// This process, or its child, serves: the pidfile says so, and the old processes are told.
+    fn finish(&self, serving: i32, console: &Console) {
+        if let Some(pidfile) = &self.pidfile
+            && let Err(why) = pidfile.write(serving)
+        {
+            console.warning(format_args!("the pidfile cannot be written: {why}"));
+        }
+        self.old.end(serving, console);
+        if let Some(pidfile) = &self.pidfile {
+            pidfile.unlock();
+        }
+    }
+}
+
+fn me() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or(i32::MAX)
+}
+
+fn now() -> Tick {
+    Tick::from_millis(crate::sys::monotonic())
+}
+
+/// The inherited descriptors that a configuration names.
+fn descriptors(config: &Config) -> Vec<i32> {
+    let listening = listeners::wants(config, 0);
+    let logs = config.global.logs.iter().chain(config.proxies.iter().flat_map(|proxy| &proxy.logs));
+    let logging = logs.filter_map(|log| match log.to {
+        LogProtocol::Fd(number) if number > 2 => Some(number),
+        _ => None,
+    });
+    listening.iter().filter_map(Want::descriptor).chain(logging).collect()
 }

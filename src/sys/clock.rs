@@ -21,3 +21,9 @@ pub fn local_offset(at: i64) -> i32 {
     let broken = unsafe { broken.assume_init() };
     i32::try_from(broken.tm_gmtoff).unwrap_or(0)
 }
+
+/// Milliseconds since the origin of the system's monotonic clock, which all processes share.
+pub fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec.unsigned_abs() * 1000 + now.tv_nsec.unsigned_abs() / 1_000_000
+}

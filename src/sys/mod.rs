@@ -15,4 +15,4 @@ pub mod pipe;
 pub mod proc;
 pub mod socket;
 
-pub use clock::local_offset;
+pub use clock::{local_offset, monotonic};

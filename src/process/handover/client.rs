@@ -130,12 +130,13 @@ pub(crate) fn ask_successors(pid: i32) -> Result<(Conversation, Vec<OwnedFd>), A
 }
 
 impl Conversation {
-    /// Tells the old process that `serving` accepts on its sockets, and waits until it has noted it.
+    /// Tells the old process that `serving` accepts on its sockets, and waits until it has noted it. It finishes its
+    /// sessions then, or ends `at_once`.
     ///
     /// # Errors
     /// [`ReceiveError`]: it has ended, or given up on us. The sockets are ours all the same.
-    pub(crate) fn ready(&self, serving: i32) -> Result<(), ReceiveError> {
-        wire::send(&self.connection, &Message::Ready { pid: serving }, &[])?;
+    pub(crate) fn ready(&self, serving: i32, at_once: bool) -> Result<(), ReceiveError> {
+        wire::send(&self.connection, &Message::Ready { pid: serving, at_once }, &[])?;
         match wire::receive(&self.connection)?.message {
             Message::Noted => Ok(()),
             _ => Err(WireError::Number.into()),

@@ -21,10 +21,13 @@ const MOST: usize = 64;
 
 /// Gives copies of the listening sockets.
 pub(crate) type Listeners = dyn Fn() -> io::Result<Vec<OwnedFd>> + Send + Sync;
+/// Called when a successor serves: `true` asks to end at once, `false` to finish the sessions.
+pub(crate) type TakenOver = dyn Fn(bool) + Send + Sync;
 
 /// What all conversations of a serving process share.
 pub(crate) struct Desk {
     listeners: Box<Listeners>,
+    taken_over: Box<TakenOver>,
     /// Whether a newcomer is being served now.
     busy: Mutex<bool>,
     freed: Condvar,
@@ -35,9 +38,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// A desk that hands out what `listeners` gives.
-    pub(crate) fn new(listeners: Box<Listeners>) -> Arc<Self> {
+    pub(crate) fn new(listeners: Box<Listeners>, taken_over: Box<TakenOver>) -> Arc<Self> {
         Arc::new(Self {
             listeners,
+            taken_over,
             busy: Mutex::new(false),
             freed: Condvar::new(),
             successor: Mutex::new(None),
@@ -144,9 +148,13 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveErro
     }
     drop(sockets);
     socket::set_time_limits(visitor, START)?;
-    let Message::Ready { pid } = wire::receive(visitor)?.message else { return Err(wire::WireError::Magic.into()) };
+    let Message::Ready { pid, at_once } = wire::receive(visitor)?.message else {
+        return Err(wire::WireError::Magic.into());
+    };
     *lock(&desk.successor) = Some(pid);
-    Ok(wire::send(visitor, &Message::Noted, &[])?)
+    let noted = wire::send(visitor, &Message::Noted, &[]);
+    (desk.taken_over)(at_once);
+    Ok(noted?)
 }
 
 /// The right to be served; given back when dropped.

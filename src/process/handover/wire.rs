@@ -54,6 +54,8 @@ pub(crate) enum Message {
     Ready {
         /// The serving process.
         pid: i32,
+        /// Whether the old one is to end at once, and not to finish its sessions.
+        at_once: bool,
     },
     /// Old process: noted; whoever asks me is sent to you.
     Noted,
@@ -149,7 +151,7 @@ impl Message {
             Self::Welcome { pid, sockets } => (3, [pid.to_le_bytes(), sockets.to_le_bytes()].concat()),
             Self::Sockets { count } => (4, count.to_le_bytes().to_vec()),
             Self::Taken { count } => (5, count.to_le_bytes().to_vec()),
-            Self::Ready { pid } => (6, pid.to_le_bytes().to_vec()),
+            Self::Ready { pid, at_once } => (6, [pid.to_le_bytes(), u32::from(*at_once).to_le_bytes()].concat()),
             Self::Noted => (7, Vec::new()),
             Self::GoTo { pid } => (8, pid.to_le_bytes().to_vec()),
         };
@@ -183,7 +185,7 @@ impl Message {
             3 => Self::Welcome { pid: pid(0)?, sockets: count(4)? },
             4 => Self::Sockets { count: count(0)? },
             5 => Self::Taken { count: count(0)? },
-            6 => Self::Ready { pid: pid(0)? },
+            6 => Self::Ready { pid: pid(0)?, at_once: count(4)? != 0 },
             7 => Self::Noted,
             8 => Self::GoTo { pid: pid(0)? },
             unknown => return Err(WireError::Kind(unknown)),
@@ -245,7 +247,7 @@ mod tests {
         Message::Welcome { pid: 7, sockets: 300 },
         Message::Sockets { count: 2 },
         Message::Taken { count: 252 },
-        Message::Ready { pid: i32::MAX },
+        Message::Ready { pid: i32::MAX, at_once: true },
         Message::Noted,
         Message::GoTo { pid: 1 },
     ];

@@ -1,0 +1,265 @@
+//! The old processes of a reload: who they are, what they give, how they are told to end.
+//!
+//! Listening sockets are looked for in this order: the process's own handover socket, the stats socket of `-x`, copies
+//! by `pidfd_getfd`; what none of them gives is bound beside the old process, and only when its address is busy is the old
+//! process asked to pause ([`Pauser`]). A signal goes only to a process that is a proxy, and only by a pidfd. Which way it
+//! went is said on the console.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::argv::{Arguments, Ending};
+use super::console::Console;
+use super::handover::candidates;
+use super::handover::client::{self, AskError, Conversation};
+use super::listeners::{Busy, Want};
+use crate::sys::pidfd::{PidFd, Signal};
+use crate::sys::{getsocks, proc, socket};
+
+/// How long a paused process may take to free its addresses.
+const PAUSE_LIMIT: Duration = Duration::from_secs(2);
+/// How long a process that broke a conversation off may take to be gone.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+/// How often a busy address is tried again meanwhile.
+const PAUSE_STEP: Duration = Duration::from_millis(10);
+
+/// What the old processes gave, and who they are.
+#[derive(Debug, Default)]
+pub(crate) struct Old {
+    /// Listening sockets, ours and others.
+    pub(crate) sockets: Vec<OwnedFd>,
+    /// Processes that wait to hear that their sockets are served.
+    conversations: Vec<Conversation>,
+    /// Processes to signal when the new one serves.
+    ending: Vec<PidFd>,
+    /// Those of them whose sockets nobody else holds: only they may be paused.
+    pausable: Vec<PidFd>,
+    at_once: bool,
+}
+
+/// Why a start ends before it has begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OldError {
+    /// `-x` names a socket that nobody answers on.
+    #[error("no listening sockets can be had from {}: {why}", path.display())]
+    Sockets {
+        /// The stats socket.
+        path: std::path::PathBuf,
+        /// What the system says.
+        #[source]
+        why: std::io::Error,
+    },
+}
+
+/// Finds the old processes that the command line names and takes what they give. Nothing changes for them yet.
+///
+/// # Errors
+/// [`OldError`].
+pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> Result<Old, OldError> {
+    let mut old = Old { at_once: arguments.ending == Ending::Terminate, ..Old::default() };
+    let mut mute = Vec::new(); // named, a proxy, and without a handover socket
+    let mut gone = false;
+    for &pid in &arguments.old {
+        if i64::from(pid) == i64::from(std::process::id()) {
+            console.warning(format_args!("process {pid} is this one: it gets no signal"));
+            continue;
+        }
+        let Ok(Some(handle)) = PidFd::open(pid) else {
+            console.warning(format_args!("process {pid} is gone: nothing to take over from it"));
+            gone = true;
+            continue;
+        };
+        match client::ask_successors(pid) {
+            Ok(given) => {
+                old.take(given, console);
+                old.name(handle);
+            }
+            Err(AskError::Gone) => {
+                console.warning(format_args!("process {pid} has ended meanwhile, or its successor has"));
+                gone = true;
+            }
+            Err(why) => {
+                if !matches!(why, AskError::NoDoor) {
+                    console.warning(format_args!("process {pid} hands nothing over: {why}"));
+                }
+                // It may be about to end because somebody else has just taken over.
+                if handle.wait(if matches!(why, AskError::Talk(_)) { LAST_BREATH } else { Duration::ZERO }) {
+                    gone = true;
+                } else if is_proxy(pid, wants) {
+                    mute.push(handle);
+                } else {
+                    console.warning(format_args!("process {pid} is no proxy: it gets no signal"));
+                }
+            }
+        }
+    }
+    if gone && old.conversations.is_empty() {
+        old.search(wants, console);
+    }
+    let exposed = match &arguments.sockets_from {
+        Some(path) if old.conversations.is_empty() => old.fetch(path, console)?,
+        _ => false,
+    };
+    for handle in mute {
+        let copied = !exposed && old.copy(&handle, wants, console);
+        if !exposed && !copied {
+            old.pausable.extend(PidFd::open(handle.pid()).ok().flatten().filter(|_| !handle.ended()));
+        }
+        old.name(handle);
+    }
+    Ok(old)
+}
+
+/// Whether a process is called as one, or listens where we want to.
+fn is_proxy(pid: i32, wants: &[Want]) -> bool {
+    matches!(proc::name(pid).as_deref(), Ok("haproxy" | "baton"))
+        || wants.iter().any(|want| want.address().is_some_and(|address| holds(pid, address)))
+}
+
+/// Whether a process holds a listening socket that clashes with an address.
+fn holds(pid: i32, address: SocketAddr) -> bool {
+    let there = proc::listeners_on(address);
+    !there.is_empty() && proc::sockets(pid).is_ok_and(|own| own.iter().any(|(_, inode)| there.contains(inode)))
+}
+
+impl Old {
+    fn take(&mut self, (conversation, sockets): (Conversation, Vec<OwnedFd>), console: &Console) {
+        let pid = conversation.old.pid();
+        console.notice(format_args!("process {pid} hands over {} listening socket(s)", sockets.len()));
+        self.sockets.extend(sockets);
+        self.conversations.push(conversation);
+    }
+
+    /// Adds a process that is to end, once.
+    fn name(&mut self, handle: PidFd) {
+        if self.ending.iter().all(|known| known.pid() != handle.pid()) {
+            self.ending.push(handle);
+        }
+    }
+
+    /// A named process is gone: a process that serves our addresses may be its successor, whom another reload started
+    /// meanwhile. All handover sockets of our user are asked.
+    fn search(&mut self, wants: &[Want], console: &Console) {
+        for pid in candidates() {
+            if i64::from(pid) == i64::from(std::process::id()) {
+                continue;
+            }
+            let Ok((conversation, sockets)) = client::ask_successors(pid) else { continue };
+            let ours =
+                |fd: &OwnedFd| socket::listener(fd).is_some_and(|seen| wants.iter().any(|want| want.fits(&seen)));
+            let known = self.conversations.iter().any(|known| known.old.pid() == conversation.old.pid());
+            if !known && sockets.iter().any(ours) {
+                console.notice(format_args!("process {} serves in its place", conversation.old.pid()));
+                self.take((conversation, sockets), console);
+            }
+        }
+    }
+
+    /// Takes the sockets that a stats socket exposes; whether there were any.
+    fn fetch(&mut self, path: &Path, console: &Console) -> Result<bool, OldError> {
+        let sockets = getsocks::fetch(path).map_err(|why| OldError::Sockets { path: path.to_owned(), why })?;
+        if sockets.is_empty() {
+            console.warning(format_args!(
+                "{} gives no listening sockets: 'expose-fd listeners' is missing there",
+                path.display()
+            ));
+            return Ok(false);
+        }
+        console.notice(format_args!("{} listening socket(s) came from {}", sockets.len(), path.display()));
+        self.sockets.extend(sockets);
+        Ok(true)
+    }
+
+    /// Copies the listening sockets of a process that fit ours; whether there were any.
+    fn copy(&mut self, handle: &PidFd, wants: &[Want], console: &Console) -> bool {
+        let pid = handle.pid();
+        let mut copied = 0;
+        for (number, _) in proc::sockets(pid).unwrap_or_default() {
+            match handle.descriptor(number) {
+                Ok(fd) => {
+                    if socket::listener(&fd).is_some_and(|seen| wants.iter().any(|want| want.fits(&seen))) {
+                        self.sockets.push(fd);
+                        copied += 1;
+                    }
+                }
+                Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+                    console.notice(format_args!("the sockets of process {pid} may not be copied: binding beside it"));
+                    return false;
+                }
+                Err(_) => {}
+            }
+        }
+        if copied > 0 {
+            console.notice(format_args!("{copied} listening socket(s) copied from process {pid}"));
+        }
+        copied > 0
+    }
+
+    /// What asks a process to pause when an address is busy.
+    pub(crate) fn pauser<'a>(&'a mut self, console: &'a Console) -> (Vec<OwnedFd>, Pauser<'a>) {
+        let sockets = std::mem::take(&mut self.sockets);
+        (sockets, Pauser { named: &self.pausable, paused: Vec::new(), since: None, console })
+    }
+
+    /// Tells the old processes that `serving` accepts connections: they finish, or end at once.
+    pub(crate) fn end(&self, serving: i32, console: &Console) {
+        let mut told = Vec::new();
+        for conversation in &self.conversations {
+            let pid = conversation.old.pid();
+            match conversation.ready(serving, self.at_once) {
+                Ok(()) => told.push(pid),
+                Err(why) if !conversation.old.ended() => {
+                    console.warning(format_args!("process {pid} did not hear that {serving} has taken over: {why}"));
+                }
+                Err(_) => {}
+            }
+        }
+        let signal = if self.at_once { Signal::TERM } else { Signal::USR1 };
+        let asked = self.conversations.iter().map(|conversation| &conversation.old);
+        for handle in self.ending.iter().chain(asked.filter(|old| self.ending.iter().all(|e| e.pid() != old.pid()))) {
+            if let Err(why) = handle.signal(signal)
+                && !handle.ended()
+                && !told.contains(&handle.pid())
+            {
+                console.warning(format_args!("process {} cannot be told to end: {why}", handle.pid()));
+            }
+        }
+    }
+}
+
+/// Asks named processes to pause where an address is busy, and to go on if that was in vain.
+pub(crate) struct Pauser<'a> {
+    named: &'a [PidFd],
+    paused: Vec<&'a PidFd>,
+    since: Option<Instant>,
+    console: &'a Console,
+}
+
+impl Busy for Pauser<'_> {
+    fn retry(&mut self, address: SocketAddr) -> bool {
+        let holders = self.named.iter().filter(|handle| !handle.ended() && holds(handle.pid(), address));
+        for handle in holders {
+            if self.paused.iter().all(|paused| paused.pid() != handle.pid()) && handle.signal(Signal::TTOU).is_ok() {
+                self.console.notice(format_args!("{address} is busy: process {} is asked to pause", handle.pid()));
+                self.paused.push(handle);
+            }
+        }
+        if self.paused.is_empty() {
+            return false;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        std::thread::sleep(PAUSE_STEP);
+        since.elapsed() < PAUSE_LIMIT
+    }
+}
+
+impl Pauser<'_> {
+    /// The start has failed: whoever was paused listens again.
+    pub(crate) fn give_up(self) {
+        for handle in self.paused {
+            let _ = handle.signal(Signal::TTIN);
+        }
+    }
+}

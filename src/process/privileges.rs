@@ -1,0 +1,37 @@
+//! Giving up root directory, group and user before the first byte from outside.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::ir::DropTo;
+use crate::sys::identity::{self, BecomeError};
+
+/// Why rights cannot be given up; the start ends.
+#[derive(Debug, Error)]
+pub(crate) enum DropError {
+    /// The root directory.
+    #[error("cannot chroot to {}: {why}", path.display())]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        why: io::Error,
+    },
+    /// Group or user.
+    #[error("{0}: start as root, or leave 'user', 'group', 'uid' and 'gid' out")]
+    Become(#[from] BecomeError),
+}
+
+/// Enters the root directory, then takes group and user. What is not asked for stays.
+///
+/// # Errors
+/// [`DropError`] of the first step that the system refuses.
+pub(crate) fn give_up(to: &DropTo) -> Result<(), DropError> {
+    if let Some((path, _)) = &to.chroot {
+        identity::enter_root(path).map_err(|why| DropError::Root { path: path.clone(), why })?;
+    }
+    Ok(identity::become_user(to.uid.filter(|id| *id != 0), to.gid.filter(|id| *id != 0))?)
+}

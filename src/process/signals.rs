@@ -1,0 +1,181 @@
+//! What a serving process does on signals, and how it ends.
+//!
+//! Runs in the main thread, which does nothing else. Source: management guide §4; SIGHUP and SIGQUIT as observed.
+
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::handover::server::Desk;
+use crate::engine::Engine;
+use crate::ir::{Level, ProxyIx, ServerIx};
+use crate::pool::{Control, Journal, Pool};
+use crate::sys::socket;
+use crate::units::Tick;
+
+/// How long the engine may take to end on SIGTERM.
+const LAST_GASP: Duration = Duration::from_secs(5);
+
+/// What the signals act on.
+pub(crate) struct Serving {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) control: Arc<dyn Control>,
+    pub(crate) desk: Arc<Desk>,
+    /// Whether no other process can hold copies of the sockets, but those that the desk gave away.
+    pub(crate) exclusive: bool,
+    /// Backlog for sockets that listen again.
+    pub(crate) backlog: u32,
+}
+
+/// Registers the handlers. To be called after the last fork and before the engine runs.
+///
+/// # Errors
+/// EMFILE.
+pub(crate) fn register() -> std::io::Result<Signals> {
+    Signals::new([SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTTOU, SIGTTIN])
+}
+
+/// A successor serves: this process finishes its sessions, or ends at once. The same as its signals, which may not reach
+/// us when it runs as another user.
+pub(crate) fn order_to_end(at_once: bool) {
+    let _ = signal_hook::low_level::raise(if at_once { SIGTERM } else { SIGUSR1 });
+}
+
+impl Serving {
+    /// Serves until the engine has ended: exit code 0 after a soft stop, death by the signal after SIGTERM and SIGINT.
+    pub(crate) fn until_the_end(self, engine: Engine, mut signals: Signals) -> ExitCode {
+        let handle = signals.handle();
+        let waiter = thread::Builder::new().name("end".into()).spawn(move || {
+            engine.wait();
+            handle.close();
+        });
+        if waiter.is_err() {
+            return ExitCode::FAILURE;
+        }
+        let mut fatal = None;
+        let mut stopping = false;
+        let mut refusing: Vec<OwnedFd> = Vec::new();
+        for signal in signals.forever() {
+            match signal {
+                SIGUSR1 if !std::mem::replace(&mut stopping, true) => self.soft_stop(),
+                SIGTERM | SIGINT if fatal.is_none() => {
+                    fatal = Some(signal);
+                    self.control.hard_stop();
+                    let _ = thread::Builder::new().name("last-gasp".into()).spawn(move || {
+                        thread::sleep(LAST_GASP);
+                        emulate_default_handler(signal)
+                    });
+                }
+                SIGHUP => self.show_states(),
+                SIGQUIT => self.say(None, Level::Notice, "SIGQUIT: memory is not pooled, there is nothing to flush."),
+                SIGTTOU if !stopping => self.pause(&mut refusing),
+                SIGTTIN if !stopping => self.resume(&mut refusing),
+                _ => {}
+            }
+        }
+        if let Some(signal) = fatal {
+            let _ = emulate_default_handler(signal);
+        }
+        ExitCode::SUCCESS
+    }
+
+    fn say(&self, proxy: Option<ProxyIx>, level: Level, message: &str) {
+        self.journal.event(proxy, level, message);
+    }
+
+    fn proxies(&self) -> impl Iterator<Item = (ProxyIx, &str)> {
+        self.pool.config.proxies.iter().enumerate().map(|(ix, proxy)| (ProxyIx(ix as u32), proxy.name.as_str()))
+    }
+
+    fn soft_stop(&self) {
+        self.control.soft_stop();
+        for (ix, name) in self.proxies() {
+            let fronts = self.pool.front(ix).map_or(0, |front| front.sessions_total.get());
+            let backs = self.pool.back(ix).map_or(0, |back| back.sessions_total.get());
+            let line = format!("Proxy {name} stopped (cumulated conns: FE: {fronts}, BE: {backs}).");
+            self.say(Some(ix), Level::Warning, &line);
+        }
+        let Some(limit) = self.pool.config.global.hard_stop_after else { return };
+        let (control, journal) = (Arc::clone(&self.control), Arc::clone(&self.journal));
+        let _ = thread::Builder::new().name("hard-stop".into()).spawn(move || {
+            thread::sleep(limit.duration());
+            journal.event(None, Level::Warning, "hard-stop-after: the sessions that are left are cut.");
+            control.hard_stop();
+        });
+    }
+
+    /// Frees the addresses if nobody else holds our sockets: to shut one down acts on all its copies. Otherwise
+    /// connections wait in the backlog, or for whoever shares it.
+    fn pause(&self, refusing: &mut Vec<OwnedFd>) {
+        self.control.pause(None);
+        if self.exclusive
+            && !self.desk.shared()
+            && refusing.is_empty()
+            && let Ok(sockets) = self.control.listeners()
+        {
+            for fd in sockets.into_iter().filter(|fd| matches!(socket::local(fd), Some(socket::Local::Inet(_)))) {
+                if socket::stop_listening(&fd).is_ok() {
+                    refusing.push(fd);
+                }
+            }
+        }
+        for (ix, name) in self.proxies() {
+            self.say(Some(ix), Level::Warning, &format!("Paused proxy {name}."));
+        }
+    }
+
+    fn resume(&self, refusing: &mut Vec<OwnedFd>) {
+        refusing.retain(|fd| socket::listen(fd, self.backlog).is_err());
+        if !refusing.is_empty() {
+            let line = format!("{} address(es) cannot be listened on again.", refusing.len());
+            self.say(None, Level::Alert, &line);
+            refusing.clear();
+        }
+        self.control.resume(None);
+        for (ix, name) in self.proxies() {
+            self.say(Some(ix), Level::Warning, &format!("Resumed proxy {name}."));
+        }
+    }
+
+    /// The states of all servers and proxies, to the log.
+    fn show_states(&self) {
+        let now = Tick::from_millis(crate::sys::monotonic());
+        self.say(None, Level::Warning, "SIGHUP received, dumping servers states.");
+        for (ix, name) in self.proxies() {
+            let Some(back) = self.pool.back(ix) else { continue };
+            for (at, server) in
+                self.pool.config.proxies[ix.0 as usize].backend.iter().flat_map(|b| &b.servers).enumerate()
+            {
+                let state = &back.servers[at];
+                let view = self.pool.server_view(ix, ServerIx(at as u32), now);
+                let up = view.map_or_else(String::new, |view| view.status_text);
+                let line = format!(
+                    "SIGHUP: Server {name}/{} is {up}. Conn: {} act, {} pend, {} tot.",
+                    server.name,
+                    state.sessions.get(),
+                    state.queue.get(),
+                    state.sessions_total.get()
+                );
+                self.say(Some(ix), Level::Warning, &line);
+            }
+            let fronts = self.pool.front(ix);
+            let line = format!(
+                "SIGHUP: Proxy {name} has {} servers. Conn: act(FE+BE): {}+{}, {} pend, tot(FE+BE): {}+{}.",
+                back.servers.len(),
+                fronts.map_or(0, |front| front.sessions.get()),
+                back.sessions.get(),
+                back.queue.get(),
+                fronts.map_or(0, |front| front.sessions_total.get()),
+                back.sessions_total.get()
+            );
+            self.say(Some(ix), Level::Warning, &line);
+        }
+    }
+}
