@@ -86,6 +86,7 @@ pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> 
                 }
                 // It may be about to end because somebody else has just taken over.
                 if handle.wait(if matches!(why, AskError::Talk(_)) { LAST_BREATH } else { Duration::ZERO }) {
+                    console.warning(format_args!("process {pid} is gone: nothing to take over from it"));
                     gone = true;
                 } else if is_proxy(pid, wants) {
                     mute.push(handle);

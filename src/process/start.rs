@@ -217,7 +217,7 @@ impl Story<'_> {
             }
             None => rest.finish(me(), self.console),
         }
-        drop(rest);
+        drop((rest, null));
         if let Some(door) = door
             && let Err(why) = door.serve(Arc::clone(&desk))
         {
