@@ -9,6 +9,7 @@ mod limits;
 mod listeners;
 mod listing;
 mod old;
+mod patience;
 mod pidfile;
 mod privileges;
 mod services;

@@ -15,6 +15,7 @@ use super::console::Console;
 use super::handover::candidates;
 use super::handover::client::{self, AskError, Conversation};
 use super::listeners::{Busy, Want};
+use super::patience;
 use crate::sys::pidfd::{PidFd, Signal};
 use crate::sys::{getsocks, proc, socket};
 
@@ -251,7 +252,7 @@ impl Busy for Pauser<'_> {
             return false;
         }
         let since = *self.since.get_or_insert_with(Instant::now);
-        std::thread::sleep(PAUSE_STEP);
+        patience::pause(PAUSE_STEP);
         since.elapsed() < PAUSE_LIMIT
     }
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::patience;
+
 /// How long another start that uses the same file may be under way.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// No pidfile is longer.
@@ -51,7 +53,7 @@ impl Pidfile {
         let begun = Instant::now();
         loop {
             match self.file.try_lock() {
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => patience::pause(PAUSE),
                 Err(TryLockError::WouldBlock) => return false,
                 // A file system without locks: as good as free.
                 Ok(()) | Err(TryLockError::Error(_)) => return true,

@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::handover::server::Desk;
+use super::patience;
 use crate::engine::Engine;
 use crate::ir::{Level, ProxyIx, ServerIx};
 use crate::pool::{Control, Journal, Pool};
@@ -69,7 +70,7 @@ impl Serving {
                     fatal = Some(signal);
                     self.control.hard_stop();
                     let _ = thread::Builder::new().name("last-gasp".into()).spawn(move || {
-                        thread::sleep(LAST_GASP);
+                        patience::pause(LAST_GASP);
                         emulate_default_handler(signal)
                     });
                 }
@@ -105,7 +106,7 @@ impl Serving {
         let Some(limit) = self.pool.config.global.hard_stop_after else { return };
         let (control, journal) = (Arc::clone(&self.control), Arc::clone(&self.journal));
         let _ = thread::Builder::new().name("hard-stop".into()).spawn(move || {
-            thread::sleep(limit.duration());
+            patience::pause(limit.duration());
             journal.event(None, Level::Warning, "hard-stop-after: the sessions that are left are cut.");
             control.hard_stop();
         });

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::super::patience;
 use super::wire::{self, Message, ReceiveError};
 use crate::sys::passing::MAX_DESCRIPTORS;
 use crate::sys::{identity, pidfd, socket};
@@ -95,7 +96,7 @@ impl Door {
                     Ok(visitor) => receive_visitor(visitor, &desk),
                     Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
                     // No descriptor or memory for it: it waits in the backlog.
-                    Err(_) => std::thread::sleep(Duration::from_millis(100)),
+                    Err(_) => patience::pause(Duration::from_millis(100)),
                 }
             }
         })?;
