@@ -232,6 +232,12 @@ impl<'a> Args<'a> {
         self.said.push(diagnostic);
     }
 
+    /// A remark that only `-dD` shows: the keyword is accepted, and nothing is done.
+    pub fn without_effect(&mut self, reason: &str) {
+        let message = format!("'{}' has no effect here: {reason}", self.keyword());
+        self.say(Diagnostic::diag(self.span(), message));
+    }
+
     /// A warning of baton's own, with the line that says the same today.
     pub fn modern(&mut self, line: &str) {
         let message = format!("'{}' is an old form: it is read as '{line}'", self.keyword());

@@ -16,6 +16,10 @@ pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>)
         match (row.support, table::BIND.get(usize::from(row.index)).copied().flatten()) {
             (Support::Full, Some(function)) => function(draft, args)?,
             (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => return Err(refused(row, args)),
+            (Support::Noop { reason }, _) => {
+                args.without_effect(reason);
+                args.skip(usize::from(row.arity.min));
+            }
             _ => args.skip(usize::from(row.arity.min)),
         }
     }
@@ -34,6 +38,10 @@ pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<
             }
             (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => {
                 draft.refused.push(RefusedWord { row, span: args.span() });
+                args.skip(usize::from(row.arity.min));
+            }
+            (Support::Noop { reason }, _) => {
+                args.without_effect(reason);
                 args.skip(usize::from(row.arity.min));
             }
             _ => args.skip(usize::from(row.arity.min)),

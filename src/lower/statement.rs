@@ -122,6 +122,10 @@ fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) ->
                 None => blame,
             })
         }
+        (Support::Noop { reason }, _) => {
+            args.without_effect(reason);
+            Ok(())
+        }
         // HTTP words of the process act through HTTP proxies, which are refused themselves
         _ => Ok(()),
     }
@@ -143,6 +147,10 @@ fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> L
             } else {
                 draft.refused.push(word);
             }
+            Ok(())
+        }
+        (Support::Noop { reason }, _) => {
+            args.without_effect(reason);
             Ok(())
         }
         _ => Ok(()),
