@@ -206,7 +206,14 @@ impl Story<'_> {
 
         let control = engine.control();
         let sockets = Arc::clone(&control);
-        let desk = Desk::new(Box::new(move || sockets.listeners()), Box::new(signals::order_to_end));
+        let give = move || {
+            if cfg!(feature = "fault-early-close") {
+                sockets.soft_stop(); // what a test must notice: the old listener closes before the new one has it
+                return Ok(Vec::new());
+            }
+            sockets.listeners()
+        };
+        let desk = Desk::new(Box::new(give), Box::new(signals::order_to_end));
         match starter {
             Some(starter) => {
                 self.console.silence();
