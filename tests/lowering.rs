@@ -1,0 +1,129 @@
+//! Golden files of lowering: `fixtures/lower/*.cfg` and what each means, messages included.
+//!
+//! `BLESS=1` rewrites the `*.txt` beside each file; the diff is reviewed. `fixtures/lower/old/NAME.old.cfg` must mean
+//! what `NAME.new.cfg` means, line numbers aside. The outside is a table: no file, name or user of this host counts.
+
+#[path = "lowering/outside.rs"]
+mod outside;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use baton::ir::{Config, Judged};
+use baton::lower::{Choices, configuration};
+use baton::text::{Severity, SourceMap};
+
+use outside::Outside;
+
+/// The `*.cfg` of a folder under `fixtures/`, sorted.
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
+    let entries = fs::read_dir(&folder).expect("the folder of fixtures");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "cfg"));
+    paths.sort();
+    assert!(!paths.is_empty(), "no fixture in {}", folder.display());
+    paths
+}
+
+fn lower(path: &Path) -> Judged<Config> {
+    let mut outside = Outside::new(path);
+    configuration(&[PathBuf::from("test.cfg")], Choices::default(), &mut outside, &mut SourceMap::default())
+}
+
+/// Messages and meaning as text. What a configuration leaves at its default (`None`, `false`, nothing) is left out, and
+/// so are places in the source.
+fn written(judged: &Judged<Config>) -> String {
+    let mut text = String::new();
+    for said in &judged.diagnostics {
+        let line = said.span.map_or(String::new(), |span| format!(" {}", span.line));
+        let counts = if said.severity == Severity::Warning && !said.counts { " (ours)" } else { "" };
+        text += &format!("# {:?}{line}{counts}: {}\n", said.severity, said.message);
+    }
+    if let Some(config) = &judged.value {
+        text += &meaning(config);
+    }
+    text
+}
+
+fn meaning(config: &Config) -> String {
+    let pretty = format!("{config:#?}");
+    let mut lines: Vec<String> = Vec::new();
+    let mut skipping = None;
+    for line in pretty.lines() {
+        let bare = line.trim_start();
+        let depth = line.len() - bare.len();
+        if let Some(outer) = skipping {
+            skipping = (depth > outer).then_some(outer);
+            continue;
+        }
+        if bare.starts_with("span: Span {") {
+            skipping = Some(depth);
+        } else if ![": None,", ": false,", ": [],", ": 0,"].iter().any(|end| bare.ends_with(end)) {
+            lines.push(line.to_owned());
+            while fold(&mut lines) {}
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Writes what is closed by the last line on one line if it holds one value, and nowhere if it holds none.
+fn fold(lines: &mut Vec<String>) -> bool {
+    let Some(last) = lines.last().map(|line| line.trim_start().to_owned()) else { return false };
+    let closed = last.trim_end_matches(',');
+    let opened = |line: &str| ["(", "[", "{"].iter().any(|open| line.ends_with(open));
+    let count = lines.len();
+    if ![")", "]", "}"].contains(&closed) || count < 3 {
+        return false;
+    }
+    if opened(&lines[count - 2]) {
+        lines.truncate(count - 2);
+        return true;
+    }
+    if closed == ")" && lines[count - 3].ends_with('(') {
+        let value = lines[count - 2].trim().trim_end_matches(',').to_owned();
+        let whole = format!("{}{value}{last}", lines[count - 3]);
+        lines.truncate(count - 3);
+        lines.push(whole);
+    }
+    false
+}
+
+#[test]
+fn every_fixture_means_what_its_golden_file_says() {
+    let mut failures = Vec::new();
+    for path in fixtures("lower") {
+        let got = written(&lower(&path));
+        let golden = path.with_extension("txt");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&golden, &got).expect("write a golden file");
+            continue;
+        }
+        let want = fs::read_to_string(&golden).unwrap_or_default();
+        if let Some((line, (got, want))) =
+            got.lines().zip(want.lines().chain(std::iter::repeat(""))).enumerate().find(|(_, (got, want))| got != want)
+        {
+            failures.push(format!("{} line {}:\n  got  {got}\n  want {want}", golden.display(), line + 1));
+        } else if got.len() != want.len() {
+            failures.push(format!("{}: the golden file is longer or shorter", golden.display()));
+        }
+    }
+    assert!(failures.is_empty(), "BLESS=1 rewrites them:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn old_words_mean_what_their_modern_lines_mean() {
+    let all = fixtures("lower/old");
+    let old: Vec<&PathBuf> = all.iter().filter(|path| path.to_string_lossy().ends_with(".old.cfg")).collect();
+    assert_eq!(old.len() * 2, all.len(), "each .old.cfg has its .new.cfg");
+    for path in old {
+        let modern = PathBuf::from(path.to_string_lossy().replace(".old.cfg", ".new.cfg"));
+        let (old, new) = (lower(path), lower(&modern));
+        let ours = old.diagnostics.iter().filter(|said| said.severity == Severity::Warning && said.hint.is_some());
+        assert!(ours.count() > 0, "{}: no warning shows a modern line", path.display());
+        let (Some(old), Some(new)) = (old.value, new.value) else {
+            panic!("{}: an alert: {:?} {:?}", path.display(), old.diagnostics, new.diagnostics);
+        };
+        assert_eq!(meaning(&old), meaning(&new), "{}", path.display());
+    }
+}

@@ -1,0 +1,80 @@
+//! A small world for configurations: a few files, names and users, and one configuration called `test.cfg`.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use baton::text::World;
+
+/// The world that a fixture sees.
+pub(crate) struct Outside {
+    env: HashMap<String, Vec<u8>>,
+    config: Vec<u8>,
+}
+
+impl Outside {
+    /// The world in which `test.cfg` is that file.
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { env: HashMap::new(), config: std::fs::read(path).expect("a fixture") }
+    }
+}
+
+impl World for Outside {
+    fn env(&self, name: &str) -> Option<Vec<u8>> {
+        self.env.get(name).cloned()
+    }
+
+    fn set_env(&mut self, name: &str, value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.env.insert(name.to_owned(), value.to_vec()),
+            None => self.env.remove(name),
+        };
+    }
+
+    fn keep_env(&mut self, names: &[String]) {
+        self.env.retain(|name, _| names.contains(name));
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match path.to_str() {
+            Some("test.cfg") => Ok(self.config.clone()),
+            Some(path) if path.starts_with("/etc/haproxy/errors/") => {
+                Ok(format!("HTTP/1.0 {path}\r\n\r\n").into_bytes())
+            }
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn list(&self, _: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+        Ok(None)
+    }
+
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        match host {
+            "localhost" => Ok(vec![[127, 0, 0, 1].into()]),
+            "both" => Ok(vec!["2001:db8::1".parse().expect("an address"), [192, 0, 2, 1].into()]),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn user(&self, name: &str) -> Option<u32> {
+        (name == "haproxy").then_some(101)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        (name == "haproxy").then_some(102)
+    }
+
+    fn feature(&self, _: &str) -> bool {
+        false
+    }
+
+    fn hostname(&self) -> String {
+        "host".to_owned()
+    }
+
+    fn processors(&self) -> usize {
+        2
+    }
+}
