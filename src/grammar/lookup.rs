@@ -114,9 +114,6 @@ fn probe(table: &Table, sum: u32, parent: &str, word: &[u8]) -> Option<&'static 
 /// # Errors
 /// [`GrammarError`]: the keyword is unknown or belongs elsewhere, `no` may not stand before it, or it has too few or
 /// too many arguments. The error knows which word to blame.
-///
-/// # Panics
-/// Never: a line without words is an unknown keyword.
 pub fn statement(section: SectionKind, words: &[Word<'_>]) -> Result<Statement, GrammarError> {
     let bytes = |at: usize| words[at..].iter().map(|word| word.bytes.as_ref());
     let kind = section.kind();
