@@ -8,6 +8,9 @@ use crate::syntax::Word;
 use crate::text::{Diagnostic, Span, World};
 use crate::units::{Millis, NumberError, Seconds, TimeError, parse_i64};
 
+/// The largest number that haproxy counts with.
+pub(super) const MOST: u32 = i32::MAX as u32;
+
 /// The words of one statement behind its keyword, and what reading them may ask and say.
 pub struct Args<'a> {
     words: &'a [Word<'a>],
@@ -173,7 +176,7 @@ impl<'a> Args<'a> {
     /// [`LowerError::Missing`].
     pub fn lenient_count(&mut self) -> Lowered<Option<u32>> {
         let word = self.word("a number")?;
-        let number = word.lenient(self);
+        let number = word.lenient(i64::MIN, i64::MAX, self)?;
         Ok(u32::try_from(number.clamp(0, i64::from(i32::MAX))).ok().filter(|number| *number > 0))
     }
 
@@ -267,19 +270,37 @@ impl<'a> Given<'a> {
 
     /// The number at the beginning of the word, 0 if there is none: how haproxy reads many numbers. What is not a
     /// whole number gets a warning of ours that shows what was read.
-    pub fn lenient(&self, args: &mut Args<'_>) -> i64 {
-        let number = match parse_i64(self.bytes, i64::MIN..=i64::MAX) {
-            Ok(number) => return number,
+    ///
+    /// # Errors
+    /// [`LowerError::Range`]: what was read is not between `min` and `max`.
+    pub fn lenient(&self, min: i64, max: i64, args: &mut Args<'_>) -> Lowered<i64> {
+        let (number, odd) = match parse_i64(self.bytes, i64::MIN..=i64::MAX) {
+            Ok(number) => (number, false),
             Err(
                 NumberError::Garbage { value, .. }
                 | NumberError::Small { value, .. }
                 | NumberError::Large { value, .. },
-            ) => value,
-            Err(NumberError::NoDigits) => 0,
+            ) => (value, true),
+            Err(NumberError::NoDigits) => (0, true),
         };
-        let message = format!("'{}' is not a whole number: it is read as {number}, as haproxy reads it", self.text());
-        args.say(Diagnostic::our_warning(self.span, message));
-        number
+        if number < min || number > max {
+            return Err(self.range(min, max));
+        }
+        if odd {
+            let message =
+                format!("'{}' is not a whole number: it is read as {number}, as haproxy reads it", self.text());
+            args.say(Diagnostic::our_warning(self.span, message));
+        }
+        Ok(number)
+    }
+
+    /// The same for a number that a `u32` holds.
+    ///
+    /// # Errors
+    /// As [`Self::lenient`].
+    pub fn lenient_u32(&self, min: u32, max: u32, args: &mut Args<'_>) -> Lowered<u32> {
+        let number = self.lenient(i64::from(min), i64::from(max), args)?;
+        u32::try_from(number).map_err(|_| self.range(i64::from(min), i64::from(max)))
     }
 
     /// The error of a number out of its range.

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::address;
-use super::args::{Args, Given};
+use super::args::{Args, Given, MOST};
 use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
 use super::options_line;
@@ -108,8 +108,7 @@ pub fn name(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
 /// `id <number>`: at least 1, one listener of a proxy each.
 pub fn id(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number")?;
-    let id = word.lenient(args);
-    let id = u32::try_from(id).ok().filter(|id| *id > 0).ok_or_else(|| word.range(1, i64::from(i32::MAX)))?;
+    let id = word.lenient_u32(1, MOST, args)?;
     bind.id = Some((id, word.span));
     Ok(())
 }
@@ -129,11 +128,7 @@ pub fn backlog(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
 /// A number that may not be negative; `None` for 0.
 fn positive(args: &mut Args<'_>) -> Lowered<Option<u32>> {
     let word = args.word("a number")?;
-    let number = word.lenient(args);
-    if number < 0 {
-        return Err(word.range(0, i64::from(i32::MAX)));
-    }
-    Ok(u32::try_from(number.min(i64::from(i32::MAX))).ok().filter(|number| *number > 0))
+    Ok(Some(word.lenient_u32(0, MOST, args)?).filter(|number| *number > 0))
 }
 
 /// `interface <device>`.
@@ -157,9 +152,8 @@ pub fn v6only(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
 /// `mss <number>`: 1 to 65535, or less than the default by that much when negative.
 pub fn mss(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a segment size")?;
-    let mss = word.lenient(args);
-    let good = i32::try_from(mss).ok().filter(|mss| (1..=65535).contains(&mss.abs()));
-    bind.options.mss = Some(good.ok_or_else(|| word.range(1, 65535))?);
+    let mss = word.lenient(1, 65535, args).or_else(|_| word.lenient(-65535, -1, args));
+    bind.options.mss = i32::try_from(mss.map_err(|_| word.range(1, 65535))?).ok();
     Ok(())
 }
 

@@ -110,12 +110,6 @@ pub enum LowerError {
         /// Another.
         second: u32,
     },
-    /// Defaults that some proxies name and others take silently.
-    #[error("'defaults {name}' is named by some proxies with 'from' and taken by others without: it may be only one")]
-    MixedDefaults {
-        /// The name.
-        name: String,
-    },
     /// Not an octal mode.
     #[error("'{text}' is not an octal mode")]
     Octal {
@@ -159,14 +153,8 @@ pub enum LowerError {
         text: String,
     },
     /// A keyword that may be given once, given again.
-    #[error("'{keyword}' was given before")]
+    #[error("'{keyword}' was given before: the first one holds")]
     Again {
-        /// The keyword.
-        keyword: String,
-    },
-    /// `no` or `default` before a keyword that has no opposite.
-    #[error("'{keyword}' cannot be negated")]
-    Negated {
         /// The keyword.
         keyword: String,
     },
@@ -208,12 +196,16 @@ impl Blame {
         self
     }
 
-    /// The alert that says so.
+    /// The alert that says so. What haproxy calls an alert and starts with all the same is a warning of ours.
     pub fn alert(self) -> Diagnostic {
-        let alert = Diagnostic::alert(self.span, self.error.to_string());
+        let message = self.error.to_string();
+        let said = match self.error {
+            LowerError::Again { .. } => Diagnostic::our_warning(self.span, message),
+            _ => Diagnostic::alert(self.span, message),
+        };
         match self.hint {
-            Some(hint) => alert.hint(hint),
-            None => alert,
+            Some(hint) => said.hint(hint),
+            None => said,
         }
     }
 }

@@ -37,7 +37,8 @@ const SYSLOG: u16 = 514;
 
 /// `log { global | <target> [len N] [format F] [sample …] <facility> [level [minlevel]] }` and `no log` of a proxy.
 pub fn proxy(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    if args.prefix != Prefix::Plain {
+    // `default log` is read as `log`
+    if args.prefix == Prefix::No {
         proxy.set.logs.clear();
         proxy.set.log_global = false;
         return args.end();
@@ -53,7 +54,7 @@ pub fn proxy(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `log <target> …` and `no log` of the process.
 pub fn global(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
-    if args.prefix != Prefix::Plain {
+    if args.prefix == Prefix::No {
         global.ir.logs.clear();
         return args.end();
     }

@@ -3,7 +3,7 @@
 //! `no option X` switches off what defaults switched on, `default option X` goes back to haproxy's own default.
 //! Source: manual §4.2.
 
-use super::args::Args;
+use super::args::{Args, MOST};
 use super::draft::{Named, ProxyDraft};
 use super::error::{Blame, LowerError, Lowered};
 use crate::ir::{self, Mode, Redispatch};
@@ -42,8 +42,7 @@ pub fn enabled(proxy: &mut ProxyDraft, _args: &mut Args<'_>) -> Lowered {
 /// `id <number>`: at least 1, one proxy each.
 pub fn id(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number")?;
-    let id = word.lenient(args);
-    let id = u32::try_from(id).ok().filter(|id| *id > 0).ok_or_else(|| word.range(1, i64::from(i32::MAX)))?;
+    let id = word.lenient_u32(1, MOST, args)?;
     proxy.id = Some((id, word.span));
     Ok(())
 }
@@ -218,7 +217,7 @@ pub fn error_file(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     const STATUS: [u16; 19] =
         [200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 500, 501, 502, 503];
     let word = args.word("a status and a file")?;
-    let code = word.lenient(args);
+    let code = word.lenient(i64::MIN, i64::MAX, args)?;
     let status = u16::try_from(code).ok().filter(|code| *code == 504 || STATUS.contains(code));
     let status = status.ok_or_else(|| word.blame(LowerError::Status { text: word.text() }))?;
     let path = args.word("a status and a file")?;

@@ -43,11 +43,9 @@ impl Sections {
         if args.peek().is_some_and(|word| word != b"from")
             && let Some(word) = args.next_word()
         {
-            names::check(&word)?;
             name = word.text();
         }
         let set = self.from(args)?.unwrap_or_default();
-        args.end()?;
         let draft = ProxyDraft::new(SectionKind::Defaults, name, args.span(), set);
         self.defaults.push(Defaults { draft, named_by_proxy: false, taken: false });
         Ok(())
@@ -71,7 +69,7 @@ impl Sections {
         }
         let set = match self.from(args) {
             Ok(Some(set)) => set,
-            Ok(None) => self.implicit(args, &mut fault),
+            Ok(None) => self.implicit(args),
             Err(blame) => {
                 fault = fault.or(Some(blame));
                 Settings::default()
@@ -110,6 +108,7 @@ impl Sections {
             return Ok(None);
         }
         let word = args.word("the name of a 'defaults' section")?;
+        names::check(&word)?;
         let name = word.text();
         let mut found = self.defaults.iter_mut().filter(|one| one.draft.name == name);
         let Some(one) = found.next() else {
@@ -121,17 +120,17 @@ impl Sections {
         }
         one.named_by_proxy = true;
         if one.taken {
-            return Err(word.blame(LowerError::MixedDefaults { name }));
+            mixed(&name, word.span, args);
         }
         Ok(Some(one.draft.set.clone()))
     }
 
     /// The settings of the last `defaults`.
-    fn implicit(&mut self, args: &Args<'_>, fault: &mut Option<Blame>) -> Settings {
+    fn implicit(&mut self, args: &mut Args<'_>) -> Settings {
         let Some(last) = self.defaults.last_mut() else { return Settings::default() };
         last.taken = true;
-        if last.named_by_proxy && fault.is_none() {
-            *fault = Some(args.blame_keyword(LowerError::MixedDefaults { name: last.draft.name.clone() }));
+        if last.named_by_proxy {
+            mixed(&last.draft.name, args.span(), args);
         }
         last.draft.set.clone()
     }
@@ -150,6 +149,13 @@ impl Sections {
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = usize> + '_ {
         self.by_name.get(name).into_iter().flatten().copied()
     }
+}
+
+/// Warns of defaults that some proxies name and others take; haproxy says so as an alert, and starts all the same.
+fn mixed(name: &str, span: Span, args: &mut Args<'_>) {
+    let message =
+        format!("'defaults {name}' is named with 'from' here and taken without elsewhere, or the other way round");
+    args.say(Diagnostic::our_warning(span, message).hint("name it everywhere, or nowhere"));
 }
 
 /// The words that are left, without taking them.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::address;
-use super::args::Args;
+use super::args::{Args, MOST};
 use super::draft::Named;
 use super::error::{LowerError, Lowered};
 use super::server::ServerDraft;
@@ -14,8 +14,7 @@ use crate::units::{Millis, Weight};
 /// `id <number>`: at least 1, one server of a backend each.
 pub fn id(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number")?;
-    let id = word.lenient(args);
-    let id = u32::try_from(id).ok().filter(|id| *id > 0).ok_or_else(|| word.range(1, i64::from(i32::MAX)))?;
+    let id = word.lenient_u32(1, MOST, args)?;
     server.id = Some((id, word.span));
     Ok(())
 }
@@ -23,7 +22,7 @@ pub fn id(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
 /// `weight <0..256>`.
 pub fn weight(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a weight")?;
-    let weight = word.lenient(args);
+    let weight = word.lenient(0, i64::from(Weight::MAX.get()), args)?;
     let weight = u16::try_from(weight).ok().and_then(Weight::new).ok_or_else(|| word.range(0, 256))?;
     server.weight = Some(weight);
     Ok(())
@@ -121,9 +120,7 @@ pub fn downinter(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
 /// A number of checks, at least 1.
 fn checks(args: &mut Args<'_>) -> Lowered<Option<u32>> {
     let word = args.word("a number of checks")?;
-    let number = word.lenient(args);
-    let number = u32::try_from(number.min(i64::from(i32::MAX))).ok().filter(|number| *number > 0);
-    Ok(Some(number.ok_or_else(|| word.range(1, i64::from(i32::MAX)))?))
+    Ok(Some(word.lenient_u32(1, MOST, args)?))
 }
 
 /// `rise <count>`.
@@ -157,8 +154,8 @@ pub fn addr(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
 /// `port <number>`: checked instead of the server's own port.
 pub fn port(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a port")?;
-    let port = word.lenient(args);
-    server.port = Some(u16::try_from(port).map_err(|_| word.range(0, 65535))?).filter(|port| *port > 0);
+    let port = word.lenient(0, 65535, args)?;
+    server.port = u16::try_from(port).ok().filter(|port| *port > 0);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::GlobalDraft;
 use crate::grammar::OptionLine;
 use crate::ir::{AdminLevel, StatsSocket};
-use crate::lower::args::Args;
+use crate::lower::args::{Args, MOST};
 use crate::lower::bind::{BindDraft, endpoints};
 use crate::lower::error::{LowerError, Lowered};
 use crate::lower::options_line;
@@ -40,8 +40,6 @@ pub fn stats_timeout(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 /// `stats maxconn <number>`: at least 1.
 pub fn stats_maxconn(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number")?;
-    let number = word.lenient(args);
-    let good = u32::try_from(number).ok().filter(|number| *number > 0);
-    global.ir.stats_maxconn = Some(good.ok_or_else(|| word.range(1, i64::from(i32::MAX)))?);
+    global.ir.stats_maxconn = Some(word.lenient_u32(1, MOST, args)?);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Checks, logs, names and sizes of the process. Source: manual §3.1 to §3.3.
 
 use super::GlobalDraft;
-use crate::lower::args::Args;
+use crate::lower::args::{Args, MOST};
 use crate::lower::error::{LowerError, Lowered};
 use crate::units::Millis;
 
@@ -26,8 +26,8 @@ pub fn spread_checks(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         return Err(args.blame_keyword(LowerError::Again { keyword: args.keyword() }));
     }
     let word = args.word("a percentage")?;
-    let percent = word.lenient(args);
-    global.ir.spread_checks = u8::try_from(percent).ok().filter(|p| *p <= 50).ok_or_else(|| word.range(0, 50))?;
+    let percent = word.lenient(0, 50, args)?;
+    global.ir.spread_checks = u8::try_from(percent).unwrap_or(0);
     global.said.spread_checks = percent != 0;
     Ok(())
 }
@@ -90,9 +90,7 @@ pub fn noreuseport(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
 /// `tune.bufsize <bytes>`: at least 1.
 pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number of bytes")?;
-    let number = word.lenient(args);
-    let good = u32::try_from(number).ok().filter(|number| *number > 0);
-    global.ir.bufsize = Some(good.ok_or_else(|| word.range(1, i64::from(i32::MAX)))?);
+    global.ir.bufsize = Some(word.lenient_u32(1, MOST, args)?);
     Ok(())
 }
 

@@ -120,7 +120,14 @@ pub(super) fn addresses(
                 found.or_insert_with(|| world.resolve(host).unwrap_or_default()).clone()
             };
             match first_address(server, host, family, choices, &mut libc) {
-                Found::Address(ip) => server.address = ServerAddress::Inet(SocketAddr::new(ip, *port)),
+                Found::Address { ip, tried } => {
+                    if tried {
+                        let message =
+                            format!("'{host}' does not resolve: '{}/{}' starts with {ip}", proxy.name, server.name);
+                        said.push(Diagnostic::warning(server.span, message));
+                    }
+                    server.address = ServerAddress::Inet(SocketAddr::new(ip, *port));
+                }
                 Found::Later { tried } => {
                     if tried {
                         let message =
@@ -143,15 +150,12 @@ pub(super) fn addresses(
 
 /// How the search for a first address ended.
 enum Found {
-    Address(IpAddr),
+    /// This one; whether a method failed before.
+    Address { ip: IpAddr, tried: bool },
     /// The server starts without one; whether a method failed before.
-    Later {
-        tried: bool,
-    },
+    Later { tried: bool },
     /// It may not start; whether the name was looked up.
-    Nothing {
-        tried: bool,
-    },
+    Nothing { tried: bool },
 }
 
 fn first_address(
@@ -169,12 +173,12 @@ fn first_address(
             InitAddr::Last => {} // from a server state file, which only other words of this version would name
             InitAddr::Libc => {
                 if let Some(ip) = first(&libc(host), family) {
-                    return Found::Address(ip);
+                    return Found::Address { ip, tried: false };
                 }
                 tried = true;
             }
             InitAddr::None => return Found::Later { tried },
-            InitAddr::Ip(ip) => return Found::Address(*ip),
+            InitAddr::Ip(ip) => return Found::Address { ip: *ip, tried },
         }
     }
     if choices.ignore_resolution { Found::Later { tried } } else { Found::Nothing { tried } }
