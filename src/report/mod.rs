@@ -5,12 +5,14 @@
 
 mod commands;
 mod journal;
+mod page;
 mod stats;
 
 use crate::units::Tick;
 
 pub use commands::Console;
 pub use journal::{Log, OpenError, Surroundings};
+pub use page::Site;
 
 /// Who the process is, and its clock: what the page and the commands show of it.
 #[derive(Debug, Clone)]

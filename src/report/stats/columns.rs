@@ -90,7 +90,8 @@ fn intercepted(state: &FrontState) -> u64 {
     state.requests_total.get().saturating_sub(state.answers[4].get())
 }
 
-fn algorithm(balance: Balance) -> &'static str {
+/// The name of an algorithm.
+pub(crate) fn algorithm(balance: Balance) -> &'static str {
     match balance {
         Balance::RoundRobin => "roundrobin",
         Balance::StaticRr => "static-rr",
@@ -102,7 +103,7 @@ fn algorithm(balance: Balance) -> &'static str {
 }
 
 /// `addr:port`, `[addr]:port` or `unix`; nothing while it is unknown.
-pub(super) fn address(address: &ServerAddress) -> Option<String> {
+pub(crate) fn address(address: &ServerAddress) -> Option<String> {
     match address {
         ServerAddress::Inet(address) => Some(address.to_string()),
         ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some("unix".into()),

@@ -9,13 +9,10 @@ mod output;
 mod subject;
 mod value;
 
-#[cfg(test)]
-use info::uptime;
-pub(crate) use info::{Info, Process, Style};
+pub(crate) use columns::{address, algorithm};
+pub(crate) use info::{Info, Process, Style, uptime};
 pub(crate) use output::{csv, json, typed};
-#[cfg(test)]
-use subject::subjects;
-pub(crate) use subject::{Hide, Selection};
+pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
 
 #[cfg(test)]
 mod tests;

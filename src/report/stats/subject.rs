@@ -9,7 +9,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) proxy: &'a Proxy,
     pub(crate) kind: Kind<'a>,
     /// The moment of the report.
-    pub(super) now: Tick,
+    pub(crate) now: Tick,
     /// The process's `maxconn`, for frontends without their own.
     pub(super) maxconn: u32,
     /// Whether a backend's state shows how many of its servers are in use: when others are hidden.

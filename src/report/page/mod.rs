@@ -1,0 +1,162 @@
+//! The statistics page: who may see it, in which form, and the orders given on it.
+//!
+//! Its own design, HTML without a line of script needed; style sheet and script are addresses of their own
+//! (`;style`, `;script`), so that the policy forbids everything inline. Knows no connection: the engine reads
+//! requests and writes answers. Source: configuration manual §4.2 "stats …"; answers observed on 2.6.12.
+
+mod admin;
+mod auth;
+mod request;
+mod show;
+mod view;
+
+use std::sync::{Arc, OnceLock};
+
+use askama::Template;
+
+use super::Identity;
+use super::stats::{self, Selection};
+use crate::ir::{Proxy, StatsAdmin, StatsPage, StatsScope};
+use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
+use admin::Outcome;
+use request::{Form, Wanted};
+
+/// What the browser may do with the page: show it, load from here, post to here.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+    img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// The statistics pages of a process.
+pub struct Site {
+    pool: Arc<Pool>,
+    journal: Arc<dyn Journal>,
+    identity: Identity,
+    control: OnceLock<Arc<dyn Control>>,
+}
+
+impl Site {
+    /// The pages of the process that has this state; `journal` is told what orders changed.
+    pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
+        Self { pool, journal, identity, control: OnceLock::new() }
+    }
+
+    /// Gives it the running engine, which orders that end sessions need. Only the first call counts.
+    pub fn attach(&self, control: Arc<dyn Control>) {
+        let _ = self.control.set(control);
+    }
+
+    /// Whether this client may give orders.
+    fn obeys(&self, page: &StatsPage, request: &PageRequest<'_>) -> bool {
+        match page.admin {
+            StatsAdmin::Never => false,
+            StatsAdmin::Always => true,
+            StatsAdmin::Localhost => request.client.is_none_or(|client| client.ip().to_canonical().is_loopback()),
+        }
+    }
+
+    fn post(&self, page: &StatsPage, request: &PageRequest<'_>, wanted: &Wanted<'_>) -> PageReply {
+        let outcome = if !self.obeys(page, request) || !admin::from_here(request) {
+            Outcome::Denied
+        } else {
+            let now = (self.identity.clock)();
+            let control = self.control.get().map(AsRef::as_ref);
+            admin::Hands { pool: &self.pool, journal: &*self.journal, control, now }.obey(request.body)
+        };
+        let hidden = match wanted.hide {
+            stats::Hide::Nothing => "",
+            stats::Hide::Maintenance => ";no-maint",
+            stats::Hide::Down => ";up",
+        };
+        let mut reply = plain(303, "text/plain", String::new());
+        reply.headers.push(("location", format!("{};st={}{hidden}", page.uri, outcome.code())));
+        reply
+    }
+
+    fn html(
+        &self,
+        proxy: &Proxy,
+        page: &StatsPage,
+        request: &PageRequest<'_>,
+        wanted: &Wanted<'_>,
+        scope: Option<&[&str]>,
+    ) -> PageReply {
+        let selection = Selection { hide: wanted.hide, scope, ..Selection::default() };
+        let now = (self.identity.clock)();
+        let admin = self.obeys(page, request);
+        let view = view::build(&self.pool, &self.identity, now, &view::Asked { proxy, page, wanted, selection, admin });
+        match view.render() {
+            Ok(text) => {
+                let mut reply = plain(200, "text/html; charset=utf-8", text);
+                reply.headers.push(("content-security-policy", POLICY.into()));
+                reply.headers.push(("referrer-policy", "same-origin".into()));
+                reply
+            }
+            Err(error) => plain(500, "text/plain", format!("The page cannot be shown: {error}\n")),
+        }
+    }
+}
+
+impl Page for Site {
+    fn answer(&self, request: &PageRequest<'_>) -> Option<PageReply> {
+        let proxy = self.pool.config.proxies.get(request.proxy.0 as usize)?;
+        let page = proxy.stats.as_ref()?;
+        if !matches!(request.method, "GET" | "HEAD" | "POST") {
+            return None;
+        }
+        let wanted = Wanted::parse(request.target, &page.uri)?;
+        if !auth::allowed(&page.auth, (request.header)("authorization")) {
+            let mut reply = plain(401, "text/html", unauthorized());
+            reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", auth::realm(&page.realm))));
+            return Some(reply);
+        }
+        if request.method == "POST" {
+            return Some(self.post(page, request, &wanted));
+        }
+        let names: Vec<&str> = page
+            .scope
+            .iter()
+            .map(|scope| match scope {
+                StatsScope::Own => proxy.name.as_str(),
+                StatsScope::Proxy(name) => name.as_str(),
+            })
+            .collect();
+        let scope = (!names.is_empty()).then_some(names.as_slice());
+        let selection = Selection { hide: wanted.hide, scope, ..Selection::default() };
+        let now = (self.identity.clock)();
+        Some(match wanted.form {
+            Form::Html => self.html(proxy, page, request, &wanted, scope),
+            Form::Csv => plain(200, "text/plain", stats::csv(&self.pool, now, &selection)),
+            Form::Json => plain(200, "application/json", stats::json(&self.pool, now, &selection)),
+            Form::Style => asset("text/css; charset=utf-8", STYLE),
+            Form::Script => asset("text/javascript; charset=utf-8", SCRIPT),
+        })
+    }
+}
+
+fn plain(status: u16, kind: &str, body: String) -> PageReply {
+    PageReply {
+        status,
+        headers: vec![
+            ("cache-control", "no-cache".into()),
+            ("content-type", kind.into()),
+            ("x-content-type-options", "nosniff".into()),
+        ],
+        body: body.into_bytes(),
+    }
+}
+
+/// Style sheet or script: the address names the version, so it may be kept.
+fn asset(kind: &str, text: &str) -> PageReply {
+    let mut reply = plain(200, kind, text.into());
+    reply.headers[0].1 = "private, max-age=86400".into();
+    reply
+}
+
+fn unauthorized() -> String {
+    "<html><body><h1>401 Unauthorized</h1>\nThis page asks for a user name and a password.\n</body></html>\n".into()
+}
+
+#[cfg(test)]
+mod tests;
