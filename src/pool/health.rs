@@ -4,6 +4,7 @@
 //! tell people are others' business. Source: manual §5.2 "check", "rise", "fall", "fastinter", "downinter";
 //! sequences observed on 2.6.12 (`fixtures/checks/`).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::ir::{Check, Level, ServerIx};
@@ -61,7 +62,7 @@ pub struct CheckResult {
     /// How long it took, ms.
     pub duration: u32,
     /// What the system said, for the log (`Connection refused`).
-    pub detail: Option<&'static str>,
+    pub detail: Option<Cow<'static, str>>,
 }
 
 /// What an administrator wants of a server; later ones prevail.
@@ -231,21 +232,23 @@ impl Health {
 }
 
 /// The last finished check of a server, for statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LastCheck {
     /// What it found.
     pub status: CheckStatus,
     /// How long it took, ms; `None` before the first.
     pub duration: Option<u32>,
     /// What the system said.
-    pub detail: Option<&'static str>,
+    pub detail: Option<Cow<'static, str>>,
     /// When it ended; `None` before the first.
     pub ended: Option<Tick>,
+    /// Whether another one is under way.
+    pub running: bool,
 }
 
 impl LastCheck {
     pub(super) fn note(&mut self, result: &CheckResult, now: Tick) {
-        let (status, detail) = (result.status, result.detail);
-        *self = Self { status, duration: Some(result.duration), detail, ended: Some(now) };
+        let (status, detail) = (result.status, result.detail.clone());
+        *self = Self { status, duration: Some(result.duration), detail, ended: Some(now), running: false };
     }
 }

@@ -6,6 +6,9 @@ use super::queue::Line;
 use crate::ir::{Server, ServerAddress, TrackRef};
 use crate::units::{Millis, Tick};
 
+/// Steps of a slow start.
+const STEPS: u64 = 16;
+
 /// A server's state.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -111,19 +114,19 @@ impl Member {
 
     /// Sets weight and limit for this moment of a slow start; returns whether it goes on.
     pub(super) fn warm(&mut self, now: Tick) -> bool {
-        let whole = u32::from(self.weight) * WEIGHT_SCALE;
         let (elapsed, span) = match (self.warming_since, self.slowstart) {
-            (Some(since), Some(span)) => (now.since(since), u64::from(span.get())),
+            // Counted in whole seconds.
+            (Some(since), Some(span)) => (now.since(since) / 1000 * 1000, u64::from(span.get())),
             _ => (0, 0),
         };
+        // haproxy's steps: sixteenths, one from the start and one more for each sixteenth of the time.
+        let share = if elapsed >= span { STEPS } else { (elapsed * STEPS / span + 1).min(STEPS) };
+        self.throttle = (100 * share / STEPS) as u8;
+        self.scaled_weight = (u64::from(self.weight) * u64::from(WEIGHT_SCALE) * share / STEPS) as u32;
         if elapsed >= span {
             self.warming_since = None;
-            (self.throttle, self.scaled_weight) = (100, whole);
-            return false;
         }
-        self.throttle = ((100 * elapsed / span) as u8).max(1);
-        self.scaled_weight = (u64::from(whole) * elapsed).div_ceil(span).max(u64::from(whole.min(1))) as u32;
-        true
+        self.warming_since.is_some()
     }
 
     /// The sessions it may have now; 0: no limit. `backend`, `fullconn`: sessions of the

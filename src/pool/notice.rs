@@ -130,7 +130,7 @@ fn word(up: bool) -> &'static str {
 
 fn reason(line: &mut String, check: &CheckResult) {
     let _ = write!(line, ", reason: {}", check.status.description());
-    if let Some(detail) = check.detail {
+    if let Some(detail) = &check.detail {
         let _ = write!(line, ", info: \"{detail}\"");
     }
     let _ = write!(line, ", check duration: {}ms", check.duration);

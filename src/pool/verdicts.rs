@@ -9,14 +9,48 @@ use super::core::{Core, Woken};
 use super::health::{Admin, CheckResult, Effect, Event, Health};
 use super::member::Member;
 use super::notice::{self, Change, Subject, Tally};
-use super::{BackState, Pool};
-use crate::ir::{ProxyIx, Server, ServerIx, TrackRef};
-use crate::units::{Tick, Weight};
+use super::{BackState, Cause, Closing, Control, Journal, Pool};
+use crate::ir::{MarkedDown, MarkedUp, ProxyIx, Server, ServerIx, TrackRef};
+use crate::units::{Millis, Tick, Weight};
 
 /// Lines to be told, each of its proxy.
 pub type Events = Vec<(ProxyIx, Event)>;
 
 impl Pool {
+    /// A check begins; `false`: it must not, the server is in maintenance.
+    pub fn start_check(&self, proxy: ProxyIx, server: ServerIx) -> bool {
+        let Some(mut core) = self.back(proxy).map(BackState::lock) else { return false };
+        let Some(member) = core.members.get_mut(server.0 as usize) else { return false };
+        let wanted = member.checked && member.ordered() != Admin::Maint;
+        member.last.running = wanted;
+        wanted
+    }
+
+    /// Time from the end of a server's check to its next.
+    pub fn check_interval(&self, proxy: ProxyIx, server: ServerIx) -> Millis {
+        let Some(check) = self.server(TrackRef { proxy, server }).and_then(|server| server.check.as_ref()) else {
+            return Millis::MAX;
+        };
+        let core = self.back(proxy).map(BackState::lock);
+        let health = core.and_then(|core| core.members.get(server.0 as usize).map(|member| member.health));
+        health.map_or(check.inter, |health| health.interval(check))
+    }
+
+    /// Tells what changed, and ends the sessions that are to end with it.
+    pub fn announce(&self, events: &[(ProxyIx, Event)], journal: &dyn Journal, control: &dyn Control) {
+        for (proxy, event) in events {
+            journal.event(Some(*proxy), event.level, &event.message);
+            let Some(ix) = event.server else { continue };
+            let Some(server) = self.server(TrackRef { proxy: *proxy, server: ix }) else { continue };
+            if event.marked_down && server.on_marked_down == MarkedDown::ShutdownSessions {
+                control.close(Closing::Server(*proxy, ix), Cause::Down);
+            }
+            if event.marked_up && server.on_marked_up == MarkedUp::ShutdownBackupSessions {
+                control.close(Closing::Backups(*proxy), Cause::Up);
+            }
+        }
+    }
+
     /// A check ended: returns what changed, in the order in which it is to be told. Servers that track this one
     /// change with it.
     pub fn report_check(&self, proxy: ProxyIx, server: ServerIx, result: &CheckResult, now: Tick) -> Events {

@@ -1,5 +1,7 @@
 //! What statistics show of a server or a backend, read at one moment under its lock.
 
+use std::borrow::Cow;
+
 use super::health::{Admin, CheckStatus, Health, ServerStatus};
 use super::{BackState, Pool};
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
@@ -40,14 +42,16 @@ pub struct ServerView {
 }
 
 /// The check of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckView {
     /// Columns `check_status` ([`CheckStatus::word`]) and `check_desc` ([`CheckStatus::description`]).
     pub status: CheckStatus,
     /// `check_duration` in ms; `None` before the first.
     pub duration: Option<u32>,
     /// `last_chk`: what the system said.
-    pub detail: Option<&'static str>,
+    pub detail: Option<Cow<'static, str>>,
+    /// Whether another check is under way: `check_status` starts with `* ` then.
+    pub running: bool,
     /// `check_rise`, `check_fall` and ([`Health::level`]) `check_health`.
     pub health: Health,
 }
@@ -108,7 +112,7 @@ impl Pool {
             _ => status.to_string(),
         };
         let down_since = if member.running() { 0 } else { now.since(member.changed) };
-        let last = member.last;
+        let last = &member.last;
         Some(ServerView {
             status,
             status_text,
@@ -119,7 +123,8 @@ impl Pool {
             check: (checked && admin != Admin::Maint).then_some(CheckView {
                 status: last.status,
                 duration: last.duration,
-                detail: last.detail,
+                detail: last.detail.clone(),
+                running: last.running,
                 health: member.health,
             }),
             failures: checked.then_some(Failures {

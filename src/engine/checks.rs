@@ -1,0 +1,191 @@
+//! Runs the health checks of all servers: when each is due, what became of it, who is told.
+//!
+//! Each serving thread runs its share: one heap of moments, one task per check that is under way and none for one
+//! that waits. What a verdict means is `pool`'s; how one connection is tried is [`probe`]'s.
+//! Source: manual §5.2 "inter", §3.1 "spread-checks", "max-spread-checks", §4.2 "timeout check"; start offsets and
+//! time limits observed on 2.6.12.
+
+mod probe;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::clock;
+use crate::ir::{Check, Config, Global, Timeouts, TrackRef};
+use crate::pool::{CheckResult, Control, Journal, Pool};
+use crate::units::{Millis, Tick};
+
+/// How often is looked whether a slow start begins.
+const IDLE_STEP: Millis = match Millis::new(200) {
+    Some(step) => step,
+    None => Millis::MAX,
+};
+
+/// How often a slow start moves on: it is counted in seconds from its own beginning.
+const WARM_UP_STEP: u32 = 50;
+
+/// Intervals below this do not set the pace at which the first checks start.
+const PACE_FLOOR: u32 = 1000;
+
+/// Checks the share of this thread until the process stops. `shard`: this thread's number of `shards`.
+pub(crate) async fn run(
+    pool: Arc<Pool>,
+    journal: Arc<dyn Journal>,
+    control: Arc<dyn Control>,
+    shard: usize,
+    shards: usize,
+) {
+    let mut agenda = Agenda::new(&pool.config, shard, shards, clock::now());
+    let mut noise = Noise::new(pool.config.global.spread_checks);
+    let mut under_way: JoinSet<(u32, CheckResult)> = JoinSet::new();
+    // One thread looks after slow starts, whichever thread brought the server up.
+    let warms = shard == 0 && has_slow_starts(&pool.config);
+    let mut warm_at = clock::now();
+    if agenda.is_empty() && !warms {
+        return;
+    }
+    while !pool.process.stopping.load(Relaxed) {
+        let now = clock::now();
+        while let Some(task) = agenda.take_due(now) {
+            let at = agenda.tasks[task as usize];
+            match (pool.start_check(at.proxy, at.server), probe::Target::of(&pool.config, at)) {
+                (true, Some(target)) => {
+                    under_way.spawn(async move { (task, target.probe().await) });
+                }
+                // In maintenance: asked again in its turn, whether it is still.
+                _ => agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server)))),
+            }
+        }
+        if warms && warm_at <= now {
+            let step = if pool.warm_up(now) { Millis::new(WARM_UP_STEP) } else { None };
+            warm_at = now.after(step.unwrap_or(IDLE_STEP));
+        }
+        let wake = [agenda.next(), warms.then_some(warm_at)].into_iter().flatten().min();
+        let pause = Duration::from_millis(wake.map_or(u64::from(IDLE_STEP.get()), |wake| wake.since(now)));
+        tokio::select! {
+            Some(Ok((task, result))) = under_way.join_next(), if !under_way.is_empty() => {
+                let (at, now) = (agenda.tasks[task as usize], clock::now());
+                let events = pool.report_check(at.proxy, at.server, &result, now);
+                pool.announce(&events, &*journal, &*control);
+                agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server))));
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+fn has_slow_starts(config: &Config) -> bool {
+    let servers = config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref()).flat_map(|back| &back.servers);
+    servers.into_iter().any(|server| server.slowstart.is_some())
+}
+
+/// When which check is due.
+struct Agenda {
+    tasks: Vec<TrackRef>,
+    dues: BinaryHeap<Reverse<(Tick, u32)>>,
+}
+
+impl Agenda {
+    /// The checks of one thread, each with its first moment: all checks of the process start one after the other,
+    /// spread over an interval.
+    fn new(config: &Config, shard: usize, shards: usize, now: Tick) -> Self {
+        let mut agenda = Self { tasks: Vec::new(), dues: BinaryHeap::new() };
+        let pace = pace(config);
+        let count = checks(config).count();
+        for (position, (at, check)) in checks(config).enumerate().skip(shard).step_by(shards.max(1)) {
+            let task = agenda.tasks.len() as u32;
+            agenda.tasks.push(at);
+            agenda.put(task, now.after(first_after(&config.global, check, pace, position, count)));
+        }
+        agenda
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    fn put(&mut self, task: u32, at: Tick) {
+        self.dues.push(Reverse((at, task)));
+    }
+
+    fn next(&self) -> Option<Tick> {
+        self.dues.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn take_due(&mut self, now: Tick) -> Option<u32> {
+        self.next().filter(|at| *at <= now)?;
+        self.dues.pop().map(|Reverse((_, task))| task)
+    }
+}
+
+/// All checks of a configuration in the order of its lines; those of servers in maintenance have their place too.
+fn checks(config: &Config) -> impl Iterator<Item = (TrackRef, &Check)> {
+    use crate::ir::{ProxyIx, ServerIx};
+    let proxies = (0..).map(ProxyIx).zip(&config.proxies).filter(|(_, proxy)| !proxy.disabled);
+    let backs = proxies.filter_map(|(proxy, line)| Some((proxy, line.backend.as_ref()?)));
+    backs.flat_map(|(proxy, back)| {
+        let servers = (0..).map(ServerIx).zip(&back.servers);
+        servers.filter_map(move |(server, line)| Some((TrackRef { proxy, server }, line.check.as_ref()?)))
+    })
+}
+
+/// The interval of a check that has not run yet.
+fn unchecked(check: &Check) -> u32 {
+    check.fastinter.unwrap_or(check.inter).get()
+}
+
+/// The interval over which first checks are spread: the shortest, of those of a second and more.
+fn pace(config: &Config) -> u32 {
+    checks(config).map(|(_, check)| unchecked(check)).filter(|inter| *inter >= PACE_FLOOR).min().unwrap_or(0)
+}
+
+/// How long after the start the check at `position` of `count` runs first.
+fn first_after(global: &Global, check: &Check, pace: u32, position: usize, count: usize) -> Millis {
+    let span = unchecked(check).max(pace);
+    let span = global.max_spread_checks.map_or(span, |most| span.min(most.get()));
+    let delay = u64::from(span) * position as u64 / count.max(1) as u64;
+    Millis::new(delay as u32).unwrap_or(Millis::MAX)
+}
+
+/// The time limit of one check: a plain connection has no second phase for `timeout check` to limit, but that it is
+/// set lets `timeout connect` count.
+fn time_limit(timeouts: &Timeouts, check: &Check) -> Millis {
+    match (timeouts.check, timeouts.connect) {
+        (Some(_), Some(connect)) => connect.min(check.inter),
+        _ => check.inter,
+    }
+}
+
+/// `spread-checks`: makes intervals up to so many percent longer or shorter.
+struct Noise {
+    percent: u64,
+    state: u64,
+}
+
+impl Noise {
+    fn new(percent: u8) -> Self {
+        Self { percent: percent.into(), state: RandomState::new().hash_one(0_u8) | 1 }
+    }
+
+    fn applied_to(&mut self, interval: Millis) -> Millis {
+        let span = u64::from(interval.get()) * self.percent / 100;
+        if span == 0 {
+            return interval;
+        }
+        // xorshift64: evenly spread is all that is asked of it.
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        let noisy = u64::from(interval.get()) - span + self.state % (2 * span + 1);
+        u32::try_from(noisy).ok().and_then(Millis::new).unwrap_or(Millis::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;
