@@ -23,7 +23,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, clock, commands};
+use super::{Purpose, accept, checks, clock, commands};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -76,6 +76,10 @@ impl Shard {
             self.acceptors.borrow_mut().push(task.abort_handle());
         }
         spawn_local(Rc::clone(&self).watch_deadlines());
+        let (pool, journal) = (Arc::clone(&self.shared.pool), Arc::clone(&self.shared.journal));
+        let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
+        let threads = self.shared.mailboxes.len();
+        spawn_local(checks::run(pool, journal, control, self.thread as usize, threads));
         started(Ok(()));
         loop {
             for order in self.shared.mailboxes[self.thread as usize].take() {

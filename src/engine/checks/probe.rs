@@ -6,15 +6,14 @@
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno as Text;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
 
 use super::{clock, time_limit};
 use crate::ir::{Config, ServerAddress, SourceAddress, TrackRef};
@@ -105,13 +104,26 @@ impl Target {
             bind_source(&socket, source).map_err(Failure::Source)?;
         }
         match connect(&socket, &address) {
-            Ok(()) => {}
-            Err(Errno::INPROGRESS | Errno::INTR) => wait(&socket).await.map_err(Failure::Connect)?,
+            Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
             Err(errno) => return Err(Failure::Connect(errno)),
         }
-        let _ = sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
-        Ok(())
+        let stream = TcpStream::from_std(socket.into()).map_err(|why| Failure::Socket(errno(&why)))?;
+        let failed = match stream.writable().await {
+            Ok(()) => stream.take_error().unwrap_or_else(Some),
+            Err(why) => Some(why),
+        };
+        match failed {
+            Some(why) => Err(Failure::Connect(errno(&why))),
+            None => {
+                let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+                Ok(())
+            }
+        }
     }
+}
+
+fn errno(why: &io::Error) -> Errno {
+    Errno::from_io_error(why).unwrap_or(Errno::INVAL)
 }
 
 fn stream(family: AddressFamily) -> Result<OwnedFd, Failure> {
@@ -125,23 +137,14 @@ fn connect_unix(address: SocketAddrUnix) -> Result<(), Failure> {
 }
 
 fn bind_source(socket: &OwnedFd, source: &SourceAddress) -> Result<(), Errno> {
-    let errno = |why: io::Error| Errno::from_io_error(&why).unwrap_or(Errno::INVAL);
     sockopt::set_socket_reuseaddr(socket, true)?;
     if let Some(device) = &source.interface {
-        socket2::SockRef::from(socket).bind_device(Some(device.as_bytes())).map_err(errno)?;
+        socket2::SockRef::from(socket).bind_device(Some(device.as_bytes())).map_err(|why| errno(&why))?;
     }
     match source.address {
         SocketAddr::V4(address) => bind(socket, &SocketAddrV4::new(*address.ip(), address.port())),
         SocketAddr::V6(address) => bind(socket, &address),
     }
-}
-
-/// Waits until a connection is there or has failed.
-async fn wait(socket: &OwnedFd) -> Result<(), Errno> {
-    let errno = |why: io::Error| Errno::from_io_error(&why).unwrap_or(Errno::IO);
-    let ready = AsyncFd::with_interest(socket.as_fd(), Interest::WRITABLE).map_err(errno)?;
-    let _writable = ready.writable().await.map_err(errno)?;
-    sockopt::socket_error(socket)?
 }
 
 /// The system's words for an error.

@@ -225,7 +225,7 @@ pub(super) const COLUMNS: [Column; 118] = [
         Kind::Front(_) => None,
         _ => Some(Value::S32(s.last_session().map_or(-1, |ago| i32::try_from(ago).unwrap_or(i32::MAX)))),
     }),
-    col("last_chk", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(c.detail.unwrap_or_default())))),
+    col("last_chk", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(c.detail.as_deref().unwrap_or_default())))),
     col("last_agt", "MOP", nothing),
     col("qtime", "MaP", |s| times(s).and_then(|t| small(t.averages()[0]))),
     col("ctime", "MaP", |s| times(s).and_then(|t| small(t.averages()[1]))),
