@@ -220,7 +220,7 @@ fn role(subject: &Subject<'_>) -> String {
             }
             if let Some(check) = &view.check {
                 let took = check.duration.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
-                parts.push(format!("{}{took}", check.detail.unwrap_or(check.status.word())));
+                parts.push(format!("{}{took}", check.detail.as_deref().unwrap_or(check.status.word())));
             }
             if let Some(failures) = view.failures.as_ref().filter(|failures| failures.downs > 0) {
                 parts.push(format!("down {}× ({})", failures.downs, show::ago(failures.downtime)));
