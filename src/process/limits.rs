@@ -91,10 +91,7 @@ pub(crate) fn plan(needs: &Needs, now: Limit) -> Plan {
     let most = now.hard.unwrap_or(ENDLESS).min(needs.ceiling.map_or(u64::MAX, u64::from));
     let fitting = |limit: u64| u32::try_from(limit.saturating_sub(needs.others) / 2).unwrap_or(u32::MAX).max(1);
     let maxconn = needs.maxconn.unwrap_or_else(|| fitting(needs.nofile.map_or(most, u64::from)));
-    let maxsock = match needs.maxconn {
-        Some(maxconn) => 2 * u64::from(maxconn) + needs.others,
-        None => needs.nofile.map_or(most, u64::from),
-    };
+    let maxsock = 2 * u64::from(maxconn) + needs.others;
     Plan { maxconn, maxsock, nofile: needs.nofile.map_or(maxsock, u64::from) }
 }
 
@@ -149,6 +146,8 @@ mod tests {
         }
         let endless = plan(&with(None, None, None), Limit { soft: Some(1024), hard: None });
         assert_eq!(endless.nofile, ENDLESS);
+        let odd = plan(&Needs { others: 17, ..Needs::default() }, limit(256, 4096));
+        assert_eq!((odd.maxconn, odd.nofile), (2039, 4095), "what no connection can use is not asked for");
         let huge = plan(&with(Some(u32::MAX), None, None), limit(1, 1));
         assert_eq!(huge.maxsock, 2 * u64::from(u32::MAX) + 28);
     }
