@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use super::limits::Plan;
-use crate::ir::{AdminLevel, Config};
-use crate::pool::{Commands, Journal, Page, PageReply, PageRequest, Pool, Reply};
-use crate::report::{Log, OpenError};
-use crate::sys::fd::{self, Inherited};
-use crate::sys::identity;
+use super::version;
+use crate::ir::Config;
+use crate::pool::{Commands, Control, Journal, Pool};
+use crate::report::{Console, Identity, Log, OpenError, Site};
+use crate::sys::{fd, identity};
+use crate::units::Tick;
 
 pub(crate) use crate::report::Surroundings;
 
@@ -20,7 +20,7 @@ pub(crate) struct Services {
 /// The same with the state they report.
 pub(crate) struct Running {
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) page: Arc<dyn Page>,
+    pub(crate) page: Arc<Site>,
     pub(crate) commands: Arc<dyn Commands>,
 }
 
@@ -39,37 +39,35 @@ impl Services {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) fn new(
-        config: &Arc<Config>,
-        surroundings: Surroundings,
-        _inherited: &Inherited,
-    ) -> Result<Self, OpenError> {
+    pub(crate) fn new(config: &Arc<Config>, surroundings: Surroundings) -> Result<Self, OpenError> {
         let copy = |number| fd::copy(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
         let journal = Arc::new(Log::open(Arc::clone(config), surroundings, &copy)?);
         Ok(Self { journal })
     }
 
     /// Gives them the state of the process.
-    pub(crate) fn run(self, _pool: &Arc<Pool>, _plan: Plan) -> Running {
-        Running { journal: self.journal, page: Arc::new(Nothing), commands: Arc::new(Nothing) }
+    pub(crate) fn run(self, pool: &Arc<Pool>) -> Running {
+        let identity = Identity {
+            version: version::number(),
+            released: version::DATE.to_owned(),
+            hostname: identity::host_name(),
+            clock: now,
+        };
+        let journal = self.journal;
+        let page = Arc::new(Site::new(Arc::clone(pool), Arc::clone(&journal), identity.clone()));
+        let commands = Arc::new(Console::new(Arc::clone(pool), Arc::clone(&journal), identity));
+        Running { journal, page, commands }
     }
 }
 
-/// No page and no command: until `report` has them.
-struct Nothing;
-
-impl Page for Nothing {
-    fn answer(&self, _: &PageRequest<'_>) -> Option<PageReply> {
-        None
+impl Running {
+    /// Gives them the engine that runs: orders on the page end sessions.
+    pub(crate) fn attach(&self, control: &Arc<dyn Control>) {
+        self.page.attach(Arc::clone(control));
     }
 }
 
-impl Commands for Nothing {
-    fn run(&self, command: &str, _: AdminLevel) -> Reply {
-        match command.trim() {
-            "_getsocks" => Reply::Sockets,
-            "quit" => Reply::Quit,
-            _ => Reply::Text("Unknown command.\n".to_owned()),
-        }
-    }
+/// The moment it is: the engine's clock.
+pub(crate) fn now() -> Tick {
+    Tick::from_millis(crate::sys::monotonic())
 }

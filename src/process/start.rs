@@ -23,11 +23,10 @@ use super::signals::{self, Serving};
 use super::{privileges, services};
 use crate::engine::{Engine, Input};
 use crate::ir::{Config, LogProtocol};
-use crate::pool::Pool;
+use crate::pool::{Page, Pool};
 use crate::sys::fd::{self, Inherited};
 use crate::sys::proc;
 use crate::text::SourceMap;
-use crate::units::Tick;
 
 /// Something went wrong and was said on the console.
 struct Said;
@@ -83,8 +82,7 @@ impl Story<'_> {
         let mut old = old::find(self.arguments, &wants, self.console).map_err(|why| self.alert(why))?;
         let mut opened = self.open(&wants, &mut old, &sources)?;
         let config = Arc::new(config);
-        let services =
-            Services::new(&config, self.surroundings(background), self.inherited).map_err(|why| self.alert(why))?;
+        let services = Services::new(&config, self.surroundings(background)).map_err(|why| self.alert(why))?;
         opened.publish().map_err(|(path, why)| self.alert(format_args!("cannot place {}: {why}", path.display())))?;
         let rest = Rest { pidfile, old };
         if !background {
@@ -191,20 +189,21 @@ impl Story<'_> {
         let exclusive = opened.taken == 0
             && descriptors(&config).is_empty()
             && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
-        let pool = Arc::new(Pool::new(Arc::clone(&config), now()));
+        let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
         pool.process.maxconn.store(plan.maxconn, Ordering::Relaxed);
-        let running = services.run(&pool, plan);
+        let running = services.run(&pool);
         let input = Input {
             pool: Arc::clone(&pool),
             journal: Arc::clone(&running.journal),
-            page: running.page,
-            commands: running.commands,
+            page: Arc::clone(&running.page) as Arc<dyn Page>,
+            commands: Arc::clone(&running.commands),
             listeners: opened.into_listening(),
             threads,
         };
         let engine = Engine::start(input).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
 
         let control = engine.control();
+        running.attach(&control);
         let sockets = Arc::clone(&control);
         let give = move || {
             if cfg!(feature = "fault-early-close") {
@@ -252,10 +251,6 @@ impl Rest {
 
 fn me() -> i32 {
     i32::try_from(std::process::id()).unwrap_or(i32::MAX)
-}
-
-fn now() -> Tick {
-    Tick::from_millis(crate::sys::monotonic())
 }
 
 /// The inherited descriptors that a configuration names.

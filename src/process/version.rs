@@ -4,7 +4,7 @@ use crate::syntax::VERSION;
 use crate::sys::identity;
 
 /// When this version was made, as haproxy writes dates.
-const DATE: &str = "2026/11/22";
+pub(crate) const DATE: &str = "2026/11/22";
 
 /// haproxy's names of features, with whether this build has them. The only list: `-vv` shows it, `feature()` in a
 /// configuration asks it.
