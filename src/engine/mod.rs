@@ -11,6 +11,7 @@ mod connect;
 mod control;
 mod dispatch;
 mod ending;
+mod page;
 mod relay;
 mod session;
 mod shard;
