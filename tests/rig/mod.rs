@@ -2,7 +2,7 @@
 //!
 //! Sockets are bound here, on free ports and in a temporary folder; log lines arrive on a socket of the rig.
 
-#![allow(dead_code, reason = "each test uses its part of the rig")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part of the rig")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
