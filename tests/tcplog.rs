@@ -36,7 +36,7 @@ impl Stage {
         let commands = tempfile::tempdir().expect("a folder for the stats socket");
         let socket = commands.path().join("stats");
         let config = format!(
-            "global\n stats socket {}\n\
+            "global\n nbthread 1\n stats socket {}\n\
              defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
              listen front\n bind {listen}\n log {sink} local0\n option tcplog\n{lines}\n",
             socket.display()
@@ -110,12 +110,21 @@ fn same(play: impl Fn(&Program) -> Vec<String>) {
     }
 }
 
-/// One session whose client does `act`.
+/// One session whose client does `act`; the proxy's time limits say how long it lasts.
 fn one(lines: impl Fn() -> String, act: impl Fn(TcpStream)) {
     same(|program| {
         let stage = Stage::new(program, &lines());
         act(stage.connect());
         vec![stage.line()]
+    });
+}
+
+/// One session that lasts as long as its peers like.
+fn brief(lines: impl Fn() -> String, act: impl Fn(TcpStream)) {
+    same(|program| {
+        let stage = Stage::new(program, &lines());
+        act(stage.connect());
+        vec![without_timers(&stage.line())]
     });
 }
 
@@ -165,7 +174,7 @@ fn until_closed(mut stream: TcpStream) {
 #[test]
 fn client_half_closes_first() {
     let echo = Backend::echo();
-    one(
+    brief(
         || server("s1", &echo),
         |mut stream| {
             client::echo(&mut stream, &[7; 64]);
@@ -178,25 +187,25 @@ fn client_half_closes_first() {
 #[test]
 fn client_closes_first() {
     let echo = Backend::echo();
-    one(|| server("s1", &echo), |mut stream| client::echo(&mut stream, &[7; 64]));
+    brief(|| server("s1", &echo), |mut stream| client::echo(&mut stream, &[7; 64]));
 }
 
 #[test]
 fn server_closes_first() {
-    let brief = Backend::start(|mut stream| drop(stream.write_all(b"hello")));
-    one(|| server("s1", &brief), until_closed);
+    let hasty = Backend::start(|mut stream| drop(stream.write_all(b"hello")));
+    brief(|| server("s1", &hasty), until_closed);
 }
 
 #[test]
 fn server_closes_and_client_keeps_its_side_open() {
-    let brief = Backend::start(|mut stream| drop(stream.write_all(b"hello")));
-    held_open(&brief, " timeout client 400\n timeout server 900\n");
+    let hasty = Backend::start(|mut stream| drop(stream.write_all(b"hello")));
+    held_open(&hasty, " timeout client 400\n timeout server 900\n");
 }
 
 #[test]
 fn client_fin_limits_a_session_whose_server_has_closed() {
-    let brief = Backend::start(|mut stream| drop(stream.write_all(b"hello")));
-    held_open(&brief, " timeout client 900\n timeout client-fin 400\n timeout server 1300\n");
+    let hasty = Backend::start(|mut stream| drop(stream.write_all(b"hello")));
+    held_open(&hasty, " timeout client 900\n timeout client-fin 400\n timeout server 1300\n");
 }
 
 /// The client reads the server's end and does nothing more.
@@ -272,7 +281,7 @@ fn a_client_that_is_only_written_to_is_not_idle() {
             let _ = stream.write_all(b"tick");
         }
     });
-    one(|| format!(" timeout client 500\n{}", server("s1", &ticking)), until_closed);
+    brief(|| format!(" timeout client 500\n{}", server("s1", &ticking)), until_closed);
 }
 
 #[test]
@@ -309,7 +318,7 @@ fn retries_wait_no_longer_than_timeout_connect() {
 #[test]
 fn redispatched() {
     let echo = Backend::echo();
-    one(
+    brief(
         || format!(" retries 1\n option redispatch\n server s1 {}\n{}", ports::refused(), server("s2", &echo)),
         |mut stream| client::echo(&mut stream, &[7; 64]),
     );
@@ -318,7 +327,7 @@ fn redispatched() {
 #[test]
 fn redispatched_at_every_retry() {
     let echo = Backend::echo();
-    one(
+    brief(
         || format!(" retries 3\n option redispatch 1\n server s1 {}\n{}", ports::refused(), server("s2", &echo)),
         |mut stream| client::echo(&mut stream, &[7; 64]),
     );
@@ -374,14 +383,20 @@ fn client_closes_after_some_bytes_while_connecting() {
 }
 
 #[test]
+fn client_closes_after_some_bytes_while_connecting_with_abortonclose() {
+    let act = |mut stream: TcpStream| stream.write_all(b"bytes").expect("sent");
+    hanging(" option abortonclose\n timeout connect 900\n", act);
+}
+
+#[test]
 fn no_server() {
-    one(String::new, until_closed);
+    brief(String::new, until_closed);
 }
 
 #[test]
 fn all_servers_disabled() {
     let echo = Backend::echo();
-    one(|| format!(" server s1 {} disabled\n", echo.address), until_closed);
+    brief(|| format!(" server s1 {} disabled\n", echo.address), until_closed);
 }
 
 /// A second session while the only server is full; it does `act` when it is in the queue.
@@ -490,33 +505,52 @@ fn served_after_the_queue() {
         let mut back = [0; 9];
         second.read_exact(&mut back).expect("served");
         drop(second);
-        vec![stage.lines(2)[1].clone()]
+        vec![without_timers(&stage.lines(2)[1])]
+    });
+}
+
+/// Three sessions for one place: the first keeps it, or leaves it to the second.
+fn three(first_leaves: bool) {
+    let echo = Backend::echo();
+    same(|program| {
+        let limit = if first_leaves { "9s" } else { "700" };
+        let stage = Stage::new(program, &format!(" timeout queue {limit}\n server s1 {} maxconn 1\n", echo.address));
+        let mut first = stage.connect();
+        client::echo(&mut first, &[1; 8]);
+        let mut second = stage.connect();
+        stage.wait_stat("BACKEND", "qcur", 1);
+        // So that their times do not run out at the same moment.
+        std::thread::park_timeout(std::time::Duration::from_millis(300));
+        let mut third = stage.connect();
+        stage.wait_stat("BACKEND", "qcur", 2);
+        if first_leaves {
+            drop(first);
+            client::echo(&mut second, &[1; 9]);
+            drop(second);
+            client::echo(&mut third, &[1; 10]);
+            drop(third);
+            return stage.lines(3).iter().map(|line| without_timers(line)).collect();
+        }
+        until_closed(third);
+        until_closed(second);
+        stage.lines(2)
     });
 }
 
 #[test]
-fn the_second_in_a_queue() {
-    let echo = Backend::echo();
-    same(|program| {
-        let lines = format!(" timeout queue 700\n server s1 {} maxconn 1\n", echo.address);
-        let stage = Stage::new(program, &lines);
-        let mut first = stage.connect();
-        client::echo(&mut first, &[1; 8]);
-        let second = stage.connect();
-        stage.wait_stat("BACKEND", "qcur", 1);
-        let third = stage.connect();
-        until_closed(third);
-        until_closed(second);
-        let mut lines: Vec<String> = stage.lines(2).iter().map(|line| without_timers(line)).collect();
-        lines.sort();
-        lines
-    });
+fn all_served_one_after_the_other() {
+    three(true);
+}
+
+#[test]
+fn two_time_out_in_the_queue() {
+    three(false);
 }
 
 #[test]
 fn client_resets() {
     let echo = Backend::echo();
-    one(
+    brief(
         || server("s1", &echo),
         |mut stream| {
             client::echo(&mut stream, &[7; 64]);
@@ -531,7 +565,7 @@ fn server_resets() {
         let _ = stream.read(&mut [0; 8]);
         client::reset(stream);
     });
-    one(
+    brief(
         || server("s1", &rude),
         |mut stream| {
             stream.write_all(b"go").expect("sent");
@@ -546,7 +580,7 @@ fn server_resets_after_the_client_half_closed() {
         let _ = stream.read_to_end(&mut Vec::new());
         client::reset(stream);
     });
-    one(
+    brief(
         || server("s1", &rude),
         |mut stream| {
             stream.write_all(b"go").expect("sent");
@@ -566,13 +600,13 @@ fn reset_before_a_byte() {
     early(client::reset);
 }
 
-/// The client acts when its server is connected and no byte was sent.
+/// The client acts when its server is connected and it has sent no byte.
 fn early(act: impl Fn(TcpStream)) {
-    let echo = Backend::echo();
+    let polite = Backend::named("x");
     same(|program| {
-        let stage = Stage::new(program, &server("s1", &echo));
-        let stream = stage.connect();
-        stage.wait_stat("s1", "scur", 1);
+        let stage = Stage::new(program, &server("s1", &polite));
+        let mut stream = stage.connect();
+        stream.read_exact(&mut [0]).expect("the server is connected");
         act(stream);
         vec![without_timers(&stage.line())]
     });
@@ -596,6 +630,48 @@ fn gone_before_accept_with_bytes() {
         stage.behind_its_back(|| stage.connect().write_all(b"bytes").expect("sent"));
         // The echo's answer meets a client that has gone: how far it gets is the kernel's affair.
         vec![without_timers(&stage.line())]
+    });
+}
+
+#[test]
+fn the_answer_meets_a_client_that_has_gone() {
+    let slow = Backend::start(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+        let _ = stream.write_all(b"answer");
+        std::thread::park_timeout(std::time::Duration::from_millis(500));
+    });
+    one(
+        || format!(" timeout client 9s\n timeout server 9s\n{}", server("s1", &slow)),
+        |mut stream| {
+            stream.write_all(b"bytes").expect("sent");
+        },
+    );
+}
+
+#[test]
+fn the_answer_goes_on_for_a_client_that_has_gone() {
+    let slow = Backend::start(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+        for _ in 0..4 {
+            let _ = stream.write_all(b"answer");
+            std::thread::park_timeout(std::time::Duration::from_millis(300));
+        }
+    });
+    one(
+        || format!(" timeout client 9s\n timeout server 9s\n{}", server("s1", &slow)),
+        |mut stream| {
+            stream.write_all(b"bytes").expect("sent");
+        },
+    );
+}
+
+#[test]
+fn gone_before_accept_and_no_server_answers() {
+    let deaf = Deaf::new();
+    same(|program| {
+        let stage = Stage::new(program, &format!(" timeout connect 400\n retries 0\n server s1 {}\n", deaf.address));
+        stage.behind_its_back(|| drop(stage.connect()));
+        vec![stage.line()]
     });
 }
 
@@ -652,7 +728,7 @@ fn dontlognull_keeps_silent_about_probes_only() {
         client::half_close(&probe);
         until_closed(probe);
         client::echo(&mut stage.connect(), &[7; 64]);
-        vec![stage.line()]
+        vec![without_timers(&stage.line())]
     });
 }
 

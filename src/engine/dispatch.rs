@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::relay::{Socket, pending_error, poll_gone, register};
+use super::relay::{pending_error, register};
 use super::session::Session;
 use super::shard::Shard;
 use super::{clock, connect};
@@ -29,8 +29,6 @@ pub(super) enum Step {
     Pausing(Millis),
     /// Bytes move.
     Relaying,
-    /// It is over; how stands in [`Session::end`].
-    Ended,
 }
 
 impl Session {
@@ -38,7 +36,7 @@ impl Session {
     pub(super) fn dispatch(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match &self.step {
             Step::Start => {
-                if let Err(over) = self.look_at_the_client() {
+                if let Err(over) = self.look_at_the_client(shard) {
                     return over;
                 }
                 self.seek(cx, shard, key, None)
@@ -47,6 +45,7 @@ impl Session {
                 let server = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
                 match server {
                     Some(server) => {
+                        self.note_place(shard, 0);
                         self.queue_time = Some(clock::now().since(self.accepted) as u32);
                         self.connect_to(cx, shard, key, server)
                     }
@@ -55,13 +54,15 @@ impl Session {
             }
             Step::Connecting => self.connected(cx, shard, key),
             Step::Pausing(_) => self.watch_client(cx, shard, Phase::Connect),
-            Step::Relaying | Step::Ended => Poll::Ready(()),
+            Step::Relaying => Poll::Ready(()),
         }
     }
 
     /// Asks for a server.
     fn seek(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, avoid: Option<ServerIx>) -> Poll<()> {
-        let Some(back) = shard.shared.pool.back(self.back) else { return self.over(Cause::Server, Phase::Connect) };
+        let Some(back) = shard.shared.pool.back(self.back) else {
+            return self.over(shard, Cause::Server, Phase::Connect);
+        };
         let now = clock::now();
         let client = match self.peer {
             Peer::Inet(address) => Some(address.ip()),
@@ -74,14 +75,11 @@ impl Session {
                 self.connect_to(cx, shard, key, server)
             }
             Assignment::Queued(ticket) => {
-                if ticket.server.is_some() {
-                    self.server_queue = ticket.ahead + 1;
-                } else {
-                    self.backend_queue = ticket.ahead + 1;
-                }
+                self.picked_before = picked(back, ticket.server);
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
+                    self.note_place(shard, 1);
                     return self.ended(Cause::Normal, Phase::Done);
                 }
                 self.step = Step::Queued(Box::new(ticket));
@@ -89,8 +87,8 @@ impl Session {
                 self.arm(shard, key);
                 self.watch_client(cx, shard, Phase::Queue)
             }
-            Assignment::Unavailable => self.over(Cause::Server, Phase::Connect),
-            Assignment::QueueFull => self.over(Cause::Server, Phase::Queue),
+            Assignment::Unavailable => self.over(shard, Cause::Server, Phase::Connect),
+            Assignment::QueueFull => self.over(shard, Cause::Server, Phase::Queue),
         }
     }
 
@@ -106,7 +104,7 @@ impl Session {
     pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         let settings = self.backend(&shard.shared);
         let target = self.target.and_then(|ix| Some((settings?, settings?.servers.get(ix.0 as usize)?)));
-        let Some((back, server)) = target else { return self.over(Cause::Internal, Phase::Connect) };
+        let Some((back, server)) = target else { return self.over(shard, Cause::Internal, Phase::Connect) };
         self.step = Step::Connecting;
         self.since = clock::now();
         match connect::open(server, back).map(register) {
@@ -115,15 +113,15 @@ impl Session {
                 self.arm(shard, key);
                 self.connected(cx, shard, key)
             }
-            Ok(Err(_)) => self.over(Cause::Resource, Phase::Connect),
-            Err(errno) if connect::is_shortage(errno) => self.over(Cause::Resource, Phase::Connect),
+            Ok(Err(_)) => self.over(shard, Cause::Resource, Phase::Connect),
+            Err(errno) if connect::is_shortage(errno) => self.over(shard, Cause::Resource, Phase::Connect),
             Err(_) => self.connect_failed(cx, shard, key, false),
         }
     }
 
     /// Looks whether the connection is there.
     fn connected(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
-        let Some(server) = &self.server else { return self.over(Cause::Internal, Phase::Connect) };
+        let Some(server) = &self.server else { return self.over(shard, Cause::Internal, Phase::Connect) };
         if server.poll_write_ready(cx).is_pending() {
             return self.watch_client(cx, shard, Phase::Connect);
         }
@@ -143,9 +141,9 @@ impl Session {
     pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, late: bool) -> Poll<()> {
         self.server = None;
         let cause = if late { Cause::ServerTimeout } else { Cause::Server };
-        let Some(back) = self.backend(&shard.shared) else { return self.over(cause, Phase::Connect) };
+        let Some(back) = self.backend(&shard.shared) else { return self.over(shard, cause, Phase::Connect) };
         if self.retries >= back.retries {
-            return self.over(cause, Phase::Connect);
+            return self.over(shard, cause, Phase::Connect);
         }
         self.retries += 1;
         self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
@@ -174,18 +172,31 @@ impl Session {
         self.watch_client(cx, shard, Phase::Connect)
     }
 
+    /// Notes its place in the queue that it leaves: how many were served before it since it came, itself included.
+    fn note_place(&mut self, shard: &Shard, itself: u64) {
+        let (Step::Queued(ticket), Some(back)) = (&self.step, shard.shared.pool.back(self.back)) else { return };
+        let served = picked(back, ticket.server) - self.picked_before + itself;
+        // Others that were served between its turn and now don't count.
+        let place = served.min(u64::from(ticket.ahead) + 1) as u32;
+        if ticket.server.is_some() {
+            self.server_queue = place;
+        } else {
+            self.backend_queue = place;
+        }
+    }
+
     /// Looks, before anything else is done, whether the client is still there.
     ///
     /// # Errors
     /// The session is over: the client has reset its connection.
-    fn look_at_the_client(&mut self) -> Result<(), Poll<()>> {
+    fn look_at_the_client(&mut self, shard: &Shard) -> Result<(), Poll<()>> {
         match recv(self.client.get_ref(), &mut [0u8; 1], RecvFlags::PEEK) {
             Ok((0, _)) => {
                 self.up.ended = true;
                 Ok(())
             }
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
-            Err(_) => Err(self.over(Cause::Client, Phase::Request)),
+            Err(_) => Err(self.over(shard, Cause::Client, Phase::Request)),
         }
     }
 
@@ -195,48 +206,42 @@ impl Session {
     /// for the answer: it is given up only with `option abortonclose`.
     fn watch_client(&mut self, cx: &mut Context<'_>, shard: &Shard, phase: Phase) -> Poll<()> {
         if self.up.ended {
-            return self.watch_reset(cx);
+            return Poll::Pending;
         }
         loop {
             match self.client.poll_read_ready(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return self.over(Cause::Internal, phase),
+                Poll::Ready(Err(_)) => return self.over(shard, Cause::Internal, phase),
                 Poll::Ready(Ok(mut ready)) => {
-                    let state = ready.ready();
-                    if state.is_write_closed() {
-                        return self.over(Cause::Client, Phase::Data);
-                    }
-                    if !state.is_read_closed() {
+                    if !ready.ready().is_read_closed() {
                         // Bytes wait in the socket until the server is there.
                         ready.clear_ready();
                         self.up.eager = true;
                         continue;
                     }
-                    let impatient = self.backend(&shard.shared).is_some_and(|back| back.abort_on_close);
-                    if impatient || !has_bytes(&self.client) {
-                        return self.over(Cause::Client, phase);
-                    }
-                    // Its FIN is passed on when the server is there; a reset comes as another edge.
-                    self.up.eager = true;
-                    return self.watch_reset(cx);
+                    return match recv(self.client.get_ref(), &mut [0u8; 1], RecvFlags::PEEK) {
+                        Ok((0, _)) => self.over(shard, Cause::Client, phase),
+                        Ok(_) if self.backend(&shard.shared).is_some_and(|back| back.abort_on_close) => {
+                            self.over(shard, Cause::Client, phase)
+                        }
+                        Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {
+                            // Its FIN is passed on when the server is there.
+                            self.up.eager = true;
+                            Poll::Pending
+                        }
+                        Err(_) => self.over(shard, Cause::Client, Phase::Data),
+                    };
                 }
             }
         }
     }
 
-    fn watch_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if poll_gone(&self.client, cx) { self.over(Cause::Client, Phase::Data) } else { Poll::Pending }
-    }
-
-    pub(super) fn over(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
+    pub(super) fn over(&mut self, shard: &Shard, cause: Cause, phase: Phase) -> Poll<()> {
         if let Step::Queued(_) = self.step {
+            self.note_place(shard, 1);
             self.queue_time = Some(clock::now().since(self.accepted) as u32);
         }
-        let ended = self.ended(cause, phase);
-        if !matches!(self.step, Step::Queued(_)) {
-            self.step = Step::Ended;
-        }
-        ended
+        self.ended(cause, phase)
     }
 
     fn count(&self, shard: &Shard, on_back: impl Fn(&BackState), on_server: impl Fn(&ServerState)) {
@@ -257,7 +262,10 @@ impl Session {
     }
 }
 
-/// Whether bytes wait in a socket.
-fn has_bytes(socket: &Socket) -> bool {
-    matches!(recv(socket.get_ref(), &mut [0u8; 1], RecvFlags::PEEK), Ok((1.., _)))
+/// Sessions that were given to a server, or to any of the backend.
+fn picked(back: &BackState, server: Option<ServerIx>) -> u64 {
+    match server.and_then(|ix| back.servers.get(ix.0 as usize)) {
+        Some(server) => server.picked_total.get(),
+        None => back.picked_total.get(),
+    }
 }

@@ -14,22 +14,21 @@ impl Session {
     /// Ends the session: counts, logs and closes it.
     pub(super) fn finish(mut self, shard: &Shard) {
         let shared = &shard.shared;
-        if let Step::Queued(ticket) = std::mem::replace(&mut self.step, Step::Ended)
+        if let Step::Queued(ticket) = std::mem::replace(&mut self.step, Step::Start)
             && let Some(back) = shared.pool.back(self.back)
         {
             back.leave_queue(*ticket, clock::now());
         }
         self.settle(shared);
-        // The line tells how many *others* its backend and server serve.
-        let server = self.target;
-        self.give_server_back(shard, server);
-        if let Some(back) = shared.pool.back(self.back) {
-            back.sessions.down();
-        }
         let proxy = self.front_proxy(shared);
         let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
         if proxy.session_log != SessionLog::Default && !silent {
             shared.journal.session(&self.record(shared, false));
+        }
+        let server = self.target;
+        self.give_server_back(shard, server);
+        if let Some(back) = shared.pool.back(self.back) {
+            back.sessions.down();
         }
         tracing::debug!(id = self.id(), end = ?self.end, "session ends");
         self.up.release_pipe(shard);
@@ -42,6 +41,8 @@ impl Session {
         let pool = &shared.pool;
         let back = pool.back(self.back);
         let server = self.target.and_then(|ix| back?.servers.get(ix.0 as usize));
+        // The line of an ended session tells how many *others* its backend and server serve.
+        let (in_back, on_server) = (u32::from(self.end.is_some()), u32::from(self.end.is_some() && self.held_server));
         let local = fresh.then(|| rustix::net::getsockname(self.client.get_ref()).ok()).flatten();
         SessionRecord {
             client: self.peer,
@@ -57,11 +58,11 @@ impl Session {
             },
             bytes_out: self.down.bytes,
             bytes_in: self.up.bytes,
-            termination: self.end,
+            termination: self.end.unwrap_or_default(),
             process_sessions: pool.process.connections.get(),
             frontend_sessions: pool.front(self.front).map_or(0, |front| front.sessions.get()),
-            backend_sessions: back.map_or(0, |back| back.sessions.get()),
-            server_sessions: server.map_or(0, |server| server.sessions.get()),
+            backend_sessions: back.map_or(0, |back| back.sessions.get().saturating_sub(in_back)),
+            server_sessions: server.map_or(0, |server| server.sessions.get().saturating_sub(on_server)),
             retries: self.retries,
             redispatched: self.redispatched,
             server_queue: self.server_queue,
@@ -93,14 +94,14 @@ impl Session {
             back.times.note(self.queue_time, Some(connect), total);
             server.inspect(|server| server.times.note(self.queue_time, Some(connect), total));
         }
-        let aborted = |by: Cause| self.end.cause == by && self.connect_time.is_some();
-        if self.end.cause == Cause::Client {
+        let cause = self.end.unwrap_or_default().cause;
+        if cause == Cause::Client {
             back.client_aborts.add(1);
             server.inspect(|server| server.client_aborts.add(1));
-        } else if aborted(Cause::Server) {
+        } else if cause == Cause::Server && self.connect_time.is_some() {
             back.server_aborts.add(1);
             server.inspect(|server| server.server_aborts.add(1));
-        } else if matches!(self.end.cause, Cause::Server | Cause::ServerTimeout) && self.connect_time.is_none() {
+        } else if matches!(cause, Cause::Server | Cause::ServerTimeout) && self.connect_time.is_none() {
             back.connect_errors.add(1);
             server.inspect(|server| server.connect_errors.add(1));
         }

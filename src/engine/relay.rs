@@ -278,18 +278,6 @@ fn wait_writable(to: &Socket, cx: &mut Context<'_>) -> Poll<()> {
     to.poll_write_ready(cx).map(|_| ())
 }
 
-/// Whether the peer of a socket that was read to its end is gone altogether (reset, or closed both ways).
-pub(super) fn poll_gone(socket: &Socket, cx: &mut Context<'_>) -> bool {
-    loop {
-        match socket.poll_write_ready(cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Err(_)) => return true,
-            Poll::Ready(Ok(ready)) if ready.ready().is_write_closed() => return true,
-            Poll::Ready(Ok(mut ready)) => ready.clear_ready(),
-        }
-    }
-}
-
 /// The error that waits on a socket, if any.
 pub(super) fn pending_error(socket: &Socket) -> Option<Errno> {
     match rustix::net::sockopt::socket_error(socket.get_ref().as_fd()) {

@@ -4,11 +4,11 @@
 //! `dispatch` finds and reaches its server, `relay` moves its bytes, `ending` says how it ended and what that counts.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use super::dispatch::Step;
-use super::relay::{Broken, Flow, Moved, Socket, poll_gone, register};
+use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
 use super::{clock, connect};
@@ -33,7 +33,8 @@ pub(super) struct Session {
     killed: Option<Cause>,
 
     // What its start and end touch.
-    pub(super) end: Termination,
+    /// How it ended, once it has.
+    pub(super) end: Option<Termination>,
     pub(super) redispatched: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
@@ -53,6 +54,8 @@ pub(super) struct Session {
     pub(super) connect_time: Option<u32>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
+    /// Sessions that had been given to servers when it joined a queue.
+    pub(super) picked_before: u64,
 }
 
 /// Which side's time is meant.
@@ -83,7 +86,7 @@ impl Session {
             step: Step::Start,
             due: false,
             killed: None,
-            end: Termination::default(),
+            end: None,
             redispatched: false,
             held_server: false,
             waker: None,
@@ -100,6 +103,7 @@ impl Session {
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
+            picked_before: 0,
             seat,
         };
         if let Some(back) = shard.shared.pool.back(back) {
@@ -173,19 +177,19 @@ impl Session {
         if let Some(cause) = self.killed {
             return self.ended(cause, Phase::Done);
         }
-        if std::mem::take(&mut self.due) {
-            if let Some(at) = self.deadline(&shard.shared) {
-                if at <= clock::now() {
-                    std::task::ready!(self.time_is_up(cx, shard, key));
-                } else {
-                    shard.arm(key, at);
-                }
+        if std::mem::take(&mut self.due)
+            && let Some(at) = self.deadline(&shard.shared)
+        {
+            if at <= clock::now() {
+                ready!(self.time_is_up(cx, shard, key));
+            } else {
+                shard.arm(key, at);
             }
         }
-        if !matches!(self.step, Step::Relaying) {
-            std::task::ready!(self.dispatch(cx, shard, key))
+        if self.end.is_none() && !matches!(self.step, Step::Relaying) {
+            ready!(self.dispatch(cx, shard, key));
         }
-        if matches!(self.step, Step::Ended) { Poll::Ready(()) } else { self.relay(cx, shard) }
+        if self.end.is_some() { Poll::Ready(()) } else { self.relay(cx, shard, key) }
     }
 
     /// Arms the thread's timer for the step that begins.
@@ -197,11 +201,12 @@ impl Session {
 
     /// Notes how it ended; the first cause stands.
     pub(super) fn ended(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
-        self.end = Termination { cause, phase };
+        self.end.get_or_insert(Termination { cause, phase });
         Poll::Ready(())
     }
 
-    fn relay(&mut self, cx: &mut Context<'_>, shard: &Shard) -> Poll<()> {
+    fn relay(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        let told = (self.up.told, self.down.told);
         let Some(server) = &self.server else { return self.ended(Cause::Internal, Phase::Data) };
         let mut moved_up = Moved::default();
         let mut moved_down = Moved::default();
@@ -229,12 +234,9 @@ impl Session {
         if self.up.is_done() && self.down.is_done() {
             return self.ended(Cause::Normal, Phase::Done);
         }
-        // A side that was read to its end says no more on its own that it is gone.
-        if self.up.ended && poll_gone(&self.client, cx) {
-            return self.ended(Cause::Client, Phase::Data);
-        }
-        if self.down.ended && poll_gone(server, cx) {
-            return self.ended(Cause::Server, Phase::Data);
+        // A peer that has sent its FIN and is reset later is noticed by the next write to it, as with haproxy.
+        if told != (self.up.told, self.down.told) {
+            self.arm(shard, key); // a half-closed session may have less time
         }
         Poll::Pending
     }
@@ -246,7 +248,7 @@ impl Session {
             Step::Queued(_) => Some(self.since.after(back.queue.or(back.connect)?)),
             Step::Connecting => Some(self.since.after(back.connect?)),
             Step::Pausing(pause) => Some(self.since.after(pause)),
-            Step::Start | Step::Ended => None,
+            Step::Start => None,
             Step::Relaying => {
                 let client = self.limit(shared, Side::Client).map(|limit| self.client_seen.after(limit));
                 let server = self.limit(shared, Side::Server).map(|limit| self.server_seen.after(limit));
@@ -276,10 +278,10 @@ impl Session {
     /// The present step's time has run out.
     fn time_is_up(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match self.step {
-            Step::Queued(_) => self.over(Cause::ServerTimeout, Phase::Queue),
+            Step::Queued(_) => self.over(shard, Cause::ServerTimeout, Phase::Queue),
             Step::Connecting => self.connect_failed(cx, shard, key, true),
             Step::Pausing(_) => self.reconnect(cx, shard, key),
-            Step::Start | Step::Ended => Poll::Pending,
+            Step::Start => Poll::Pending,
             Step::Relaying => {
                 let now = clock::now();
                 let client = self.limit(&shard.shared, Side::Client).map(|limit| self.client_seen.after(limit));

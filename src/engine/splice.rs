@@ -6,10 +6,15 @@
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 
-/// Bytes a pipe holds: enough for the kernel to work in large steps, little enough for a slow peer.
-const PIPE_SIZE: usize = 256 * 1024;
+/// Bytes a pipe can hold at most: what an ordinary user may have.
+const PIPE_SIZE: usize = 1024 * 1024;
+/// Bytes it is filled with at first; twice as many after each fill that the receiver took whole. So a slow receiver
+/// pins little memory, and a fast one makes few wake-ups.
+const FIRST_FILL: usize = 128 * 1024;
+/// A pipe below this is slower than copying: an ordinary user gets such ones when all its pipes together are too big.
+const SMALLEST: usize = 64 * 1024;
 /// Empty pipes kept for the next direction that needs one.
 const KEPT: usize = 32;
 
@@ -23,6 +28,8 @@ pub(super) struct Pipe {
     /// Small fills in a row.
     pub(super) thin: u8,
     size: usize,
+    /// Bytes of the next fill at most.
+    step: usize,
 }
 
 /// The empty pipes of a thread.
@@ -49,6 +56,7 @@ impl Pipes {
     pub(super) fn give_back(&mut self, mut pipe: Box<Pipe>) {
         if pipe.held == 0 && self.kept.len() < KEPT {
             pipe.thin = 0;
+            pipe.step = FIRST_FILL;
             self.kept.push(pipe);
         }
     }
@@ -57,17 +65,21 @@ impl Pipes {
 impl Pipe {
     fn new() -> Result<Self, Errno> {
         let (output, input) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
-        // An ordinary user above pipe-user-pages-soft keeps the system's size: it works, in smaller steps.
-        let size = fcntl_setpipe_size(&input, PIPE_SIZE).unwrap_or(64 * 1024);
-        Ok(Self { output, input, held: 0, thin: 0, size })
+        let size = match fcntl_setpipe_size(&input, PIPE_SIZE) {
+            Ok(size) => size,
+            Err(_) => fcntl_getpipe_size(&input)?,
+        };
+        if size < SMALLEST {
+            return Err(Errno::NOBUFS);
+        }
+        Ok(Self { output, input, held: 0, thin: 0, size, step: FIRST_FILL.min(size) })
     }
 
-    /// Fills it from a socket; 0: end of stream.
+    /// Fills it, while it is empty, from a socket; 0: end of stream.
     pub(super) fn fill(&mut self, from: &OwnedFd) -> Result<usize, Errno> {
-        let room = self.size.saturating_sub(self.held);
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        let moved = splice(from, None, &self.input, None, room, flags)?;
-        self.held += moved;
+        let moved = splice(from, None, &self.input, None, self.step, flags)?;
+        self.held = moved;
         Ok(moved)
     }
 
@@ -75,6 +87,11 @@ impl Pipe {
     pub(super) fn drain(&mut self, to: &OwnedFd) -> Result<usize, Errno> {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         let moved = splice(&self.output, None, to, None, self.held, flags)?;
+        if moved == self.step {
+            self.step = (self.step * 2).min(self.size);
+        } else if moved < self.held {
+            self.step = FIRST_FILL.min(self.size);
+        }
         self.held -= moved;
         Ok(moved)
     }
