@@ -1,4 +1,5 @@
-//! Golden files of lowering: `fixtures/lower/*.cfg` and what each means, messages included.
+//! Golden files of lowering and planning: `fixtures/lower/*.cfg` and what each means, messages included, and
+//! `fixtures/plan/*.cfg` and what each needs of the system.
 //!
 //! `BLESS=1` rewrites the `*.txt` beside each file; the diff is reviewed. `fixtures/lower/old/NAME.old.cfg` must mean
 //! what `NAME.new.cfg` means, line numbers aside. The outside is a table: no file, name or user of this host counts.
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use baton::ir::{Config, Judged};
 use baton::lower::{Choices, configuration};
+use baton::plan::{self, Ceiling, Limits, Needs};
 use baton::text::{Severity, SourceMap};
 
 use outside::Outside;
@@ -89,11 +91,38 @@ fn fold(lines: &mut Vec<String>) -> bool {
     false
 }
 
+/// Sockets in order, and limits for some threads and hard limits.
+fn planned(config: &Config) -> String {
+    let mut text = String::new();
+    for socket in plan::sockets(config, 5000) {
+        text +=
+            &format!("{:?} {:?} backlog {} of {}\n", socket.purpose, socket.endpoint(), socket.backlog, socket.owner);
+    }
+    for (threads, hard) in [(1, Some(20_000)), (2, Some(1024)), (4, None)] {
+        let needs = Needs::of(config, None, threads);
+        let limits = Limits::of(&needs, Ceiling(hard));
+        let Limits { maxconn, maxsock, nofile } = limits;
+        text +=
+            &format!("threads {threads}, hard limit {hard:?}: maxconn {maxconn} maxsock {maxsock} nofile {nofile}\n");
+    }
+    text
+}
+
+#[test]
+fn every_fixture_needs_what_its_golden_file_says() {
+    compare("plan", |path| planned(&lower(path).value.expect("a configuration without alerts")));
+}
+
 #[test]
 fn every_fixture_means_what_its_golden_file_says() {
+    compare("lower", |path| written(&lower(path)));
+}
+
+/// Holds what a folder's fixtures give against their golden files.
+fn compare(folder: &str, get: impl Fn(&Path) -> String) {
     let mut failures = Vec::new();
-    for path in fixtures("lower") {
-        let got = written(&lower(&path));
+    for path in fixtures(folder) {
+        let got = get(&path);
         let golden = path.with_extension("txt");
         if std::env::var_os("BLESS").is_some() {
             fs::write(&golden, &got).expect("write a golden file");

@@ -11,6 +11,7 @@ mod connect;
 mod control;
 mod dispatch;
 mod ending;
+mod page;
 mod relay;
 mod session;
 mod shard;
@@ -28,17 +29,8 @@ use tokio::runtime::LocalOptions;
 
 use self::shard::Shard;
 use self::shared::Shared;
-use crate::ir::ProxyIx;
+pub use crate::plan::Purpose;
 use crate::pool::{Commands, Control, Journal, Page, Pool};
-
-/// What a listening socket is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// A `bind` of a proxy: its place in [`crate::ir::Frontend::binds`].
-    Frontend(ProxyIx, usize),
-    /// A `stats socket`: its place in [`crate::ir::Global::stats_sockets`].
-    Commands(usize),
-}
 
 /// One socket that is bound and listens.
 #[derive(Debug)]

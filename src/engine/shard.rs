@@ -23,7 +23,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, checks, clock, commands};
+use super::{Purpose, accept, checks, clock, commands, page};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -102,7 +102,7 @@ impl Shard {
                 self.begin(accepted);
             }
             Purpose::Commands(_) => drop(spawn_local(commands::serve(accepted, Arc::clone(&self.shared)))),
-            Purpose::Frontend(..) => tracing::debug!("no service for this connection yet"),
+            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Arc::clone(&self.shared)))),
         }
     }
 

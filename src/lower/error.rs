@@ -166,6 +166,12 @@ pub enum LowerError {
         /// What the system says.
         why: std::io::ErrorKind,
     },
+    /// An error file that holds something else.
+    #[error("'{path}' holds no HTTP answer: it must begin with 'HTTP/1.'")]
+    NotAnAnswer {
+        /// Its path.
+        path: String,
+    },
     /// A value that this version does not act on yet.
     #[error("{what} is not built into this version of baton yet")]
     NotYet {

@@ -226,6 +226,9 @@ pub fn error_file(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         error: LowerError::File { path: path.text(), why: error.kind() },
         hint: None,
     })?;
+    if !bytes.is_empty() && !bytes.starts_with(b"HTTP/1.") {
+        return Err(path.blame(LowerError::NotAnAnswer { path: path.text() }));
+    }
     proxy.set.error_files.retain(|file| file.status != status);
     proxy.set.error_files.push(ir::ErrorFile { status, answer: bytes.into() });
     Ok(())

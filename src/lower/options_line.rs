@@ -8,6 +8,9 @@ use super::server::ServerDraft;
 use super::table;
 use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
 
+/// Options of servers that haproxy takes without their value at the end of a line.
+const MAY_LACK: [&str; 5] = ["weight", "maxconn", "minconn", "maxqueue", "init-addr"];
+
 /// Reads the options that are left of a `bind` or `stats socket` line.
 pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
     while args.peek().is_some() {
@@ -54,6 +57,7 @@ pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<
 fn option(line: OptionLine, args: &mut Args<'_>) -> Lowered<Option<&'static Row>> {
     match grammar::option(line, args.words(), args.position()) {
         Ok(row) => Ok(Some(row)),
+        Err(GrammarError::TooFew { row, .. }) if MAY_LACK.contains(&row.keyword) => Ok(Some(row)),
         Err(error) => {
             let GrammarError::Ignored { row, .. } = &error else { return Err(grammar_blame(error, args)) };
             let words = 1 + usize::from(row.arity.min);

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use super::address;
-use super::args::{Args, MOST};
+use super::args::{Args, Given, MOST};
 use super::draft::Named;
 use super::error::{LowerError, Lowered};
 use super::server::ServerDraft;
 use crate::ir::{InitAddr, MarkedDown, MarkedUp, SourceAddress};
+use crate::text::Diagnostic;
 use crate::units::address::{Place, PortSpec};
 use crate::units::{Millis, Weight};
 
@@ -19,9 +20,29 @@ pub fn id(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// The value of an option; haproxy reads one that is missing at the end of the line as 0, and so do we, with a warning.
+fn value<'a>(args: &mut Args<'a>) -> Option<Given<'a>> {
+    let word = args.next_word();
+    if word.is_none() {
+        let message = format!("'{}' has no value: it is read as 0, as haproxy reads it", args.keyword());
+        args.say(Diagnostic::our_warning(args.span(), message));
+    }
+    word
+}
+
+/// A count; what is negative counts as none.
+fn count(args: &mut Args<'_>) -> Lowered<u32> {
+    let Some(word) = value(args) else { return Ok(0) };
+    let number = word.lenient(i64::MIN, i64::MAX, args)?.clamp(0, i64::from(MOST));
+    Ok(u32::try_from(number).unwrap_or(0))
+}
+
 /// `weight <0..256>`.
 pub fn weight(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
-    let word = args.word("a weight")?;
+    let Some(word) = value(args) else {
+        server.weight = Weight::new(0);
+        return Ok(());
+    };
     let weight = word.lenient(0, i64::from(Weight::MAX.get()), args)?;
     let weight = u16::try_from(weight).ok().and_then(Weight::new).ok_or_else(|| word.range(0, 256))?;
     server.weight = Some(weight);
@@ -54,19 +75,19 @@ pub fn enabled(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
 
 /// `maxconn <number>`; 0: no limit.
 pub fn maxconn(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
-    server.maxconn = args.lenient_count()?.unwrap_or(0);
+    server.maxconn = count(args)?;
     Ok(())
 }
 
 /// `minconn <number>`; 0: no dynamic limit.
 pub fn minconn(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
-    server.minconn = args.lenient_count()?.unwrap_or(0);
+    server.minconn = count(args)?;
     Ok(())
 }
 
 /// `maxqueue <number>`; 0: no limit.
 pub fn maxqueue(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
-    server.maxqueue = args.lenient_count()?.unwrap_or(0);
+    server.maxqueue = count(args)?;
     Ok(())
 }
 
@@ -188,8 +209,8 @@ pub fn on_marked_up(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `init-addr { last | libc | none | <ip> }[,…]`.
 pub fn init_addr(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
-    let word = args.word("a list of 'last', 'libc', 'none' and IP addresses")?;
     server.init_addr.clear();
+    let Some(word) = args.next_word() else { return Ok(()) };
     for part in word.bytes.split(|byte| *byte == b',').filter(|part| !part.is_empty()) {
         server.init_addr.push(match part {
             b"last" => InitAddr::Last,

@@ -8,8 +8,7 @@ use std::task::Waker;
 use super::ServerState;
 use super::balance::{self, Wish};
 use super::core::{Core, Placed, Woken};
-use super::counters::{Counter, Gauge, Rate};
-use super::state::Times;
+use super::counters::{Counter, Gauge, Rate, Times};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
 
@@ -122,6 +121,7 @@ impl BackState {
         let placed = self.lock().assign(&wish, self.sessions.get(), demand.waker);
         match placed {
             Placed::On(server) => {
+                self.count_pick(server);
                 self.count(server, now);
                 Assignment::Server(ServerIx(server))
             }
@@ -130,16 +130,12 @@ impl BackState {
                     Some(server) => server.queue.up(),
                     None => self.queue.up(),
                 };
+                server.inspect(|server| self.count_pick(*server));
                 Assignment::Queued(QueueTicket { key, server: server.map(ServerIx), ahead })
             }
             Placed::Unavailable => Assignment::Unavailable,
             Placed::Full => Assignment::QueueFull,
         }
-    }
-
-    /// Active servers (backups are none) that take sessions now.
-    pub fn active(&self) -> u32 {
-        self.lock().usable().0
     }
 
     /// The server that a queued session was given meanwhile (counted there already), if any; the ticket is spent then.
@@ -186,15 +182,23 @@ impl BackState {
         }
     }
 
+    /// Counts a choice of balancing; a session that comes from the backend's queue was not chosen for its server.
+    fn count_pick(&self, server: u32) {
+        if let Some(state) = self.servers.get(server as usize) {
+            state.picked_total.add(1);
+            state.times.picked.add(1);
+        }
+        self.picked_total.add(1);
+        self.times.picked.add(1);
+    }
+
     fn count(&self, server: u32, now: Tick) {
         if let Some(state) = self.servers.get(server as usize) {
             state.sessions.up();
             state.sessions_total.add(1);
-            state.picked_total.add(1);
             state.session_rate.hit(now);
             state.last_session.set(now.millis().max(1));
         }
-        self.picked_total.add(1);
         self.last_session.set(now.millis().max(1));
     }
 

@@ -115,3 +115,104 @@ impl Rate {
         self.max.load(Relaxed)
     }
 }
+
+/// Averages over the last sessions of a server or backend.
+///
+/// Up to [`Times::WINDOW`] sessions the average is the plain one; then each session weighs a little more than the one
+/// before it. haproxy divides by the sessions that balancing gave (`lbtot`): one that waited in the backend's queue is
+/// not among them, one that still runs is.
+#[derive(Debug, Default)]
+pub struct Times {
+    /// Sessions that balancing gave.
+    pub picked: Counter,
+    /// Sum of the queue times in the window.
+    pub queue: Counter,
+    /// Sum of the connect times.
+    pub connect: Counter,
+    /// Sum of the total times.
+    pub total: Counter,
+    /// Longest queue time.
+    pub queue_max: AtomicU32,
+    /// Longest connect time.
+    pub connect_max: AtomicU32,
+    /// Longest total time.
+    pub total_max: AtomicU32,
+}
+
+impl Times {
+    /// Sessions over which an average runs: 512, observed on 2.6.12 (its documentation says 1024).
+    const WINDOW: u64 = 512;
+
+    /// Notes the times of one session, in milliseconds; `None`: it did not come so far.
+    pub fn note(&self, queue: Option<u32>, connect: Option<u32>, total: u32) {
+        let slides = self.picked.get() > Self::WINDOW;
+        let samples = [
+            (&self.queue, &self.queue_max, queue),
+            (&self.connect, &self.connect_max, connect),
+            (&self.total, &self.total_max, Some(total)),
+        ];
+        for (sum, max, value) in samples {
+            let Some(value) = value else { continue };
+            let _ = sum.0.fetch_update(Relaxed, Relaxed, |sum| {
+                let gone = if slides { sum.div_ceil(Self::WINDOW) } else { 0 };
+                Some(sum - gone + u64::from(value))
+            });
+            max.fetch_max(value, Relaxed);
+        }
+    }
+
+    /// The averages of queue, connect and total time, in milliseconds, rounded up.
+    pub fn averages(&self) -> [u32; 3] {
+        let sessions = self.picked.get().clamp(1, Self::WINDOW);
+        [&self.queue, &self.connect, &self.total].map(|sum| sum.get().div_ceil(sessions) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn averages_follow_haproxys() {
+        // (sessions, milliseconds each, the average after them), observed on 2.6.12 one after the other.
+        let observed = [(100, 104, 104), (300, 2, 28), (100, 104, 43), (200, 2, 30), (300, 2, 17), (300, 2, 11)];
+        let times = Times::default();
+        for (count, each, want) in observed.into_iter().chain([(500, 2, 5), (100, 104, 23)]) {
+            for _ in 0..count {
+                times.picked.add(1);
+                times.note(Some(0), None, each);
+            }
+            let [queue, connect, total] = times.averages();
+            assert_eq!((queue, connect), (0, 0));
+            // The sessions of "2 ms" took between 1 and 3.
+            assert!(total.abs_diff(want) <= 1, "{total} instead of {want} after {}", times.picked.get());
+        }
+        assert_eq!(times.total_max.load(Relaxed), 104);
+    }
+
+    #[test]
+    fn sessions_that_run_count_and_sessions_from_the_queue_do_not() {
+        let times = Times::default();
+        times.picked.add(1);
+        times.note(None, None, 1000);
+        times.picked.add(3); // three more that still run
+        assert_eq!(times.averages()[2], 250);
+        let queued = Times::default();
+        queued.picked.add(1);
+        queued.note(Some(0), Some(0), 801);
+        queued.note(Some(801), Some(0), 1004); // waited in the backend's queue: not a pick
+        assert_eq!(queued.averages(), [801, 0, 1805]);
+    }
+
+    #[test]
+    fn a_rate_fades_within_a_second() {
+        let rate = Rate::default();
+        for ms in 0..100 {
+            rate.hit(Tick::from_millis(5_000 + ms));
+        }
+        for (at, want) in [(5_100, 100), (5_999, 100), (6_500, 50), (6_999, 0), (8_000, 0)] {
+            assert_eq!(rate.get(Tick::from_millis(at)), want, "at {at}");
+        }
+        assert_eq!(rate.max(), 100);
+    }
+}

@@ -27,9 +27,10 @@ mod verdicts;
 mod view;
 
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
+pub use counters::Times;
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
-pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState, Times};
+pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
 pub use verdicts::Events;
 pub use view::{BackView, CheckView, Failures, ServerView};

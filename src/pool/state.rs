@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
-use super::counters::{Counter, Gauge, Rate};
+use super::counters::{Counter, Gauge, Rate, Times};
 use super::{BackState, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -180,48 +180,6 @@ pub struct ServerState {
     pub server_aborts: Counter,
     /// Tick of the last session, in milliseconds; 0: none yet.
     pub last_session: Counter,
-    /// Queue, connect and total time of the last 1024 sessions, in milliseconds (qtime, ctime, ttime).
+    /// Queue, connect and total time of the last sessions, in milliseconds (qtime, ctime, ttime).
     pub times: Times,
-}
-
-/// Sums over a sliding window of sessions; the owner of the algorithm is `counters`.
-#[derive(Debug, Default)]
-pub struct Times {
-    /// Queue time.
-    pub queue: Counter,
-    /// Connect time.
-    pub connect: Counter,
-    /// Total time.
-    pub total: Counter,
-    /// Longest queue time.
-    pub queue_max: AtomicU32,
-    /// Longest connect time.
-    pub connect_max: AtomicU32,
-    /// Longest total time.
-    pub total_max: AtomicU32,
-}
-
-impl Times {
-    /// Sessions over which an average runs, as the statistics documentation says.
-    const WINDOW: u64 = 1024;
-
-    /// Notes the times of one session, in milliseconds; `None`: it did not come so far.
-    pub fn note(&self, queue: Option<u32>, connect: Option<u32>, total: u32) {
-        let samples = [
-            (&self.queue, &self.queue_max, queue),
-            (&self.connect, &self.connect_max, connect),
-            (&self.total, &self.total_max, Some(total)),
-        ];
-        for (sum, max, value) in samples {
-            let Some(value) = value else { continue };
-            // Two threads that end a session at once may lose one sample: it is an average.
-            sum.set(sum.get() - sum.get().div_ceil(Self::WINDOW) + u64::from(value));
-            max.fetch_max(value, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
-
-    /// The averages of queue, connect and total time, in milliseconds, rounded up.
-    pub fn averages(&self) -> [u32; 3] {
-        [&self.queue, &self.connect, &self.total].map(|sum| sum.get().div_ceil(Self::WINDOW) as u32)
-    }
 }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::engine::{Listening, Purpose};
-use crate::ir::{BindOptions, Config, Endpoint, FilePermissions, ProxyIx};
+use crate::ir::{BindOptions, Config, Endpoint, FilePermissions};
+use crate::plan::{self, Line};
 use crate::sys::fd::Inherited;
 use crate::sys::socket::{self, Local, TcpOptions};
 use crate::text::Span;
@@ -69,38 +70,25 @@ pub(crate) struct Opened {
     unpublished: Vec<(PathBuf, PathBuf)>,
 }
 
-/// The sockets that `config` asks for, in its order; those of disabled proxies are not.
+/// The sockets that `config` asks for, in the plan's order.
 pub(crate) fn wants(config: &Config, maxconn: u32) -> Vec<Want> {
-    let mut all = Vec::new();
-    for (ix, proxy) in config.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.disabled) {
-        let Some(front) = &proxy.frontend else { continue };
-        for (at, bind) in front.binds.iter().enumerate() {
-            let options = &bind.options;
-            let backlog = options.backlog.or(front.backlog).or(front.maxconn.filter(|n| *n > 0)).unwrap_or(maxconn);
-            all.push(Want {
-                purpose: Purpose::Frontend(ProxyIx(ix as u32), at),
-                place: Place::of(&bind.endpoint),
-                options: tcp_options(options, !config.global.no_reuseport, backlog),
-                file: options.file.clone(),
-                backlog,
-                owner: proxy.name.clone(),
-                span: bind.span,
-            });
+    let reuse_port = !config.global.no_reuseport;
+    let want = |socket: plan::Socket<'_>| {
+        let (options, span) = match socket.line {
+            Line::Bind(bind) => (tcp_options(&bind.options, reuse_port, socket.backlog), bind.span),
+            Line::Stats(stats) => (tcp_options(&BindOptions::default(), reuse_port, socket.backlog), stats.span),
+        };
+        Want {
+            purpose: socket.purpose,
+            place: Place::of(socket.endpoint()),
+            options,
+            file: socket.file().clone(),
+            backlog: socket.backlog,
+            owner: socket.owner.to_owned(),
+            span,
         }
-    }
-    for (at, stats) in config.global.stats_sockets.iter().enumerate() {
-        const BACKLOG: u32 = 10;
-        all.push(Want {
-            purpose: Purpose::Commands(at),
-            place: Place::of(&stats.endpoint),
-            options: tcp_options(&BindOptions::default(), !config.global.no_reuseport, BACKLOG),
-            file: stats.file.clone(),
-            backlog: BACKLOG,
-            owner: "GLOBAL".to_owned(),
-            span: stats.span,
-        });
-    }
-    all
+    };
+    plan::sockets(config, maxconn).into_iter().map(want).collect()
 }
 
 fn tcp_options(options: &BindOptions, reuse_port: bool, backlog: u32) -> TcpOptions {

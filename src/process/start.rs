@@ -14,7 +14,7 @@ use super::check::Checked;
 use super::console::Console;
 use super::daemon::{self, Side, Starter};
 use super::handover::server::{Desk, Door};
-use super::limits::{self, Plan};
+use super::limits;
 use super::listeners::{self, Opened, Want};
 use super::old::{self, Old};
 use super::pidfile::Pidfile;
@@ -23,6 +23,7 @@ use super::signals::{self, Serving};
 use super::{privileges, services};
 use crate::engine::{Engine, Input};
 use crate::ir::{Config, LogProtocol};
+use crate::plan::{Ceiling, Limits, Needs};
 use crate::pool::{Page, Pool};
 use crate::sys::fd::{self, Inherited};
 use crate::sys::proc;
@@ -113,17 +114,17 @@ impl Story<'_> {
     }
 
     /// Raises the descriptor limit to what `maxconn` needs, or lowers `maxconn` if the configuration lets us.
-    fn limits(&self, config: &Config, threads: usize) -> Result<Plan, Said> {
-        let needs = limits::Needs::of(config, self.arguments.maxconn, threads);
+    fn limits(&self, config: &Config, threads: usize) -> Result<Limits, Said> {
+        let needs = Needs::of(config, self.arguments.maxconn, threads);
         let now = crate::sys::limits::descriptors();
-        let mut plan = limits::plan(&needs, now);
+        let mut plan = Limits::of(&needs, Ceiling(now.hard));
         if let Err(why) = limits::apply(&plan, &needs, now) {
             if config.global.rlimits.strict {
                 return Err(self.alert(why));
             }
             self.console.warning(&why);
             if let limits::LimitError::TooLow { limit, .. } = why {
-                plan = limits::shrink(&plan, &needs, limit);
+                plan = plan.within(&needs, limit);
                 let _ = limits::apply(&plan, &needs, now);
                 self.console.warning(format_args!("maxconn is lowered to {}", plan.maxconn));
             }
@@ -177,7 +178,7 @@ impl Story<'_> {
         rest: Rest,
         starter: Option<Starter>,
         threads: usize,
-        plan: Plan,
+        plan: Limits,
     ) -> Result<ExitCode, Said> {
         let null = fd::null().map_err(|why| self.alert(format_args!("cannot open /dev/null: {why}")))?;
         let door = Door::open()
