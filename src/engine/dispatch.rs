@@ -9,7 +9,7 @@ use super::relay::{pending_error, register};
 use super::session::Session;
 use super::shard::Shard;
 use super::{clock, connect};
-use crate::ir::{Redispatch, ServerIx};
+use crate::ir::{Balance, Redispatch, ServerIx};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState};
 use crate::units::Millis;
 
@@ -72,10 +72,12 @@ impl Session {
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
+                self.count_again(shard, avoid, Some(server));
                 self.connect_to(cx, shard, key, server)
             }
             Assignment::Queued(ticket) => {
                 self.picked_before = picked(back, ticket.server);
+                self.count_again(shard, avoid, None);
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
@@ -146,20 +148,26 @@ impl Session {
             return self.over(shard, cause, Phase::Connect);
         }
         self.retries += 1;
-        self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
         let left = back.retries - self.retries;
-        let elsewhere = match back.redispatch {
-            Redispatch::Never => false,
-            Redispatch::Last => left == 0,
-            Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
-            Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),
-        };
+        // haproxy does more than its manual says: where servers are taken in turns, *every* retry goes elsewhere, at
+        // once, whatever interval is given (docs/OBSERVED.md, §4.2 "option redispatch"; tests/vtc/redispatch.vtc).
+        let others = shard.shared.pool.back(self.back).is_some_and(|back| back.active() > 1);
+        let elsewhere = others
+            && match back.redispatch {
+                Redispatch::Never => false,
+                _ if back.balance != Balance::Source => true,
+                Redispatch::Last => left == 0,
+                Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
+                Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),
+            };
         if elsewhere {
-            self.count(shard, |back| back.redispatches.add(1), |server| server.redispatches.add(1));
-            self.redispatched = true;
             let avoid = self.target.take();
             self.give_server_back(shard, avoid);
             return self.seek(cx, shard, key, avoid);
+        }
+        self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
+        if let (Some(back), Some(server)) = (shard.shared.pool.back(self.back), self.target) {
+            back.repeat(server, clock::now());
         }
         let limit = self.back_proxy(&shard.shared).timeouts.connect;
         let pause = limit.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
@@ -250,6 +258,19 @@ impl Session {
         if let Some(server) = self.target.and_then(|ix| back.servers.get(ix.0 as usize)) {
             on_server(server);
         }
+    }
+
+    /// Counts what became of a failed attempt on `left`: a redispatch, or a retry if the same server was chosen again.
+    fn count_again(&mut self, shard: &Shard, left: Option<ServerIx>, taken: Option<ServerIx>) {
+        let Some(left) = left else { return };
+        self.target = Some(left);
+        if taken == Some(left) {
+            self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
+        } else {
+            self.count(shard, |back| back.redispatches.add(1), |server| server.redispatches.add(1));
+            self.redispatched = true;
+        }
+        self.target = None;
     }
 
     /// The session counts no longer on the server that it holds.

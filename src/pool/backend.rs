@@ -138,6 +138,11 @@ impl BackState {
         }
     }
 
+    /// Active servers (backups are none) that take sessions now.
+    pub fn active(&self) -> u32 {
+        self.lock().usable().0
+    }
+
     /// The server that a queued session was given meanwhile (counted there already), if any; the ticket is spent then.
     pub fn queued(&self, ticket: &QueueTicket) -> Option<ServerIx> {
         let given = self.lock().given(ticket.key)?;
