@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
+
 use super::clock;
 use super::dispatch::Step;
 use super::session::Session;
@@ -33,7 +36,7 @@ impl Session {
         tracing::debug!(id = self.id(), end = ?self.end, "session ends");
         self.up.release_pipe(shard);
         self.down.release_pipe(shard);
-        self.linger(shared);
+        self.say_goodbye(shard);
     }
 
     /// What its log line says now. `fresh`: it has just been accepted; only then the local address is asked for.
@@ -107,16 +110,22 @@ impl Session {
         }
     }
 
-    /// With `option nolinger` a socket is reset instead of being left to its last bytes.
-    fn linger(&self, shared: &Shared) {
-        let front = self.front_proxy(shared).frontend.as_ref();
-        if front.is_some_and(|front| front.nolinger) {
-            let _ = rustix::net::sockopt::set_socket_linger(self.client.get_ref(), Some(Duration::ZERO));
+    /// Closes as haproxy does: who resets is passed on to the server, and `option nolinger` resets what is left.
+    fn say_goodbye(&self, shard: &Shard) {
+        let client = self.client.get_ref();
+        if self.connect_time.is_none() {
+            // Bytes that nobody read would turn the close into a reset.
+            let _ = recv(client, &mut shard.scratch.borrow_mut()[..], RecvFlags::empty());
         }
-        if let Some(server) = &self.server
-            && self.backend(shared).is_some_and(|back| back.nolinger)
-        {
-            let _ = rustix::net::sockopt::set_socket_linger(server.get_ref(), Some(Duration::ZERO));
+        if self.front_proxy(&shard.shared).frontend.as_ref().is_some_and(|front| front.nolinger) {
+            let _ = shutdown(client, Shutdown::Write);
+            let _ = set_socket_linger(client, Some(Duration::ZERO));
+        }
+        if let Some(server) = &self.server {
+            let reset = self.end.is_some_and(|end| end.cause == Cause::Client);
+            if reset || self.resets {
+                let _ = set_socket_linger(server.get_ref(), Some(Duration::ZERO));
+            }
         }
     }
 }

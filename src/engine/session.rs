@@ -29,12 +29,16 @@ pub(super) struct Session {
     pub(super) step: Step,
     /// The deadline in the thread's timers has passed: look whether it is one.
     due: bool,
+    /// `option nolinger` on the server side: its connection is reset instead of being half-closed.
+    pub(super) resets: bool,
     /// An order to end.
     killed: Option<Cause>,
 
     // What its start and end touch.
     /// How it ended, once it has.
     pub(super) end: Option<Termination>,
+    /// A time limit that cut one side before: it is what the end is put down to.
+    blame: Option<Cause>,
     pub(super) redispatched: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
@@ -76,7 +80,7 @@ impl Session {
             connect::client_options(&socket, side);
         }
         let client = register(socket).ok()?;
-        let session = Self {
+        let mut session = Self {
             client,
             server: None,
             up: Flow::default(),
@@ -85,8 +89,10 @@ impl Session {
             server_seen: at,
             step: Step::Start,
             due: false,
+            resets: false,
             killed: None,
             end: None,
+            blame: None,
             redispatched: false,
             held_server: false,
             waker: None,
@@ -111,6 +117,7 @@ impl Session {
             back.sessions_total.add(1);
             back.session_rate.hit(at);
         }
+        session.resets = session.backend(&shard.shared).is_some_and(|back| back.nolinger);
         if short_log {
             shard.shared.journal.accepted(&session.record(&shard.shared, true));
         }
@@ -201,6 +208,7 @@ impl Session {
 
     /// Notes how it ended; the first cause stands.
     pub(super) fn ended(&mut self, cause: Cause, phase: Phase) -> Poll<()> {
+        let (cause, phase) = self.blame.map_or((cause, phase), |first| (first, Phase::Data));
         self.end.get_or_insert(Termination { cause, phase });
         Poll::Ready(())
     }
@@ -210,7 +218,7 @@ impl Session {
         let Some(server) = &self.server else { return self.ended(Cause::Internal, Phase::Data) };
         let mut moved_up = Moved::default();
         let mut moved_down = Moved::default();
-        let last = self.down.is_done();
+        let last = self.down.is_done() || self.resets;
         let up = self.up.pump(&self.client, server, last, cx, shard, &mut moved_up);
         let last = self.up.is_done();
         let down = self.down.pump(server, &self.client, last, cx, shard, &mut moved_down);
@@ -231,14 +239,26 @@ impl Session {
             let cause = if matches!(broken, Broken::Sender(_)) { Cause::Server } else { Cause::Client };
             return self.ended(cause, Phase::Data);
         }
-        if self.up.is_done() && self.down.is_done() {
+        if self.up.is_done() && (self.down.is_done() || self.resets) {
             return self.ended(Cause::Normal, Phase::Done);
         }
         // A peer that has sent its FIN and is reset later is noticed by the next write to it, as with haproxy.
         if told != (self.up.told, self.down.told) {
-            self.arm(shard, key); // a half-closed session may have less time
+            self.half_closed(shard, key, told);
         }
         Poll::Pending
+    }
+
+    /// A FIN was passed on: where `timeout client-fin` or `server-fin` is set, the receiver's time starts again.
+    fn half_closed(&mut self, shard: &Shard, key: u32, told: (bool, bool)) {
+        let now = clock::now();
+        if told.1 != self.down.told && self.front_proxy(&shard.shared).timeouts.client_fin.is_some() {
+            self.client_seen = now;
+        }
+        if told.0 != self.up.told && self.back_proxy(&shard.shared).timeouts.server_fin.is_some() {
+            self.server_seen = now;
+        }
+        self.arm(shard, key);
     }
 
     /// The moment at which the present step has lasted too long.
@@ -250,29 +270,17 @@ impl Session {
             Step::Pausing(pause) => Some(self.since.after(pause)),
             Step::Start => None,
             Step::Relaying => {
-                let client = self.limit(shared, Side::Client).map(|limit| self.client_seen.after(limit));
-                let server = self.limit(shared, Side::Server).map(|limit| self.server_seen.after(limit));
+                let proxies = (self.front, self.back);
+                let client = limit(shared, proxies, Side::Client, &self.up, &self.down);
+                let server = limit(shared, proxies, Side::Server, &self.down, &self.up);
+                let client = client.map(|limit| self.client_seen.after(limit));
+                let server = server.map(|limit| self.server_seen.after(limit));
                 match (client, server) {
                     (Some(client), Some(server)) => Some(client.min(server)),
                     (client, server) => client.or(server),
                 }
             }
         }
-    }
-
-    /// How long a side may be silent now.
-    fn limit(&self, shared: &Shared, side: Side) -> Option<Millis> {
-        let front = &self.front_proxy(shared).timeouts;
-        let back = &self.back_proxy(shared).timeouts;
-        let (inbound, outbound, usual, fin) = match side {
-            Side::Client => (&self.up, &self.down, front.client, front.client_fin),
-            Side::Server => (&self.down, &self.up, back.server, back.server_fin),
-        };
-        if inbound.ended && !outbound.holds() {
-            return None; // nothing is expected of it
-        }
-        let half_closed = outbound.told.then_some(fin).flatten();
-        half_closed.or(back.tunnel).or(usual)
     }
 
     /// The present step's time has run out.
@@ -282,13 +290,51 @@ impl Session {
             Step::Connecting => self.connect_failed(cx, shard, key, true),
             Step::Pausing(_) => self.reconnect(cx, shard, key),
             Step::Start => Poll::Pending,
-            Step::Relaying => {
-                let now = clock::now();
-                let client = self.limit(&shard.shared, Side::Client).map(|limit| self.client_seen.after(limit));
-                let cause =
-                    if client.is_some_and(|at| at <= now) { Cause::ClientTimeout } else { Cause::ServerTimeout };
-                self.ended(cause, Phase::Data)
-            }
+            Step::Relaying => self.cut_the_silent(shard, key),
         }
     }
+
+    /// A side that was silent too long is treated as if it had ended: the other side is told, and may still end in
+    /// its own way and time. One that did not take what was sent to it is given up.
+    fn cut_the_silent(&mut self, shard: &Shard, key: u32) -> Poll<()> {
+        let now = clock::now();
+        for (side, cause) in [(Side::Client, Cause::ClientTimeout), (Side::Server, Cause::ServerTimeout)] {
+            let (seen, inbound, outbound) = match side {
+                Side::Client => (self.client_seen, &mut self.up, &self.down),
+                Side::Server => (self.server_seen, &mut self.down, &self.up),
+            };
+            let stuck = outbound.holds();
+            let limit = limit(&shard.shared, (self.front, self.back), side, inbound, outbound);
+            if limit.is_none_or(|limit| seen.after(limit) > now) {
+                continue;
+            }
+            inbound.ended = true;
+            self.blame.get_or_insert(cause);
+            if stuck {
+                return self.ended(cause, Phase::Data);
+            }
+        }
+        self.arm(shard, key);
+        Poll::Ready(())
+    }
+}
+
+/// How long a side may be silent now.
+fn limit(
+    shared: &Shared,
+    (front, back): (ProxyIx, ProxyIx),
+    side: Side,
+    inbound: &Flow,
+    outbound: &Flow,
+) -> Option<Millis> {
+    if inbound.ended && !outbound.holds() {
+        return None; // nothing is expected of it
+    }
+    let times = |proxy: ProxyIx| &shared.pool.config.proxies[proxy.0 as usize].timeouts;
+    let (usual, fin) = match side {
+        Side::Client => (times(front).client, times(front).client_fin),
+        Side::Server => (times(back).server, times(back).server_fin),
+    };
+    let half_closed = outbound.told.then_some(fin).flatten();
+    half_closed.or(times(back).tunnel).or(usual)
 }

@@ -230,11 +230,6 @@ impl Seat {
         let front = self.shared.pool.front(proxy)?;
         Some((front, front.listeners.get(bind)))
     }
-
-    /// The thread that serves it.
-    pub(crate) fn thread(&self) -> u32 {
-        self.thread
-    }
 }
 
 impl Drop for Seat {

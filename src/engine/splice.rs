@@ -32,9 +32,10 @@ pub(super) struct Pipe {
     step: usize,
 }
 
-/// The empty pipes of a thread.
+/// The empty pipes of a thread; boxed because a direction holds its pipe boxed.
 #[derive(Debug)]
 pub(super) struct Pipes {
+    #[expect(clippy::vec_box, reason = "they come boxed from a direction and go boxed to one")]
     kept: Vec<Box<Pipe>>,
     allowed: bool,
 }
