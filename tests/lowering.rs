@@ -140,6 +140,59 @@ fn compare(folder: &str, get: impl Fn(&Path) -> String) {
     assert!(failures.is_empty(), "BLESS=1 rewrites them:\n{}", failures.join("\n"));
 }
 
+/// Numbers that look like chance and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `sides`.
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides.max(1)
+    }
+}
+
+/// Lines of all fixtures shuffled, words dropped, doubled, swapped and damaged: always an answer, never a panic, and a
+/// value exactly when no alert was given.
+#[test]
+fn no_mixture_of_lines_and_words_is_too_much() {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for folder in ["lower", "lower/old", "plan", "verdict/server", "verdict/bind", "verdict/proxies", "verdict/global"]
+    {
+        for path in fixtures(folder) {
+            lines.extend(fs::read(&path).expect("a fixture").split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+        }
+    }
+    let mut dice = Dice(2026);
+    let mut values = 0;
+    for round in 0..1_000 {
+        let mut text = b"listen first\n".to_vec();
+        for _ in 0..dice.roll(40) {
+            let mut words: Vec<&[u8]> = lines[dice.roll(lines.len())].split(|byte| *byte == b' ').collect();
+            match dice.roll(12) {
+                0 => drop(words.remove(dice.roll(words.len()))),
+                1 => words.insert(dice.roll(words.len()), b"65536"),
+                2 => words.push(b"-1"),
+                3 => words.insert(dice.roll(words.len()), b"\xff\xfe"),
+                4 => words.push(b"\"\""),
+                _ => {}
+            }
+            text.extend(words.join(&b' '));
+            text.push(b'\n');
+        }
+        let mut outside = Outside::with(text.clone());
+        let files = [PathBuf::from("test.cfg")];
+        let mut sources = SourceMap::default();
+        let judged = configuration(&files, Choices { ignore_resolution: round % 2 == 0 }, &mut outside, &mut sources);
+        let alerts = judged.diagnostics.iter().any(|said| said.severity == Severity::Alert);
+        assert_eq!(judged.value.is_none(), alerts, "{}", String::from_utf8_lossy(&text));
+        if let Some(config) = judged.value {
+            values += 1;
+            assert!(!planned(&config).is_empty());
+        }
+    }
+    assert!(values > 50, "only {values} mixtures were valid: nothing behind reading was tried");
+}
+
 #[test]
 fn old_words_mean_what_their_modern_lines_mean() {
     let all = fixtures("lower/old");

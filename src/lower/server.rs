@@ -84,7 +84,8 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         weight: draft.weight.unwrap_or(Weight::DEFAULT),
         backup: draft.backup,
         disabled: draft.disabled,
-        maxconn: draft.maxconn,
+        // a `minconn` above the limit raises it, as with haproxy; alone it is the limit
+        maxconn: draft.maxconn.max(draft.minconn),
         minconn: draft.minconn,
         maxqueue: draft.maxqueue,
         slowstart: draft.slowstart,

@@ -16,7 +16,12 @@ pub(crate) struct Outside {
 impl Outside {
     /// The world in which `test.cfg` is that file.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { env: HashMap::new(), config: std::fs::read(path).expect("a fixture") }
+        Self::with(std::fs::read(path).expect("a fixture"))
+    }
+
+    /// The world in which `test.cfg` holds that.
+    pub(crate) fn with(config: Vec<u8>) -> Self {
+        Self { env: HashMap::new(), config }
     }
 }
 

@@ -7,6 +7,9 @@ mod proxies;
 mod refused;
 mod servers;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use super::draft::ProxyDraft;
 use super::section::Sections;
 use super::statement::Reading;
@@ -70,10 +73,9 @@ fn unix_defaults(global: &mut super::global::GlobalDraft, proxies: &mut [ir::Pro
     for (endpoint, file) in sockets.chain(binds) {
         if let ir::Endpoint::Unix(path) = endpoint {
             if let Some(prefix) = prefix {
-                let mut whole = prefix.clone().into_bytes();
-                whole.extend_from_slice(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
-                *path =
-                    std::path::PathBuf::from(std::ffi::OsString::from(String::from_utf8_lossy(&whole).into_owned()));
+                let mut whole = OsString::from(prefix);
+                whole.push(path.as_os_str());
+                *path = PathBuf::from(whole);
             }
             file.mode = file.mode.or(rights.mode);
             file.uid = file.uid.or(rights.uid);
