@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use super::ServerState;
 use super::balance::{self, Wish};
-use super::core::{Core, Placed, Woken};
+use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
@@ -126,10 +126,7 @@ impl BackState {
                 Assignment::Server(ServerIx(server))
             }
             Placed::Waits { key, server, ahead } => {
-                match server.and_then(|server| self.servers.get(server as usize)) {
-                    Some(server) => server.queue.up(),
-                    None => self.queue.up(),
-                };
+                self.line(server).up();
                 server.inspect(|server| self.count_pick(*server));
                 Assignment::Queued(QueueTicket { key, server: server.map(ServerIx), ahead })
             }
@@ -145,17 +142,16 @@ impl BackState {
 
     /// The server that a queued session was given meanwhile (counted there already), if any; the ticket is spent then.
     pub fn queued(&self, ticket: &QueueTicket) -> Option<ServerIx> {
-        let given = self.lock().given(ticket.key)?;
-        self.leaves(ticket);
-        Some(ServerIx(given))
+        self.lock().given(ticket.key).map(ServerIx)
     }
 
     /// Takes a session out of its queue: it gave up, or its time ran out. Frees a server it was given meanwhile.
     pub fn leave_queue(&self, ticket: QueueTicket, now: Tick) {
-        let given = self.lock().leave(ticket.key, self.sessions.get());
-        self.leaves(&ticket);
-        if let Some(server) = given {
-            self.release(ServerIx(server), now);
+        let left = self.lock().leave(ticket.key, self.sessions.get());
+        match left {
+            Some(Left::Given(server)) => self.release(ServerIx(server), now),
+            Some(Left::Line(line)) => drop(self.line(line).down()),
+            None => {}
         }
     }
 
@@ -178,13 +174,35 @@ impl BackState {
     }
 
     /// Counts sessions on the servers they were given from a queue, and wakes them.
-    pub(super) fn wake(&self, woken: Woken, now: Tick) {
-        for (server, waker) in woken {
-            self.count(server, now);
-            if let Some(waker) = waker {
+    pub(super) fn wake(&self, grants: Grants, now: Tick) {
+        for grant in grants {
+            self.line(grant.from).down();
+            self.count(grant.server, now);
+            if let Some(waker) = grant.waker {
                 waker.wake();
             }
         }
+    }
+
+    /// Counts sessions that left the queue of `server` because it went away; how many there were.
+    pub(super) fn count_moves(&self, server: u32, moves: &Redistributed) -> u32 {
+        for to in &moves.rejoined {
+            self.line(Some(server)).down();
+            self.line(*to).up();
+        }
+        let picks = moves.grants.iter().map(|grant| grant.server).chain(moves.rejoined.iter().flatten().copied());
+        picks.for_each(|server| self.count_pick(server));
+        let count = moves.grants.len() + moves.rejoined.len();
+        self.redispatches.add(count as u64);
+        if let Some(state) = self.servers.get(server as usize) {
+            state.redispatches.add(count as u64);
+        }
+        count as u32
+    }
+
+    /// The gauge of a queue: a server's, or the backend's own.
+    fn line(&self, server: Option<u32>) -> &Gauge {
+        server.and_then(|server| self.servers.get(server as usize)).map_or(&self.queue, |server| &server.queue)
     }
 
     /// Counts a choice of balancing; a session that comes from the backend's queue was not chosen for its server.
@@ -205,12 +223,5 @@ impl BackState {
             state.last_session.set(now.millis().max(1));
         }
         self.last_session.set(now.millis().max(1));
-    }
-
-    fn leaves(&self, ticket: &QueueTicket) {
-        match ticket.server.and_then(|server| self.servers.get(server.0 as usize)) {
-            Some(server) => server.queue.down(),
-            None => self.queue.down(),
-        };
     }
 }

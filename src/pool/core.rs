@@ -9,7 +9,7 @@ use std::task::Waker;
 use super::balance::{self, Balancer, Wish};
 use super::member::Member;
 use super::queue::{Line, State, Waiting};
-use crate::ir::Backend;
+use crate::ir::{Backend, Redispatch};
 use crate::units::Tick;
 
 /// State and decisions of one backend.
@@ -25,6 +25,8 @@ pub(super) struct Core {
     dynamic: Box<[u32]>,
     fullconn: u32,
     all_backups: bool,
+    /// `option redispatch`.
+    redispatches: bool,
     waiting: Waiting,
     pub(super) line: Line,
     up: bool,
@@ -43,8 +45,33 @@ pub(super) enum Placed {
     Full,
 }
 
-/// Sessions that were given a server, with whom to wake.
-pub(super) type Woken = Vec<(u32, Option<Waker>)>;
+/// A waiting session that was given a server.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) server: u32,
+    /// The line it waited in.
+    pub(super) from: Option<u32>,
+    pub(super) waker: Option<Waker>,
+}
+
+/// Sessions to be counted and woken when the lock is given back.
+pub(super) type Grants = Vec<Grant>;
+
+/// What became of a server's queue.
+#[derive(Debug, Default)]
+pub(super) struct Redistributed {
+    /// Those that have a server already.
+    pub(super) grants: Grants,
+    /// The lines that the others wait in now.
+    pub(super) rejoined: Vec<Option<u32>>,
+}
+
+/// How a session left: the server it was given meanwhile, or the line it waited in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Given(u32),
+    Line(Option<u32>),
+}
 
 impl Core {
     pub(super) fn new(back: &Backend, fullconn: u32, now: Tick) -> Self {
@@ -58,6 +85,7 @@ impl Core {
             dynamic: (0..members.len() as u32).filter(|ix| dynamic(&members[*ix as usize])).collect(),
             fullconn,
             all_backups: back.all_backups,
+            redispatches: back.redispatch != Redispatch::Never,
             waiting: Waiting::default(),
             line: Line::default(),
             up: true,
@@ -110,8 +138,8 @@ impl Core {
     }
 
     /// Moves slow starts on; returns the sessions that found room, and whether any slow start goes on.
-    pub(super) fn warm_up(&mut self, sessions: u32, now: Tick) -> (Woken, bool) {
-        let (mut woken, mut more) = (Woken::new(), false);
+    pub(super) fn warm_up(&mut self, sessions: u32, now: Tick) -> (Grants, bool) {
+        let (mut woken, mut more) = (Grants::new(), false);
         for server in 0..self.members.len() as u32 {
             let member = &mut self.members[server as usize];
             if member.warming_since.is_some() {
@@ -187,7 +215,7 @@ impl Core {
     }
 
     /// Takes one session off a server and fills the room.
-    pub(super) fn release(&mut self, server: u32, sessions: u32) -> Woken {
+    pub(super) fn release(&mut self, server: u32, sessions: u32) -> Grants {
         let member = &mut self.members[server as usize];
         member.load = member.load.saturating_sub(1);
         self.refresh(server, sessions);
@@ -196,8 +224,8 @@ impl Core {
     }
 
     /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in order of arrival.
-    pub(super) fn fill(&mut self, server: u32, sessions: u32) -> Woken {
-        let mut woken = Woken::new();
+    pub(super) fn fill(&mut self, server: u32, sessions: u32) -> Grants {
+        let mut woken = Grants::new();
         loop {
             let member = &self.members[server as usize];
             let limit = member.limit(sessions, self.fullconn);
@@ -206,15 +234,16 @@ impl Core {
             }
             let own = self.waiting.first_arrival(&member.line);
             let shared = self.waiting.first_arrival(&self.line).filter(|_| self.takes_shared(server));
-            let line = match (own, shared) {
-                (Some(own), Some(shared)) if own < shared => &mut self.members[server as usize].line,
-                (_, Some(_)) => &mut self.line,
-                (Some(_), None) => &mut self.members[server as usize].line,
+            let from = match (own, shared) {
+                (Some(own), Some(shared)) => (own < shared).then_some(server),
+                (None, Some(_)) => None,
+                (Some(_), None) => Some(server),
                 (None, None) => break,
             };
+            let line = if from.is_some() { &mut self.members[server as usize].line } else { &mut self.line };
             let Some(key) = self.waiting.take_first(line) else { break };
             self.members[server as usize].load += 1;
-            woken.push((server, self.waiting.give(key, server)));
+            woken.push(Grant { server, from, waker: self.waiting.give(key, server) });
         }
         if !woken.is_empty() {
             self.refresh(server, sessions);
@@ -241,48 +270,50 @@ impl Core {
         }
     }
 
-    /// Takes a session out of its queue; returns the server it was given meanwhile.
-    pub(super) fn leave(&mut self, key: usize, sessions: u32) -> Option<u32> {
-        let state = self.waiting.state(key)?;
-        let given = match state {
-            State::Given(server) => Some(server),
+    /// Takes a session out of its queue.
+    pub(super) fn leave(&mut self, key: usize, sessions: u32) -> Option<Left> {
+        let left = match self.waiting.state(key)? {
+            State::Given(server) => Left::Given(server),
             State::Waits(Some(server)) => {
                 self.waiting.unlink(&mut self.members[server as usize].line, key);
                 self.refresh(server, sessions);
-                None
+                Left::Line(Some(server))
             }
             State::Waits(None) => {
                 self.waiting.unlink(&mut self.line, key);
-                None
+                Left::Line(None)
             }
         };
         self.waiting.forget(key);
-        given
+        Some(left)
     }
 
     /// Empties the queue of a server that went away: its sessions go where balancing sends them now, in order.
-    /// Returns how many there were and those that have a server already.
-    pub(super) fn redistribute(&mut self, server: u32, sessions: u32) -> (u32, Woken) {
-        let mut woken = Woken::new();
+    /// Without `option redispatch` they stay where they are.
+    pub(super) fn redistribute(&mut self, server: u32, sessions: u32) -> Redistributed {
+        let mut out = Redistributed::default();
+        if !self.redispatches {
+            return out;
+        }
         let mut line = std::mem::take(&mut self.members[server as usize].line);
-        let moved = line.len();
         while let Some(key) = self.waiting.take_first(&mut line) {
             let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), random: 0 };
-            match self.choose(&wish) {
-                None => self.waiting.rejoin(&mut self.line, None, key),
-                Some(other) => {
-                    let member = &mut self.members[other as usize];
-                    if member.standing(sessions, self.fullconn).full {
-                        self.waiting.rejoin(&mut member.line, Some(other), key);
-                    } else {
-                        member.load += 1;
-                        woken.push((other, self.waiting.give(key, other)));
-                    }
-                    self.refresh(other, sessions);
-                }
+            let Some(other) = self.choose(&wish) else {
+                self.waiting.rejoin(&mut self.line, None, key);
+                out.rejoined.push(None);
+                continue;
+            };
+            let member = &mut self.members[other as usize];
+            if member.standing(sessions, self.fullconn).full {
+                self.waiting.rejoin(&mut member.line, Some(other), key);
+                out.rejoined.push(Some(other));
+            } else {
+                member.load += 1;
+                out.grants.push(Grant { server: other, from: Some(server), waker: self.waiting.give(key, other) });
             }
+            self.refresh(other, sessions);
         }
-        (moved, woken)
+        out
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::core::{Core, Woken};
+use super::core::{Core, Grants};
 use super::health::{Admin, CheckResult, Effect, Event, Health};
 use super::member::Member;
 use super::notice::{self, Change, Subject, Tally};
@@ -170,7 +170,7 @@ struct Site<'p> {
     back: &'p BackState,
     core: MutexGuard<'p, Core>,
     now: Tick,
-    woken: Woken,
+    woken: Grants,
     events: Events,
 }
 
@@ -179,7 +179,7 @@ impl<'p> Site<'p> {
         let server = pool.server(at)?;
         let back = pool.back(at.proxy)?;
         let core = back.lock();
-        Some(Self { pool, at, via, server, back, core, now, woken: Woken::new(), events: Events::new() })
+        Some(Self { pool, at, via, server, back, core, now, woken: Grants::new(), events: Events::new() })
     }
 
     fn close(self) -> Events {
@@ -231,8 +231,9 @@ impl<'p> Site<'p> {
 
     /// Sends the sessions of this server's queue elsewhere; returns how many.
     fn redistribute(&mut self) -> u32 {
-        let (moved, woken) = self.core.redistribute(self.at.server.0, self.back.sessions.get());
-        self.woken.extend(woken);
+        let moves = self.core.redistribute(self.at.server.0, self.back.sessions.get());
+        let moved = self.back.count_moves(self.at.server.0, &moves);
+        self.woken.extend(moves.grants);
         moved
     }
 

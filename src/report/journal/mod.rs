@@ -208,10 +208,10 @@ impl Journal for Log {
 
 /// The one message that standard error words differently: there the proxy's name is quoted (observed).
 fn quoted(message: &str) -> std::borrow::Cow<'_, str> {
-    let name = message.strip_prefix("proxy ").and_then(|rest| rest.strip_suffix(" has no server available!"));
-    match name {
-        Some(name) => format!("proxy '{name}' has no server available!").into(),
-        None => message.into(),
+    let named = message.strip_suffix(" has no server available!").and_then(|subject| subject.split_once(' '));
+    match named {
+        Some((kind @ ("proxy" | "backend"), name)) => format!("{kind} '{name}' has no server available!").into(),
+        _ => message.into(),
     }
 }
 
