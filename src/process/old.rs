@@ -21,6 +21,8 @@ use crate::sys::{getsocks, proc, socket};
 
 /// How long a paused process may take to free its addresses.
 const PAUSE_LIMIT: Duration = Duration::from_secs(2);
+/// The same for a process that may not be looked at: the address may be a stranger's, and nobody is served meanwhile.
+const UNSURE_LIMIT: Duration = Duration::from_millis(200);
 /// How long a process that broke a conversation off may take to be gone.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 /// How often a busy address is tried again meanwhile.
@@ -72,11 +74,12 @@ pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> 
             gone = true;
             continue;
         };
-        match client::ask_successors(pid) {
+        match client::ask_successors(pid, &old.conversations) {
             Ok(given) => {
                 old.take(given, console);
                 old.name(handle);
             }
+            Err(AskError::Known(_)) => old.name(handle),
             Err(AskError::Gone) => {
                 console.warning(format_args!("process {pid} has ended meanwhile, or its successor has"));
                 gone = true;
@@ -116,14 +119,33 @@ pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> 
 
 /// Whether a process is called as one, or listens where we want to.
 fn is_proxy(pid: i32, wants: &[Want]) -> bool {
+    let holds = |want: &Want| want.address().is_some_and(|address| holder(pid, address) == Holder::Yes);
+    named_as_proxy(pid) || wants.iter().any(holds)
+}
+
+fn named_as_proxy(pid: i32) -> bool {
     matches!(proc::name(pid).as_deref(), Ok("haproxy" | "baton"))
-        || wants.iter().any(|want| want.address().is_some_and(|address| holds(pid, address)))
 }
 
 /// Whether a process holds a listening socket that clashes with an address.
-fn holds(pid: i32, address: SocketAddr) -> bool {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Yes,
+    No,
+    /// We may not look at its descriptors.
+    Unknown,
+}
+
+fn holder(pid: i32, address: SocketAddr) -> Holder {
     let there = proc::listeners_on(address);
-    !there.is_empty() && proc::sockets(pid).is_ok_and(|own| own.iter().any(|(_, inode)| there.contains(inode)))
+    if there.is_empty() {
+        return Holder::No;
+    }
+    match proc::sockets(pid) {
+        Ok(own) if own.iter().any(|(_, inode)| there.contains(inode)) => Holder::Yes,
+        Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => Holder::Unknown,
+        _ => Holder::No,
+    }
 }
 
 impl Old {
@@ -148,11 +170,10 @@ impl Old {
             if i64::from(pid) == i64::from(std::process::id()) {
                 continue;
             }
-            let Ok((conversation, sockets)) = client::ask_successors(pid) else { continue };
+            let Ok((conversation, sockets)) = client::ask_successors(pid, &self.conversations) else { continue };
             let ours =
                 |fd: &OwnedFd| socket::listener(fd).is_some_and(|seen| wants.iter().any(|want| want.fits(&seen)));
-            let known = self.conversations.iter().any(|known| known.old.pid() == conversation.old.pid());
-            if !known && sockets.iter().any(ours) {
+            if sockets.iter().any(ours) {
                 console.notice(format_args!("process {} serves in its place", conversation.old.pid()));
                 self.take((conversation, sockets), console);
             }
@@ -178,7 +199,14 @@ impl Old {
     fn copy(&mut self, handle: &PidFd, wants: &[Want], console: &Console) -> bool {
         let pid = handle.pid();
         let mut copied = 0;
-        for (number, _) in proc::sockets(pid).unwrap_or_default() {
+        let numbers = match proc::sockets(pid) {
+            Ok(sockets) => sockets,
+            Err(why) => {
+                console.notice(format_args!("the sockets of process {pid} cannot be seen ({why}): binding beside it"));
+                return false;
+            }
+        };
+        for (number, _) in numbers {
             match handle.descriptor(number) {
                 Ok(fd) => {
                     if socket::listener(&fd).is_some_and(|seen| wants.iter().any(|want| want.fits(&seen))) {
@@ -202,7 +230,7 @@ impl Old {
     /// What asks a process to pause when an address is busy.
     pub(crate) fn pauser<'a>(&'a mut self, console: &'a Console) -> (Vec<OwnedFd>, Pauser<'a>) {
         let sockets = std::mem::take(&mut self.sockets);
-        (sockets, Pauser { named: &self.pausable, paused: Vec::new(), since: None, console })
+        (sockets, Pauser { named: &self.pausable, paused: Vec::new(), until: None, console })
     }
 
     /// Tells the old processes that `serving` accepts connections: they finish, or end at once.
@@ -235,25 +263,28 @@ impl Old {
 pub(crate) struct Pauser<'a> {
     named: &'a [PidFd],
     paused: Vec<&'a PidFd>,
-    since: Option<Instant>,
+    until: Option<Instant>,
     console: &'a Console,
 }
 
 impl Busy for Pauser<'_> {
     fn retry(&mut self, address: SocketAddr) -> bool {
-        let holders = self.named.iter().filter(|handle| !handle.ended() && holds(handle.pid(), address));
-        for handle in holders {
-            if self.paused.iter().all(|paused| paused.pid() != handle.pid()) && handle.signal(Signal::TTOU).is_ok() {
+        for handle in self.named.iter().filter(|handle| !handle.ended()) {
+            let limit = match holder(handle.pid(), address) {
+                Holder::Yes => PAUSE_LIMIT,
+                Holder::Unknown if named_as_proxy(handle.pid()) => UNSURE_LIMIT,
+                Holder::Unknown | Holder::No => continue,
+            };
+            let known = self.paused.iter().any(|paused| paused.pid() == handle.pid());
+            if !known && handle.signal(Signal::TTOU).is_ok() {
                 self.console.notice(format_args!("{address} is busy: process {} is asked to pause", handle.pid()));
                 self.paused.push(handle);
+                self.until = self.until.max(Some(Instant::now() + limit));
             }
         }
-        if self.paused.is_empty() {
-            return false;
-        }
-        let since = *self.since.get_or_insert_with(Instant::now);
+        let Some(until) = self.until else { return false };
         patience::pause(PAUSE_STEP);
-        since.elapsed() < PAUSE_LIMIT
+        Instant::now() < until
     }
 }
 

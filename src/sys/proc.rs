@@ -38,7 +38,11 @@ pub fn sockets(pid: i32) -> io::Result<Vec<(i32, u64)>> {
     for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
         let entry = entry?;
         let Some(number) = entry.file_name().to_str().and_then(|text| text.parse().ok()) else { continue };
-        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        let target = match std::fs::read_link(entry.path()) {
+            Ok(target) => target,
+            Err(why) if why.kind() == io::ErrorKind::PermissionDenied => return Err(why), // the names may be listed
+            Err(_) => continue,                                                           // it was closed meanwhile
+        };
         let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
         found.extend(inode.map(|inode| (number, inode)));
     }

@@ -54,6 +54,9 @@ pub(crate) enum AskError {
     /// The words that came back.
     #[error(transparent)]
     Talk(#[from] ReceiveError),
+    /// We talk to it already: it would keep us waiting for ourselves.
+    #[error("process {0} has given its sockets already")]
+    Known(i32),
     /// It is still busy with others.
     #[error("other newcomers keep it busy")]
     Busy,
@@ -114,13 +117,16 @@ pub(super) fn talk(old: PidFd, connection: OwnedFd) -> Result<Answer, AskError> 
     Ok(Answer::Sockets(Conversation { old, connection }, sockets))
 }
 
-/// Asks the process of that pid, or whoever has taken over from it, and so on. The pids that were passed come along.
+/// Asks the process of that pid, or whoever has taken over from it, and so on; but none of `known`, which we talk to.
 ///
 /// # Errors
 /// [`AskError`] of the last one asked.
-pub(crate) fn ask_successors(pid: i32) -> Result<(Conversation, Vec<OwnedFd>), AskError> {
+pub(crate) fn ask_successors(pid: i32, known: &[Conversation]) -> Result<(Conversation, Vec<OwnedFd>), AskError> {
     let mut next = pid;
     for _ in 0..HOPS {
+        if known.iter().any(|known| known.old.pid() == next) {
+            return Err(AskError::Known(next));
+        }
         match ask(next)? {
             Answer::Sockets(conversation, sockets) => return Ok((conversation, sockets)),
             Answer::GoTo(pid) => next = pid,

@@ -56,11 +56,6 @@ impl Desk {
         self.shared.load(Ordering::Acquire)
     }
 
-    /// Notes that copies were given away by another way.
-    pub(crate) fn note_shared(&self) {
-        self.shared.store(true, Ordering::Release);
-    }
-
     /// The process that has taken over, once one has.
     pub(crate) fn successor(&self) -> Option<i32> {
         *lock(&self.successor)
@@ -134,7 +129,16 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveErro
     if let Some(pid) = desk.successor() {
         return Ok(wire::send(visitor, &Message::GoTo { pid }, &[])?);
     }
-    desk.note_shared();
+    let before = desk.shared.swap(true, Ordering::AcqRel);
+    let given = give(visitor, desk);
+    if matches!(given, Err(ReceiveError::Closed)) {
+        desk.shared.store(before, Ordering::Release); // it is gone, and its copies with it
+    }
+    given
+}
+
+/// From welcome to noted.
+fn give(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveError> {
     let sockets = (desk.listeners)()?;
     let me = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
     wire::send(visitor, &Message::Welcome { pid: me, sockets: sockets.len() as u32 }, &[])?;

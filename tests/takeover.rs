@@ -1,0 +1,347 @@
+//! Who takes over from whom: races, stale pids, strangers, deaths half-way, and a real haproxy on either side.
+//!
+//! baton against itself and against the installed haproxy; nothing here is asked of the original alone.
+
+mod harness;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::time::Duration;
+
+use harness::backends::Backend;
+use harness::client;
+use harness::ports;
+use harness::process::{alive, send};
+use harness::program::Program;
+use harness::storm::{self, Storm};
+use harness::wait;
+use nix::sys::signal::Signal;
+
+/// A folder, a listener's address and everything that was started with the folder's configuration.
+struct Yard {
+    folder: tempfile::TempDir,
+    door: SocketAddr,
+    server: Backend,
+}
+
+impl Yard {
+    fn new() -> Self {
+        let yard = Self { folder: tempfile::tempdir().unwrap(), door: ports::free(), server: storm::server() };
+        yard.write("");
+        yard
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration: `global` lines, the listener, a stats socket.
+    fn write(&self, global: &str) {
+        let text = format!(
+            "global\n  stats socket {} level admin expose-fd listeners\n{global}\nlisten l\n  bind {}\n  mode tcp\n  \
+             timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n  server s {}\n",
+            self.path("sock").display(),
+            self.door,
+            self.server.address
+        );
+        std::fs::write(self.path("cfg"), text).unwrap();
+    }
+
+    /// The command, with its output in a file of the folder.
+    fn command(&self, program: &Path, line: &str) -> Command {
+        let mut command = Command::new(program);
+        let output = std::fs::File::create(self.path("out")).unwrap();
+        command.args(["-D", "-p", "pid", "-f"]).arg(self.path("cfg")).args(line.split_whitespace());
+        command.current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        command
+    }
+
+    /// Starts a daemon with these options; what it said.
+    fn run(&self, program: &Program, line: &str) -> Output {
+        let status = self.command(&program.path, line).status().unwrap();
+        Output { status, stdout: Vec::new(), stderr: std::fs::read(self.path("out")).unwrap() }
+    }
+
+    /// [`Yard::run`] that must succeed; what it said.
+    #[track_caller]
+    fn start(&self, program: &Program, line: &str) -> String {
+        let out = self.run(program, line);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success(), "{line} returned {}: {said}", out.status);
+        said
+    }
+
+    fn pid(&self) -> u32 {
+        std::fs::read_to_string(self.path("pid")).unwrap().trim().parse().unwrap()
+    }
+
+    /// All living processes that were started with this folder's configuration.
+    fn all(&self) -> Vec<u32> {
+        let mark = self.path("cfg").display().to_string();
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        pids.filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            *pid != std::process::id() && String::from_utf8_lossy(&line).contains(&mark) && alive(*pid)
+        })
+        .collect()
+    }
+
+    /// Waits until one process is left, and it is the one of the pidfile, and it serves.
+    #[track_caller]
+    fn settle(&self) {
+        wait::until("one process to be left", || (self.all() == [self.pid()]).then_some(()));
+        client::echo(&mut client::connect(self.door), &[7; 64]);
+    }
+}
+
+impl Drop for Yard {
+    fn drop(&mut self) {
+        for pid in self.all() {
+            send(pid, Signal::SIGKILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- last said:\n{}", std::fs::read_to_string(self.path("out")).unwrap_or_default());
+        }
+    }
+}
+
+#[test]
+fn ten_reloads_at_once_leave_one_process() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let storm = Storm::start(yard.door, 300);
+    for round in 1..=3 {
+        let line = format!("-sf {}", yard.pid());
+        let children: Vec<Child> =
+            (0..10).map(|_| yard.command(&ours.path, &line).spawn().expect("a reload starts")).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success(), "round {round}");
+        }
+        yard.settle();
+    }
+    let (tally, _) = storm.finish();
+    assert_eq!(tally.failures(), 0, "{tally:?}");
+}
+
+#[test]
+fn a_stale_pid_leads_to_the_successor() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let first = yard.pid();
+    yard.start(&ours, &format!("-sf {first}"));
+    wait::until_true("the first to end", || !alive(first));
+    let said = yard.start(&ours, &format!("-sf {first}"));
+    assert!(said.contains("[WARNING] "), "{said}");
+    yard.settle();
+}
+
+#[test]
+fn what_is_no_proxy_gets_no_signal() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
+    let said = yard.start(&ours, &format!("-sf {} {}", bystander.id(), yard.pid()));
+    assert!(said.contains(&format!("process {} is no proxy", bystander.id())), "{said}");
+    assert!(bystander.try_wait().unwrap().is_none(), "it lives");
+    let _ = bystander.kill();
+    let _ = bystander.wait();
+    yard.settle();
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let old = yard.pid();
+    let good = std::fs::read_to_string(yard.path("cfg")).unwrap();
+    let storm = Storm::start(yard.door, 300);
+    for bad in [good.replace("server s", "sevrer s"), good.replace("mode tcp", "mode tpc"), String::new()] {
+        std::fs::write(yard.path("cfg"), bad).unwrap();
+        assert_eq!(yard.run(&ours, &format!("-sf {old}")).status.code(), Some(1));
+        assert_eq!(yard.pid(), old, "the pidfile is untouched");
+    }
+    std::fs::write(yard.path("cfg"), good).unwrap();
+    storm.wait_served(50);
+    assert_eq!(storm.finish().0.failures(), 0);
+    yard.settle();
+}
+
+#[test]
+fn an_address_of_somebody_else_is_an_alert_and_no_signal() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    for old in [ours.clone(), Program::theirs()] {
+        yard.write("");
+        yard.start(&old, "");
+        let serving = yard.pid();
+        let stranger = TcpListener::bind(ports::free()).unwrap();
+        let text = std::fs::read_to_string(yard.path("cfg")).unwrap();
+        let more = format!("  mode tcp\n  bind {}", stranger.local_addr().unwrap());
+        std::fs::write(yard.path("cfg"), text.replace("  mode tcp", &more)).unwrap();
+        let storm = Storm::start(yard.door, 300);
+        let out = yard.run(&ours, &format!("-sf {serving}"));
+        assert_eq!(out.status.code(), Some(1));
+        storm.wait_served(50);
+        let (tally, _) = storm.finish();
+        assert_eq!(tally.failures(), 0, "{tally:?}");
+        assert_eq!((yard.pid(), alive(serving)), (serving, true));
+        send(serving, Signal::SIGTERM);
+        wait::until_true("the end", || yard.all().is_empty());
+    }
+}
+
+#[test]
+fn terminate_ends_the_old_one_at_once() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    let server = Backend::echo();
+    let text = std::fs::read_to_string(yard.path("cfg")).unwrap();
+    std::fs::write(yard.path("cfg"), text.replace(&yard.server.address.to_string(), &server.address.to_string()))
+        .unwrap();
+    yard.start(&ours, "");
+    let mut session = client::connect(yard.door);
+    client::echo(&mut session, b"alive");
+    yard.start(&ours, &format!("-st {}", yard.pid()));
+    assert!(client::read_all(&mut session).is_ok_and(|left| left.is_empty()), "it was cut, not kept");
+    yard.settle();
+}
+
+#[test]
+fn a_newcomer_killed_anywhere_loses_nothing() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let storm = Storm::start(yard.door, 300);
+    for step in 0..40 {
+        let line = format!("-sf {}", yard.pid());
+        let mut child = yard.command(&ours.path, &line).spawn().unwrap();
+        wait::moment(Duration::from_micros(step * 500)); // somewhere else each time
+        let _ = child.kill(); // the parent: its child, if it has one, goes on or was never heard of
+        let _ = child.wait();
+        wait::until_true("somebody to be in charge", || {
+            let all = yard.all();
+            all.len() == 1 && yard.pid() == all[0]
+        });
+    }
+    let (tally, _) = storm.finish();
+    assert_eq!(tally.failures(), 0, "{tally:?}");
+    yard.start(&ours, &format!("-sf {}", yard.pid()));
+    yard.settle();
+}
+
+#[test]
+fn a_reload_under_another_user() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.write("  user nobody\n  group nogroup\n  chroot /var/empty/");
+    std::fs::create_dir_all("/var/empty").unwrap();
+    yard.start(&ours, "");
+    let storm = Storm::start(yard.door, 300);
+    for global in ["  user nobody\n  chroot /var/empty/", "", "  user daemon", "  user nobody"] {
+        yard.write(global);
+        let said = yard.start(&ours, &format!("-sf {}", yard.pid()));
+        assert!(said.contains("taken over"), "{said}");
+        yard.settle();
+    }
+    assert_eq!(storm.finish().0.failures(), 0);
+}
+
+#[test]
+fn from_haproxy_and_back_in_all_ways() {
+    let (yard, ours, theirs) = (Yard::new(), Program::ours(), Program::theirs());
+    yard.start(&theirs, "");
+    let storm = Storm::start(yard.door, 1000);
+    for round in 0..5 {
+        let said = yard.start(&ours, &format!("-sf {}", yard.pid()));
+        assert!(said.contains("copied from process"), "round {round}: {said}");
+        yard.settle();
+        yard.start(&theirs, &format!("-x sock -sf {}", yard.pid()));
+        yard.settle();
+        let said = yard.start(&ours, &format!("-x sock -sf {}", yard.pid()));
+        assert!(said.contains(" came from sock"), "round {round}: {said}");
+        yard.settle();
+        yard.start(&theirs, &format!("-x sock -sf {}", yard.pid()));
+        yard.settle();
+    }
+    let (tally, _) = storm.finish();
+    assert_eq!(tally.failures(), 0, "{tally:?}");
+}
+
+#[test]
+fn without_the_right_to_copy_it_binds_beside_or_asks_for_a_pause() {
+    let (yard, ours, theirs) = (Yard::new(), Program::ours(), Program::theirs());
+    for (global, sign) in [("", "binding beside it"), ("  noreuseport", "is asked to pause")] {
+        yard.write(global);
+        yard.start(&theirs, "");
+        let line = format!("-sf {}", yard.pid());
+        let mut command = Command::new("setpriv");
+        let inner = yard.command(&ours.path, &line);
+        command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]).arg(inner.get_program());
+        command.args(inner.get_args()).current_dir(yard.folder.path());
+        let output = std::fs::File::create(yard.path("out")).unwrap();
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        let status = command.status().unwrap();
+        let said = std::fs::read_to_string(yard.path("out")).unwrap();
+        assert!(status.success(), "{status}: {said}");
+        assert!(said.contains(sign), "{said}");
+        yard.settle();
+        send(yard.pid(), Signal::SIGTERM);
+        wait::until_true("the end", || yard.all().is_empty());
+    }
+}
+
+#[test]
+fn a_pause_that_was_in_vain_is_undone() {
+    let (yard, ours, theirs) = (Yard::new(), Program::ours(), Program::theirs());
+    yard.write("  noreuseport");
+    yard.start(&theirs, "");
+    let old = yard.pid();
+    // The second address is a stranger's: the first one has been freed by then.
+    let stranger = TcpListener::bind(ports::free()).unwrap();
+    let text = std::fs::read_to_string(yard.path("cfg")).unwrap();
+    let more = format!("  mode tcp\n  bind {}", stranger.local_addr().unwrap());
+    std::fs::write(yard.path("cfg"), text.replace("  mode tcp", &more)).unwrap();
+    let inner = yard.command(&ours.path, &format!("-sf {old}"));
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]).arg(inner.get_program());
+    command.args(inner.get_args()).current_dir(yard.folder.path());
+    assert_eq!(command.output().unwrap().status.code(), Some(1));
+    wait::until_true("the old process to listen again", || ports::listens(yard.door));
+    assert!(alive(old));
+    client::echo(&mut client::connect(yard.door), &[7; 64]);
+}
+
+#[test]
+fn sockets_of_a_path_stay_reachable() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    let path = yard.path("door.sock");
+    let text = std::fs::read_to_string(yard.path("cfg")).unwrap();
+    let bind = format!("  bind unix@{} mode 600\n  bind abns@baton-{}\n  mode tcp", path.display(), std::process::id());
+    std::fs::write(yard.path("cfg"), text.replace("  mode tcp", &bind)).unwrap();
+    yard.start(&ours, "");
+    let knock = || {
+        use std::io::{Read, Write};
+        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        stream.write_all(&[9; 64]).unwrap();
+        let mut back = [0; 64];
+        stream.read_exact(&mut back).unwrap();
+        assert_eq!(back, [9; 64]);
+    };
+    knock();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    for _ in 0..3 {
+        let said = yard.start(&ours, &format!("-sf {}", yard.pid()));
+        assert!(said.contains("4 listening socket(s) taken over, 0 bound"), "{said}");
+        yard.settle();
+        knock();
+    }
+    // The path is gone: the socket that nobody can reach is not taken, a new one is bound.
+    std::fs::remove_file(&path).unwrap();
+    let said = yard.start(&ours, &format!("-sf {}", yard.pid()));
+    assert!(said.contains("3 listening socket(s) taken over, 1 bound"), "{said}");
+    yard.settle();
+    knock();
+    let left: Vec<_> =
+        std::fs::read_dir(yard.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
