@@ -4,6 +4,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part of the rig")]
 
+pub mod browser;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -29,8 +31,13 @@ pub struct Rig {
 
 /// The clock that the engine uses.
 fn clock() -> Tick {
+    Tick::from_millis(uptime())
+}
+
+/// Milliseconds of the engine's clock.
+pub fn uptime() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Tick::from_millis(time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000)
+    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
 }
 
 /// A proxy without addresses or servers.

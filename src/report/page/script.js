@@ -65,7 +65,8 @@
     if (!Array.isArray(points) || points.length < 2) return;
     const top = Math.max(1, ...points);
     const step = 108 / (POINTS - 1);
-    const line = points.map((n, at) => `${(1 + at * step).toFixed(1)},${(24 - (n / top) * 22).toFixed(1)}`).join(" ");
+    const from = 1 + (POINTS - points.length) * step; // the newest is at the right
+    const line = points.map((n, at) => `${(from + at * step).toFixed(1)},${(24 - (n / top) * 22).toFixed(1)}`).join(" ");
     const name = "http://www.w3.org/2000/svg";
     const svg = document.createElementNS(name, "svg");
     svg.setAttribute("viewBox", "0 0 110 26");
@@ -99,6 +100,17 @@
     for (; n >= 999.5 && unit < 6; unit += 1) n /= 1024;
     return `${n.toFixed(unit > 0 && n < 99.95 ? 1 : 0)}\u202f${["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"][unit]}`;
   };
+  const ago = (s) => {
+    if (s < 60) return `${s}s`;
+    if (s < 3600) return `${Math.floor(s / 60)}m ${s % 60}s`;
+    if (s < 86400) return `${Math.floor(s / 3600)}h ${Math.floor(s / 60) % 60}m`;
+    return `${Math.floor(s / 86400)}d ${Math.floor(s / 3600) % 24}h`;
+  };
+  const peaks = { scur: ["smax", "slim"], rate: ["rate_max", ""], qcur: ["qmax", "qlimit"] };
+  const peak = (max, limit) => {
+    if (limit) return `max ${count(max)} of ${count(limit)}`;
+    return max === "0" ? "" : `max ${count(max)}`;
+  };
   const tone = (kind, status) => {
     if (kind === "frontend") return status === "OPEN" ? "up" : "maint";
     if (/^(UP|DOWN) \d/.test(status)) return "warning";
@@ -118,8 +130,11 @@
       if (column === "econ") n += Number(is.eresp);
       cell.dataset.raw = n;
       $("span", cell).textContent = column === "bin" || column === "bout" ? bytes(n) : count(n);
+      if (peaks[column]) $("small", cell).textContent = peak(is[peaks[column][0]], is[peaks[column][1]]);
       if (column === "ereq" || column === "econ") cell.classList.toggle("alarming", n > 0);
     }
+    const since = $(".since", row);
+    if (since && is.lastchg !== "") since.textContent = ago(Number(is.lastchg));
     note(row, Number(is.rate));
   };
   const status = $(".live [role=status]");

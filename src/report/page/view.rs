@@ -83,7 +83,9 @@ struct Row {
     status: String,
     /// Colour of the state: `up`, `warning`, `down`, `maint`, `idle`.
     tone: &'static str,
-    /// Kind of the row, weight and role of a server.
+    /// How long it has been in its state.
+    since: Option<String>,
+    /// Weight, check and history: the text under a state.
     role: String,
     /// Address and id, shown with `stats show-legends`.
     legend: Option<String>,
@@ -102,6 +104,8 @@ struct Cell {
     note: String,
     /// Whether it deserves a look.
     alarming: bool,
+    /// Whether this kind of object has no such number.
+    void: bool,
 }
 
 /// Colour of a state.
@@ -127,7 +131,7 @@ fn tone(subject: &Subject<'_>) -> &'static str {
 }
 
 fn cell(label: &'static str, column: &'static str, raw: u64) -> Cell {
-    Cell { label, column, raw, text: show::count(raw), note: String::new(), alarming: false }
+    Cell { label, column, raw, text: show::count(raw), note: String::new(), alarming: false, void: false }
 }
 
 impl Cell {
@@ -139,14 +143,19 @@ impl Cell {
         Self { text, ..self }
     }
 
+    fn void(self) -> Self {
+        Self { text: "–".into(), void: true, ..self }
+    }
+
     fn alarming(self) -> Self {
         Self { alarming: self.raw > 0, ..self }
     }
 }
 
-/// `max 7 of 100`.
+/// `max 7 of 100`; nothing where there is nothing to say.
 fn peak(max: u32, limit: Option<u32>) -> String {
     match limit {
+        None if max == 0 => String::new(),
         Some(limit) => format!("max {} of {}", show::count(max.into()), show::count(limit.into())),
         None => format!("max {}", show::count(max.into())),
     }
@@ -160,18 +169,18 @@ fn cells(subject: &Subject<'_>) -> Vec<Cell> {
         cell("Sessions", "scur", gauge.get().into()).note(peak(gauge.max(), limit))
     };
     let rate = |rate: &crate::pool::counters::Rate| {
-        cell("Per second", "rate", rate.get(now).into()).note(format!("max {}", show::count(rate.max().into())))
+        cell("Per second", "rate", rate.get(now).into()).note(peak(rate.max(), None))
     };
     match &subject.kind {
         Kind::Front(state) => vec![
             sessions(&state.sessions),
             rate(&state.session_rate),
-            cell("Queue", "qcur", 0).text("–".into()),
+            cell("Queue", "qcur", 0).void(),
             cell("Total", "stot", state.sessions_total.get()),
             bytes("In", "bin", state.bytes_in.get()),
             bytes("Out", "bout", state.bytes_out.get()),
             cell("Errors", "ereq", state.request_errors.get()).alarming(),
-            cell("Retries", "wretr", 0).text("–".into()),
+            cell("Retries", "wretr", 0).void(),
         ],
         Kind::Server { state, view, .. } => vec![
             sessions(&state.sessions),
@@ -202,7 +211,7 @@ fn redispatched(n: u64) -> String {
     if n == 0 { String::new() } else { format!("{} elsewhere", show::count(n)) }
 }
 
-/// Check, time of the last change and what went wrong so far: the text under a state.
+/// Weight, check and what went wrong so far: the text under a state.
 fn role(subject: &Subject<'_>) -> String {
     match &subject.kind {
         Kind::Front(_) => String::new(),
@@ -211,10 +220,10 @@ fn role(subject: &Subject<'_>) -> String {
             if view.backup > 0 {
                 text += &format!(", {} backup", view.backup);
             }
-            text + &format!(", for {}", show::ago(view.last_change))
+            text
         }
         Kind::Server { view, .. } => {
-            let mut parts = vec![format!("for {}", show::ago(view.last_change)), format!("weight {}", view.weight)];
+            let mut parts = vec![format!("weight {}", view.weight)];
             if view.backup {
                 parts.push("backup".into());
             }
@@ -263,6 +272,11 @@ fn row(subject: &Subject<'_>, legends: bool) -> Row {
         key: format!("{}/{}", subject.proxy.name, subject.name()),
         status: subject.status(),
         tone: tone(subject),
+        since: match &subject.kind {
+            Kind::Front(_) => None,
+            Kind::Server { view, .. } => Some(show::ago(view.last_change)),
+            Kind::Back { view, .. } => Some(show::ago(view.last_change)),
+        },
         role: role(subject),
         legend: Some(legend).filter(|text| legends && !text.is_empty()),
         cells: cells(subject),
