@@ -185,6 +185,8 @@ fn check(row: &'static Row, words: &[Word<'_>], args: usize) -> Result<(), Gramm
         return Err(GrammarError::TooFew { row, given, at: (args + given).saturating_sub(1) });
     }
     match row.arity.max.map(usize::from).filter(|max| given > *max) {
+        // an empty word ends a line's arguments: haproxy looks at nothing behind it
+        Some(max) if words[args + max].bytes.is_empty() => Ok(()),
         Some(max) => {
             let at = args + max;
             Err(GrammarError::TooMany { row, extra: super::shown(&words[at].bytes), at })
