@@ -71,7 +71,8 @@ pub(super) fn longest<'w>(kind: Kind, words: impl Iterator<Item = &'w [u8]>) -> 
     let table = &TABLES[kind as usize];
     let mut best = None;
     let (mut sum, mut parent) = (HASH_SEED, "");
-    for (at, word) in words.enumerate() {
+    // a blank within a word (`timeout\ client`) is not one between words
+    for (at, word) in words.take_while(|word| !word.contains(&b' ')).enumerate() {
         let found = probe(table, hash(sum, word), parent, word).map(|entry| (entry, word));
         // `http-check set-var(x)`, `persist rdp-cookie(x)`: an argument in parentheses belongs to the same word.
         let name = || memchr::memchr(b'(', word).map(|end| &word[..end]);

@@ -21,6 +21,10 @@ pub struct Args<'a> {
     pub prefix: Prefix,
     /// The outside.
     pub world: &'a mut dyn World,
+    /// Whether an option of the line is being read.
+    in_option: bool,
+    /// Whether `global` has a description so far.
+    pub described: bool,
     said: &'a mut Vec<Diagnostic>,
 }
 
@@ -34,7 +38,17 @@ impl<'a> Args<'a> {
         world: &'a mut dyn World,
         said: &'a mut Vec<Diagnostic>,
     ) -> Self {
-        Self { words, keyword, keyword_words, at: keyword + keyword_words, prefix, world, said }
+        Self {
+            words,
+            keyword,
+            keyword_words,
+            at: keyword + keyword_words,
+            prefix,
+            world,
+            in_option: false,
+            described: false,
+            said,
+        }
     }
 
     /// The keyword's place: all its words.
@@ -130,10 +144,11 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// haproxy 2.6 warns of what stands behind a unit and goes on.
+    /// haproxy 2.6 warns of what stands behind a unit and goes on; it names the line only for options of a line.
     fn garbage(&mut self, word: &Given<'_>) {
         let message = format!("'{}' does not end with its unit: what follows the unit is ignored", word.text());
-        self.say(Diagnostic::warning(word.span, message).resolved());
+        let warning = Diagnostic::warning(word.span, message);
+        self.say(if self.in_option { warning } else { warning.resolved() });
     }
 
     /// A time of which a bare number counts in seconds; the answer is in whole seconds, rounded up.
@@ -160,16 +175,6 @@ impl<'a> Args<'a> {
         self.word("a number")?.int(min, max)
     }
 
-    /// A whole number of 0 to `max`.
-    ///
-    /// # Errors
-    /// As [`Self::int`].
-    pub fn count(&mut self, max: u32) -> Lowered<u32> {
-        let given = self.word("a number")?;
-        let number = given.int(0, i64::from(max))?;
-        u32::try_from(number).map_err(|_| given.blame(LowerError::Number { text: given.text() }))
-    }
-
     /// A count as haproxy reads many of them: what is no number is 0, with a warning of ours. `None` for 0.
     ///
     /// # Errors
@@ -178,6 +183,18 @@ impl<'a> Args<'a> {
         let word = self.word("a number")?;
         let number = word.lenient(i64::MIN, i64::MAX, self)?;
         Ok(u32::try_from(number.clamp(0, i64::from(i32::MAX))).ok().filter(|number| *number > 0))
+    }
+
+    /// A whole number in C's notation (`010` is 8, `0x10` 16), of which haproxy keeps the lower 32 bits: what the few
+    /// keywords take that refuse a number with something behind it.
+    ///
+    /// # Errors
+    /// [`LowerError::Missing`], [`LowerError::Number`].
+    pub fn c_number(&mut self) -> Lowered<u32> {
+        let word = self.word("a number")?;
+        let number = c_number(word.bytes).ok_or_else(|| word.blame(LowerError::Number { text: word.text() }))?;
+        // as haproxy: only the lower half counts
+        Ok(u32::try_from(number & i64::from(u32::MAX)).unwrap_or(u32::MAX))
     }
 
     /// At least one word must be left.
@@ -202,6 +219,7 @@ impl<'a> Args<'a> {
     pub fn enter_option(&mut self) {
         self.keyword = self.at;
         self.keyword_words = 1;
+        self.in_option = true;
         self.at += 1;
     }
 
@@ -219,13 +237,13 @@ impl<'a> Args<'a> {
         rest
     }
 
-    /// Nothing may be left.
+    /// Nothing may be left; an empty word ends a line's arguments, whatever stands behind it.
     ///
     /// # Errors
     /// [`LowerError::Extra`] for the first word that is.
     pub fn end(&mut self) -> Lowered {
         match self.next_word() {
-            None => Ok(()),
+            None | Some(Given { bytes: [], .. }) => Ok(()),
             Some(word) => Err(word.blame(LowerError::Extra { keyword: self.keyword(), text: word.text() })),
         }
     }
@@ -246,6 +264,25 @@ impl<'a> Args<'a> {
         let message = format!("'{}' is an old form: it is read as '{line}'", self.keyword());
         self.say(Diagnostic::our_warning(self.span(), message).hint(format!("write '{line}'")));
     }
+}
+
+/// A number in C's notation, as large as can be counted at most.
+fn c_number(word: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(word).ok()?;
+    let (negative, digits) = match text.strip_prefix(['-', '+']) {
+        Some(rest) => (text.starts_with('-'), rest),
+        None => (false, text),
+    };
+    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(rest) => (rest, 16),
+        None if digits.starts_with('0') => (digits, 8),
+        None => (digits, 10),
+    };
+    let mut number = (!digits.is_empty()).then_some(0_i64)?;
+    for digit in digits.chars() {
+        number = number.saturating_mul(i64::from(radix)).saturating_add(i64::from(digit.to_digit(radix)?));
+    }
+    Some(if negative { -number } else { number })
 }
 
 /// One word that was read.

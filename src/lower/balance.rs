@@ -15,7 +15,7 @@ const CHOICES: &[&str] = &["roundrobin", "static-rr", "leastconn", "first", "sou
 
 /// `balance <algorithm>`: words behind an algorithm without arguments are ignored, as haproxy does.
 pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    let Some(word) = args.next_word() else {
+    let Some(word) = args.next_word().filter(|word| !word.bytes.is_empty()) else {
         proxy.set.balance = Some(Balance::RoundRobin); // a bare `balance` is accepted
         return Ok(());
     };

@@ -169,14 +169,15 @@ pub fn mode(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// Reads an octal mode.
+/// Reads an octal mode; what is more than twelve bits is cut off, as haproxy's system call does.
 ///
 /// # Errors
 /// [`LowerError::Octal`].
 pub fn octal(args: &mut Args<'_>) -> Lowered<u32> {
     let word = args.word("an octal mode")?;
-    let mode = std::str::from_utf8(word.bytes).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
-    mode.filter(|mode| *mode <= 0o7777).ok_or_else(|| word.blame(LowerError::Octal { text: word.text() }))
+    let mode = std::str::from_utf8(word.bytes).ok().and_then(|text| i64::from_str_radix(text, 8).ok());
+    let mode = mode.ok_or_else(|| word.blame(LowerError::Octal { text: word.text() }))?;
+    Ok(u32::try_from(mode & 0o7777).unwrap_or(0o7777))
 }
 
 /// `uid <number>`: owner of a unix socket's file.

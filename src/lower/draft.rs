@@ -31,6 +31,8 @@ pub struct ProxyDraft {
     pub span: Span,
     /// What defaults can say too.
     pub set: Settings,
+    /// The `rate-limit sessions` that it began with.
+    pub inherited_rate: u32,
     /// The time limits that it began with.
     pub inherited: Timeouts,
     /// `id`.
@@ -159,6 +161,7 @@ impl ProxyDraft {
             kind,
             name,
             span,
+            inherited_rate: set.rate_limit,
             inherited: set.timeouts,
             set,
             id: None,

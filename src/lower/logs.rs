@@ -136,7 +136,10 @@ fn protocol(args: &mut Args<'_>) -> Lowered<LogProtocol> {
 fn level(args: &mut Args<'_>) -> Lowered<Option<Level>> {
     const ALL: [Level; 8] =
         [Level::Emerg, Level::Alert, Level::Crit, Level::Err, Level::Warning, Level::Notice, Level::Info, Level::Debug];
-    let Some(word) = args.next_word() else { return Ok(None) };
+    if args.peek().is_none_or(<[u8]>::is_empty) {
+        return Ok(None);
+    }
+    let word = args.word("a level")?;
     match choice(word.bytes, LEVELS).and_then(|at| ALL.get(at)) {
         Some(level) => Ok(Some(*level)),
         None => Err(word.blame(LowerError::Choice { text: word.text(), choices: LEVELS })),

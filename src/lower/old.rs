@@ -4,12 +4,29 @@
 
 use super::args::Args;
 use super::draft::{ProxyDraft, RefusedWord};
-use super::error::Lowered;
+use super::error::{LowerError, Lowered};
 use crate::grammar::{self, Kind, Prefix, SectionKind};
 use crate::text::Diagnostic;
+use crate::units::parse_u32;
+
+/// The most processes that haproxy ever had.
+const PROCESSES: u32 = 64;
 
 /// `bind-process { all | odd | even | <processes> }`, until 2.6: one process serves everything.
+///
+/// # Errors
+/// What is no number or range of 1 to 64. 2.6 has one process and refuses more; 2.4, with `nbproc`, did not.
 pub fn bind_process(_proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    while let Some(word) = args.next_word() {
+        if word.bytes.is_empty() || [b"all".as_slice(), b"odd", b"even"].contains(&word.bytes) {
+            break; // haproxy looks no further
+        }
+        let mut ends = word.bytes.splitn(2, |byte| *byte == b'-').filter(|end| !end.is_empty());
+        if !ends.all(|end| parse_u32(end, 1..=PROCESSES).is_ok()) {
+            let choices = &["all", "odd", "even", "a number or a range of 1 to 64"];
+            return Err(word.blame(LowerError::Choice { text: word.text(), choices }));
+        }
+    }
     let message = "'bind-process' has no effect: one process serves everything";
     args.say(Diagnostic::warning(args.span(), message).hint("remove the line"));
     Ok(())

@@ -6,7 +6,9 @@
 use super::args::{Args, MOST};
 use super::draft::{Named, ProxyDraft};
 use super::error::{Blame, LowerError, Lowered};
+use crate::grammar::SectionKind;
 use crate::ir::{self, Mode, Redispatch};
+use crate::text::Diagnostic;
 
 /// `mode { tcp | http }`. Whether `http` does more than a statistics page is judged when all is read.
 pub fn mode(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
@@ -43,6 +45,9 @@ pub fn enabled(proxy: &mut ProxyDraft, _args: &mut Args<'_>) -> Lowered {
 pub fn id(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number")?;
     let id = word.lenient_u32(1, MOST, args)?;
+    if proxy.id.is_some() {
+        return Err(word.blame(LowerError::IdTaken { id }));
+    }
     proxy.id = Some((id, word.span));
     Ok(())
 }
@@ -85,9 +90,13 @@ pub fn retries(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `rate-limit sessions <number>`: new sessions a second.
+/// `rate-limit sessions <number>`: new sessions a second. One behind a line that changed it gets haproxy's warning.
 pub fn rate_limit_sessions(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.rate_limit = args.lenient_count()?.unwrap_or(0);
+    let limit = args.c_number()?;
+    if proxy.kind != SectionKind::Defaults && proxy.set.rate_limit != proxy.inherited_rate {
+        args.say(Diagnostic::warning(args.span(), "this section gave another rate before: this one holds"));
+    }
+    proxy.set.rate_limit = limit;
     Ok(())
 }
 
@@ -99,7 +108,7 @@ pub fn redispatch(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     }
     let interval = match args.next_word() {
         None => -1,
-        Some(word) => word.int(i64::from(i32::MIN), i64::from(i32::MAX))?,
+        Some(word) => word.lenient(i64::MIN, i64::MAX, args)?,
     };
     proxy.set.redispatch = match u32::try_from(interval.unsigned_abs()).unwrap_or(u32::MAX) {
         0 => Redispatch::Never,
@@ -154,7 +163,7 @@ pub fn srvtcpka(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `clitcpka-cnt <number>`: probes.
 pub fn clitcpka_cnt(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.client_keep_alive.count = Some(args.count(u32::MAX)?);
+    proxy.set.client_keep_alive.count = Some(args.c_number()?);
     Ok(())
 }
 
@@ -172,7 +181,7 @@ pub fn clitcpka_intvl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `srvtcpka-cnt <number>`: probes.
 pub fn srvtcpka_cnt(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.server_keep_alive.count = Some(args.count(u32::MAX)?);
+    proxy.set.server_keep_alive.count = Some(args.c_number()?);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ const MAY_LACK: [&str; 5] = ["weight", "maxconn", "minconn", "maxqueue", "init-a
 
 /// Reads the options that are left of a `bind` or `stats socket` line.
 pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
-    while args.peek().is_some() {
+    while args.peek().is_some_and(|word| !word.is_empty()) {
         let Some(row) = option(line, args)? else { continue };
         args.enter_option();
         match (row.support, table::BIND.get(usize::from(row.index)).copied().flatten()) {
@@ -31,7 +31,7 @@ pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>)
 
 /// Reads the options that are left of a `server` or `default-server` line.
 pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {
-    while args.peek().is_some() {
+    while args.peek().is_some_and(|word| !word.is_empty()) {
         let Some(row) = option(line, args)? else { continue };
         args.enter_option();
         match (row.support, table::SERVER.get(usize::from(row.index)).copied().flatten()) {

@@ -40,7 +40,9 @@ impl Sections {
     /// A name that cannot be one, or unknown or ambiguous defaults behind `from`.
     pub(super) fn open_defaults(&mut self, args: &mut Args<'_>) -> Lowered {
         let mut name = String::new();
-        if args.peek().is_some_and(|word| word != b"from")
+        // a lone `from` is a name
+        let second = args.words().get(2).is_some_and(|word| !word.bytes.is_empty());
+        if args.peek().is_some_and(|word| word != b"from" || !second)
             && let Some(word) = args.next_word()
         {
             name = word.text();
@@ -64,7 +66,7 @@ impl Sections {
             Err(_) => None,
         };
         let mut address = None;
-        if args.peek().is_some_and(|word| word != b"from") && kind != SectionKind::Backend {
+        if args.peek().is_some_and(|word| !word.is_empty() && word != b"from") && kind != SectionKind::Backend {
             address = args.next_word();
         }
         let set = match self.from(args) {

@@ -1,15 +1,15 @@
 //! One line after the other: which section it opens, or which function its keyword has.
 
 use super::args::Args;
-use super::draft::{ProxyDraft, RefusedWord};
+use super::draft::{ProxyDraft, RefusedWord, Settings};
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use crate::grammar::{self, Acts, Kind, Prefix, SectionKind, Statement, Support};
+use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
-use crate::text::{Diagnostic, World};
+use crate::text::{Diagnostic, Severity, World};
 
 /// The state of reading: what was read, and which section the next line stands in.
 #[derive(Debug, Default)]
@@ -88,11 +88,15 @@ impl Reading {
             Ok(statement) => statement,
             Err(error) => {
                 said.push(error.diagnostic(words));
+                if let GrammarError::Ignored { row, severity: Severity::Warning, at, .. } = error {
+                    self.ignored(section, row, at, words, world, said);
+                }
                 return;
             }
         };
         let keyword = usize::from(statement.prefix != Prefix::Plain);
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
+        args.described = self.global.ir.description.is_some();
         let lowered = match section {
             SectionKind::Global => global(&mut self.global, statement, &mut args),
             SectionKind::Defaults => match self.sections.defaults.last_mut() {
@@ -107,6 +111,31 @@ impl Reading {
             }
             _ => Ok(()), // the section itself was refused, or acts only through a word that is
         };
+        said.extend(lowered.err().map(super::error::Blame::alert));
+    }
+}
+
+/// The arguments of a word that has no effect in its section must be right all the same: haproxy reads them.
+impl Reading {
+    fn ignored(
+        &self,
+        section: SectionKind,
+        row: &'static Row,
+        at: usize,
+        words: &[Word<'_>],
+        world: &mut dyn World,
+        said: &mut Vec<Diagnostic>,
+    ) {
+        let Some(function) = table::PROXY.get(usize::from(row.index)).copied().flatten() else { return };
+        let prefix = match words.first().map(|word| word.bytes.as_ref()) {
+            Some(b"no") if at > 0 => Prefix::No,
+            Some(b"default") if at > 0 => Prefix::Default,
+            _ => Prefix::Plain,
+        };
+        let mut unheard = Vec::new();
+        let mut args = Args::new(words, at, row.keyword.split(' ').count(), prefix, world, &mut unheard);
+        let mut nobody = ProxyDraft::new(section, String::new(), args.span(), Settings::default());
+        let lowered = function(&mut nobody, &mut args);
         said.extend(lowered.err().map(super::error::Blame::alert));
     }
 }

@@ -94,6 +94,10 @@ pub fn scope(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `stats show-desc [text]`: without a text, the description of `global`.
 pub fn show_desc(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let text = args.rest().join(" ");
+    if text.is_empty() && !args.described {
+        let warning = Diagnostic::warning(args.span(), "'stats show-desc' has no text, nor has 'global' a description");
+        args.say(warning.hint("say 'description' in a 'global' section above, or give a text"));
+    }
     page(proxy, args).show_desc = Some(Some(text).filter(|text| !text.is_empty()));
     Ok(())
 }

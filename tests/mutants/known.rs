@@ -1,7 +1,8 @@
 //! Differences that are meant: `fixtures/mutants/known.txt`.
 //!
-//! One per line: what haproxy's first message holds (`-`: it says nothing), what baton's first message holds (`-`
-//! again), and the reason, with ` | ` between them. The texts are only looked for, never shown as baton's own.
+//! One per line: what haproxy says of the place it blames first, what baton says of the place that it blames first, and
+//! the reason, with ` | ` between them. `-`: nothing is said of the place that the other program blames; `*`: anything.
+//! The texts are only looked for, never shown as baton's own.
 
 use super::Case;
 use super::verdict::Verdict;
@@ -33,11 +34,16 @@ impl Known {
 
     /// Why this difference is meant, if it is.
     pub(crate) fn reason(&self, case: &Case) -> Option<&str> {
-        let fits = |verdict: &Verdict, wanted: &str| match wanted {
-            "-" => verdict.messages.is_empty(),
-            _ => verdict.messages.iter().any(|message| message.contains(wanted)),
+        if case.theirs.exit.is_none() {
+            return Some("2.6 itself crashed");
+        }
+        let fits = |verdict: &Verdict, other: &Verdict, wanted: &str| match wanted {
+            "*" => true,
+            "-" => other.first().is_none_or(|blame| !verdict.blames.contains(&blame)),
+            _ => verdict.first().is_some_and(|blame| verdict.said(blame).any(|text| text.contains(wanted))),
         };
-        let found = self.0.iter().find(|one| fits(&case.theirs, &one.theirs) && fits(&case.ours, &one.ours));
+        let (ours, theirs) = (&case.ours, &case.theirs);
+        let found = self.0.iter().find(|one| fits(theirs, ours, &one.theirs) && fits(ours, theirs, &one.ours));
         found.map(|one| one.reason.as_str()).filter(|_| !case.ours.panicked)
     }
 }

@@ -68,7 +68,7 @@ impl Case {
         let mut lines = Vec::new();
         for (who, verdict) in [("theirs", &self.theirs), ("ours", &self.ours)] {
             lines.push(format!("  {who}: exit {:?}", verdict.exit));
-            lines.extend(verdict.messages.iter().take(4).map(|message| format!("    {message}")));
+            lines.extend(verdict.messages.iter().take(7).map(|(_, message)| format!("    {message}")));
         }
         let places = [self.theirs.first(), self.ours.first()].into_iter().flatten().map(|(_, place)| place);
         for (file, number) in places.filter(|place| *place != verdict::NOWHERE) {

@@ -79,8 +79,10 @@ pub(crate) fn arguments(row: &Row, prng: &mut Prng) -> String {
     if let Some((_, choices)) = ARGUMENTS.iter().find(|(keyword, _)| *keyword == row.keyword) {
         return prng.pick(choices).to_owned();
     }
+    // a value that may be missing at the end of a server line
+    let usage = if row.kind == Kind::Server { row.usage.replace("[<", "<") } else { row.usage.to_owned() };
     let mut words = Vec::new();
-    for part in row.usage.split_whitespace().filter(|part| *part != "~" && !part.starts_with('[')) {
+    for part in usage.split_whitespace().filter(|part| *part != "~" && !part.starts_with('[')) {
         let part = part.trim_end_matches("...").trim_end_matches(']');
         match PLACEHOLDERS.iter().find(|(name, _)| *name == part) {
             Some((_, values)) => words.push(prng.pick(values)),

@@ -16,6 +16,9 @@ pub(crate) enum Severity {
 /// A blamed place: the number of the file in the order of `-f`, and the line. What names no line comes last.
 pub(crate) type Place = (usize, u32);
 
+/// Who is blamed, and how badly.
+pub(crate) type Blame = (Severity, Place);
+
 /// A message without a place.
 pub(crate) const NOWHERE: Place = (usize::MAX, 0);
 
@@ -25,9 +28,9 @@ pub(crate) struct Verdict {
     /// `None`: ended by a signal.
     pub(crate) exit: Option<i32>,
     /// Severities and places.
-    pub(crate) blames: BTreeSet<(Severity, Place)>,
-    /// All that was printed as alerts and warnings.
-    pub(crate) messages: Vec<String>,
+    pub(crate) blames: BTreeSet<Blame>,
+    /// All that was printed as alerts and warnings, with whom it blames.
+    pub(crate) messages: Vec<(Blame, String)>,
     /// A Rust panic was printed.
     pub(crate) panicked: bool,
 }
@@ -52,20 +55,25 @@ impl Verdict {
         for line in text.lines() {
             if let Some(blame) = message(line, &names) {
                 verdict.blames.insert(blame);
-                verdict.messages.push(line.to_owned());
+                verdict.messages.push((blame, line.to_owned()));
             }
         }
         verdict
     }
 
     /// The first blamed place among the worst.
-    pub(crate) fn first(&self) -> Option<(Severity, Place)> {
+    pub(crate) fn first(&self) -> Option<Blame> {
         self.blames.first().copied()
+    }
+
+    /// What was said of a place.
+    pub(crate) fn said(&self, blame: Blame) -> impl Iterator<Item = &str> {
+        self.messages.iter().filter(move |(other, _)| *other == blame).map(|(_, text)| text.as_str())
     }
 }
 
 /// Reads one line of standard error.
-fn message(line: &str, names: &[&str]) -> Option<(Severity, Place)> {
+fn message(line: &str, names: &[&str]) -> Option<Blame> {
     let (severity, rest) = [("[ALERT]", Severity::Alert), ("[WARNING]", Severity::Warning)]
         .into_iter()
         .find_map(|(tag, severity)| line.strip_prefix(tag).map(|rest| (severity, rest)))?;

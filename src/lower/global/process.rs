@@ -44,8 +44,10 @@ pub fn user(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     if global.said.user {
         return Err(again(args));
     }
-    global.ir.drop_to.uid = Some(user_id(args)?);
-    global.said.user = true;
+    let id = user_id(args)?;
+    global.ir.drop_to.uid = Some(id);
+    // as haproxy: what is zero was not said
+    global.said.user = id != 0;
     Ok(())
 }
 
@@ -54,8 +56,9 @@ pub fn group(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     if global.said.group {
         return Err(again(args));
     }
-    global.ir.drop_to.gid = Some(group_id(args)?);
-    global.said.group = true;
+    let id = group_id(args)?;
+    global.ir.drop_to.gid = Some(id);
+    global.said.group = id != 0;
     Ok(())
 }
 
@@ -66,7 +69,7 @@ pub fn uid(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     }
     if let Some(id) = number_or_warning(args, "user")? {
         global.ir.drop_to.uid = Some(id);
-        global.said.user = true;
+        global.said.user = id != 0;
     }
     Ok(())
 }
@@ -78,7 +81,7 @@ pub fn gid(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     }
     if let Some(id) = number_or_warning(args, "group")? {
         global.ir.drop_to.gid = Some(id);
-        global.said.group = true;
+        global.said.group = id != 0;
     }
     Ok(())
 }
@@ -103,9 +106,13 @@ pub fn ulimit_n(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `fd-hard-limit <number>`.
+/// `fd-hard-limit <number>`: once.
 pub fn fd_hard_limit(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
-    global.ir.rlimits.fd_hard_limit = args.lenient_count()?;
+    let limit = args.lenient_count()?;
+    if global.ir.rlimits.fd_hard_limit.is_some() {
+        return Err(again(args));
+    }
+    global.ir.rlimits.fd_hard_limit = limit;
     Ok(())
 }
 
@@ -171,14 +178,30 @@ pub fn resetenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// Whether there is a value; a warning of ours says what it means that there is none.
+fn value(args: &mut Args<'_>) -> Option<()> {
+    if args.peek().is_some_and(|word| !word.is_empty()) {
+        return Some(());
+    }
+    args.say(Diagnostic::our_warning(args.span(), "there is no value: it is read as 0, as haproxy reads it"));
+    None
+}
+
 /// `unix-bind [prefix P] [mode M] [user U] [uid N] [group G] [gid N]`: what unix listeners begin with.
 pub fn unix_bind(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
-    while let Some(word) = args.next_word() {
+    while let Some(word) = args.next_word().filter(|word| !word.bytes.is_empty()) {
         match word.bytes {
-            b"prefix" => global.unix_prefix = Some(args.string("a path")?),
-            b"mode" => global.unix_bind.mode = Some(octal(args)?),
-            b"uid" => global.unix_bind.uid = Some(args.lenient_count()?.unwrap_or(0)),
-            b"gid" => global.unix_bind.gid = Some(args.lenient_count()?.unwrap_or(0)),
+            b"prefix" => {
+                let prefix = args.string("a path")?;
+                if global.unix_prefix.is_some() {
+                    return Err(again(args));
+                }
+                global.unix_prefix = Some(prefix);
+            }
+            // as haproxy: without a value, or with one that is no number, these are 0
+            b"mode" => global.unix_bind.mode = Some(value(args).map_or(Ok(0), |()| octal(args))?),
+            b"uid" => global.unix_bind.uid = value(args).map_or(Ok(None), |()| args.lenient_count())?.or(Some(0)),
+            b"gid" => global.unix_bind.gid = value(args).map_or(Ok(None), |()| args.lenient_count())?.or(Some(0)),
             b"user" => global.unix_bind.uid = Some(user_id(args)?),
             b"group" => global.unix_bind.gid = Some(group_id(args)?),
             _ => {

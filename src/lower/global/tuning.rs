@@ -94,8 +94,11 @@ pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `tune.maxaccept <number>`: connections taken in one go.
+/// `tune.maxaccept <number>`: connections taken in one go; once.
 pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.ir.maxaccept.is_some() {
+        return Err(args.blame_keyword(LowerError::Again { keyword: args.keyword() }));
+    }
     global.ir.maxaccept = args.lenient_count()?;
     Ok(())
 }

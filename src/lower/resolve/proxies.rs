@@ -56,6 +56,10 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         said.push(Diagnostic::warning(span, message));
     }
     default_backend(sections, at, reference, said);
+    if let (Reference::To(_), Some(named), false) = (reference, &set.default_backend, proxy.servers.is_empty()) {
+        let message = format!("{} has servers that nobody reaches: 'default_backend' leads elsewhere", called(proxy));
+        said.push(Diagnostic::warning(named.span, message).resolved());
+    }
     missing_timeouts(proxy, said);
     if is_frontend(proxy.kind) && set.session_log.is_some() && set.logs.is_empty() && !set.log_global {
         let message = format!("{} has a log format and no log address: nothing is logged", called(proxy));
