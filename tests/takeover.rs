@@ -345,3 +345,36 @@ fn sockets_of_a_path_stay_reachable() {
         std::fs::read_dir(yard.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
 }
+
+#[test]
+fn a_stopped_old_process_is_replaced_all_the_same() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let old = yard.pid();
+    send(old, Signal::SIGSTOP);
+    let begun = std::time::Instant::now();
+    let said = yard.start(&ours, &format!("-sf {old}"));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(said.contains("copied from process"), "{said}");
+    for _ in 0..50 {
+        client::echo(&mut client::connect(yard.door), &[7; 64]);
+    }
+    send(old, Signal::SIGCONT);
+    yard.settle();
+}
+
+#[test]
+fn a_pause_never_shuts_what_another_process_holds() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    yard.start(&ours, &format!("-sf {}", yard.pid()));
+    yard.settle();
+    let paused = yard.pid();
+    send(paused, Signal::SIGTTOU);
+    // It was given its sockets by another process: it stops to accept and leaves them as they are.
+    let mut waiting = client::connect(yard.door);
+    assert!(ports::listens(yard.door));
+    send(paused, Signal::SIGTTIN);
+    client::echo(&mut waiting, &[7; 64]);
+    yard.settle();
+}

@@ -11,7 +11,7 @@ use crate::sys::pidfd::PidFd;
 use crate::sys::{identity, socket};
 
 /// How long an old process may take for a word of the protocol.
-const WORD: Duration = Duration::from_secs(5);
+const WORD: Duration = Duration::from_secs(3);
 /// How long other newcomers may be before us.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Successors that are followed from the process that was named.
