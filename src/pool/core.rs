@@ -9,7 +9,7 @@ use std::task::Waker;
 use super::balance::{self, Balancer, Wish};
 use super::member::Member;
 use super::queue::{Line, State, Waiting};
-use crate::ir::{Backend, Redispatch};
+use crate::ir::{Backend, Balance, Redispatch};
 use crate::units::Tick;
 
 /// State and decisions of one backend.
@@ -75,7 +75,9 @@ pub(super) enum Left {
 
 impl Core {
     pub(super) fn new(back: &Backend, fullconn: u32, now: Tick) -> Self {
-        let members: Box<[Member]> = back.servers.iter().map(|server| Member::new(server, now)).collect();
+        // The table of the fixed algorithms is not made anew for a slow start.
+        let ramps = !matches!(back.balance, Balance::StaticRr | Balance::Source);
+        let members: Box<[Member]> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
         let ids: Vec<u32> = back.servers.iter().map(|server| server.id).collect();
         let dynamic = |member: &Member| member.minconn > 0 && member.minconn < member.maxconn;
         let mut core = Self {
@@ -128,10 +130,11 @@ impl Core {
             return false;
         }
         self.up = up;
-        if up {
-            self.downtime += now.since(self.changed);
-        } else {
+        if !up {
             self.downs += 1;
+        } else if self.downs > 0 {
+            // A backend that had no server from the start was not down: it had not begun.
+            self.downtime += now.since(self.changed);
         }
         self.changed = now;
         !up

@@ -252,3 +252,67 @@ impl LastCheck {
         *self = Self { status, duration: Some(result.duration), detail, ended: Some(now), running: false };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The states that a row of verdicts leads through, as statistics show them.
+    fn walk(start: Health, verdicts: &str) -> Vec<String> {
+        let mut health = start;
+        let step = |verdict| {
+            let (next, effect) = health.after(verdict == '+');
+            let (was_up, is_up) = (health.is_up(), next.is_up());
+            let want = match (was_up, is_up) {
+                (false, true) => Effect::MarkUp,
+                (true, false) => Effect::MarkDown,
+                _ => Effect::None,
+            };
+            assert_eq!(effect, want);
+            health = next;
+            health.status().to_string()
+        };
+        verdicts.chars().map(step).collect()
+    }
+
+    #[test]
+    fn verdicts_lead_through_haproxys_states() {
+        let start = Health::starting(2, 3);
+        assert_eq!((start.status().to_string().as_str(), start.level()), ("UP 1/3", 2));
+        for (from, verdicts, want) in [
+            (start, "-", vec!["DOWN"]), // nothing is known: one failure is enough
+            (start, "+---", vec!["UP", "UP 2/3", "UP 1/3", "DOWN"]),
+            (start.up(), "--+-", vec!["UP 2/3", "UP 1/3", "UP", "UP 2/3"]), // one success forgives all
+            (start.down(), "+-++", vec!["DOWN 1/2", "DOWN", "DOWN 1/2", "UP"]),
+            (Health::starting(1, 1), "+-+-", vec!["UP", "DOWN", "UP", "DOWN"]),
+        ] {
+            assert_eq!(walk(from, verdicts), want, "{from:?} {verdicts}");
+        }
+    }
+
+    #[test]
+    fn levels_are_the_column_check_health() {
+        let up = Health::starting(2, 3).up();
+        assert_eq!((up.level(), up.after(false).0.level(), up.down().level()), (4, 3, 0));
+        assert_eq!(up.down().after(true).0.level(), 1);
+    }
+
+    #[test]
+    fn the_interval_follows_the_state() {
+        let millis = |ms| Millis::new(ms).unwrap();
+        let (fastinter, downinter) = (Some(millis(100)), Some(millis(500)));
+        let check = Check { inter: millis(2000), fastinter, downinter, rise: 2, fall: 3, addr: None, port: None };
+        let plain = Check { fastinter: None, downinter: None, ..check.clone() };
+        let start = Health::starting(2, 3);
+        for (health, want) in [
+            (start, 100), // not checked yet
+            (start.up(), 2000),
+            (start.up().after(false).0, 100),
+            (start.down(), 500),
+            (start.down().after(true).0, 100),
+        ] {
+            assert_eq!(health.interval(&check).get(), want, "{health:?}");
+            assert_eq!(health.interval(&plain).get(), 2000, "{health:?}");
+        }
+    }
+}

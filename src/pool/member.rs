@@ -17,6 +17,7 @@ pub(super) struct Member {
     pub(super) minconn: u32,
     pub(super) maxqueue: u32,
     pub(super) slowstart: Option<Millis>,
+    ramps: bool,
     pub(super) track: Option<TrackRef>,
     /// Whether it is checked itself.
     pub(super) checked: bool,
@@ -50,7 +51,8 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(server: &Server, now: Tick) -> Self {
+    /// `ramps`: whether balancing follows the weight of a slow start.
+    pub(super) fn new(server: &Server, ramps: bool, now: Tick) -> Self {
         let unresolved = matches!(server.address, ServerAddress::Unresolved { .. });
         let (rise, fall) = server.check.as_ref().map_or((2, 3), |check| (check.rise, check.fall));
         Self {
@@ -59,6 +61,7 @@ impl Member {
             minconn: server.minconn,
             maxqueue: server.maxqueue,
             slowstart: server.slowstart,
+            ramps,
             track: server.track,
             checked: server.check.is_some(),
             weight: server.weight.get(),
@@ -122,6 +125,7 @@ impl Member {
         // haproxy's steps: sixteenths, one from the start and one more for each sixteenth of the time.
         let share = if elapsed >= span { STEPS } else { (elapsed * STEPS / span + 1).min(STEPS) };
         self.throttle = (100 * share / STEPS) as u8;
+        let share = if self.ramps { share } else { STEPS };
         self.scaled_weight = (u64::from(self.weight) * u64::from(WEIGHT_SCALE) * share / STEPS) as u32;
         if elapsed >= span {
             self.warming_since = None;

@@ -15,6 +15,8 @@ pub mod health;
 mod member;
 mod notice;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod picks;
 mod ports;
 mod queue;

@@ -28,12 +28,23 @@ pub(super) struct Tally {
     pub(super) queued: u32,
 }
 
+/// Why a server's health turned.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Why<'a> {
+    /// A check.
+    Check(&'a CheckResult),
+    /// A check that was told already, or that of the server it tracks.
+    Told,
+    /// An order.
+    Order,
+}
+
 /// What an order or a check made of a server.
 pub(super) enum Change<'a> {
-    /// Its health turned; the check that did it, unless it was told already or it was another's.
-    Turned { up: bool, check: Option<&'a CheckResult> },
+    /// Its health turned, and why.
+    Turned { up: bool, why: Why<'a> },
     /// It enters maintenance.
-    Maintained { was_up: bool },
+    Maintained { was_up: bool, was_drained: bool },
     /// It leaves maintenance.
     Restored { drained: bool, up: bool },
     /// It is to get no more sessions.
@@ -68,6 +79,12 @@ impl Subject<'_> {
         self.event(Level::Notice, line)
     }
 
+    fn say_via(&self, line: &mut String) {
+        if let Some(via) = &self.via {
+            let _ = write!(line, " via {via}");
+        }
+    }
+
     /// A line about a change of state.
     pub(super) fn changed(&self, change: &Change<'_>, tally: &Tally) -> Event {
         let mut line = self.label();
@@ -75,43 +92,46 @@ impl Subject<'_> {
         let forced = if own { "forced " } else { "" };
         let mut level = Level::Notice;
         match change {
-            Change::Turned { up, check } => {
+            Change::Turned { up, why } => {
                 line.push_str(if *up { " is UP" } else { " is DOWN" });
-                match (&self.via, check) {
-                    (Some(via), _) => {
-                        let _ = write!(line, " via {via}");
-                    }
-                    (None, Some(check)) => reason(&mut line, check),
-                    (None, None) => {}
+                self.say_via(&mut line);
+                match why {
+                    Why::Check(check) => reason(&mut line, check),
+                    Why::Told => {}
+                    Why::Order if own => line.push_str(", changed from CLI"),
+                    Why::Order => {}
                 }
                 line.push('.');
                 level = if *up { Level::Notice } else { Level::Alert };
                 figures(&mut line, tally, *up);
             }
-            Change::Maintained { was_up: true } => {
+            Change::Maintained { was_up: true, was_drained } => {
                 line.push_str(" is going DOWN for maintenance");
-                if let Some(via) = &self.via {
-                    let _ = write!(line, " via {via}");
-                }
+                self.say_via(&mut line);
                 line.push('.');
-                level = Level::Alert;
+                level = if *was_drained { Level::Notice } else { Level::Alert };
                 figures(&mut line, tally, false);
             }
-            Change::Maintained { was_up: false } => line.push_str(" was DOWN and now enters maintenance."),
+            Change::Maintained { was_up: false, .. } => line.push_str(" was DOWN and now enters maintenance."),
             Change::Restored { drained, up } => {
                 let (up, mode) = (word(*up), if *drained { "DRAIN" } else { "READY" });
                 let _ = write!(line, " is {up}/{mode} (leaving {forced}maintenance).");
             }
             Change::Drained => {
-                line.push_str(" enters drain state.");
+                line.push_str(" enters drain state");
+                self.say_via(&mut line);
+                line.push('.');
                 figures(&mut line, tally, true);
             }
             Change::Undrained { up } => {
-                let _ = write!(line, " is {} (leaving {forced}drain).", word(*up));
+                let _ = write!(line, " is {} (leaving forced drain).", word(*up));
             }
-            Change::RemainsDrained => {
-                let _ = write!(line, " remains in {forced}drain mode.");
-            }
+            Change::RemainsDrained => match &self.via {
+                None => line.push_str(" remains in forced drain mode."),
+                Some(via) => {
+                    let _ = write!(line, " is leaving forced drain but remains in drain mode via {via}.");
+                }
+            },
         }
         self.event(level, line)
     }

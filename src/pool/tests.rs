@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::task::{Wake, Waker};
 
 use super::*;
-use crate::ir::{Backend, Balance, InitAddr, Server, ServerAddress, ServerIx};
+use crate::ir::{
+    Backend, Balance, Config, Frontend, Global, InitAddr, Mode, Proxy, ProxyKind, Server, ServerAddress, ServerIx,
+    SessionLog, Timeouts,
+};
 use crate::text::{FileId, Span};
 use crate::units::{Tick, Weight};
 
@@ -32,13 +35,40 @@ pub(super) fn server(id: u32) -> Server {
     }
 }
 
-fn backend(balance: Balance, count: u32, change: impl Fn(&mut Server)) -> Backend {
+pub(super) fn backend(balance: Balance, count: u32, change: impl Fn(&mut Server)) -> Backend {
     let servers = (1..=count).map(|id| {
         let mut server = server(id);
         change(&mut server);
         server
     });
     Backend { balance, servers: servers.collect(), ..Backend::default() }
+}
+
+/// A running configuration of these backends; those with a frontend are `listen` sections.
+pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
+    let proxy = |(ix, (name, kind, back)): (usize, (&str, ProxyKind, Backend))| Proxy {
+        name: name.to_owned(),
+        id: ix as u32 + 2,
+        kind,
+        mode: Mode::Tcp,
+        disabled: false,
+        description: None,
+        timeouts: Timeouts::default(),
+        logs: Vec::new(),
+        log_tag: None,
+        session_log: SessionLog::Tcp,
+        dont_log_null: false,
+        dont_log_normal: false,
+        log_separate_errors: false,
+        log_asap: false,
+        error_files: Vec::new(),
+        frontend: (kind == ProxyKind::Listen).then(Frontend::default),
+        backend: Some(back),
+        stats: None,
+        span: Span::line(FileId(0), 1),
+    };
+    let proxies = backs.into_iter().enumerate().map(proxy).collect();
+    Pool::new(Arc::new(Config { global: Global::default(), proxies, files: Vec::new() }), NOW)
 }
 
 pub(super) const NOW: Tick = Tick::from_millis(1_000);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::core::{Core, Grants};
 use super::health::{Admin, CheckResult, Effect, Event, Health};
 use super::member::Member;
-use super::notice::{self, Change, Subject, Tally};
+use super::notice::{self, Change, Subject, Tally, Why};
 use super::{BackState, Cause, Closing, Control, Journal, Pool};
 use crate::ir::{MarkedDown, MarkedUp, ProxyIx, Server, ServerIx, TrackRef};
 use crate::units::{Millis, Tick, Weight};
@@ -71,11 +71,11 @@ impl Pool {
             site.events.push((proxy, event));
         }
         site.member().health = health;
-        let check = (!logged).then_some(result);
+        let why = if logged { Why::Told } else { Why::Check(result) };
         match effect {
             Effect::None => {}
-            Effect::MarkUp => site.turn(true, check),
-            Effect::MarkDown => site.turn(false, check),
+            Effect::MarkUp => site.turn(true, why),
+            Effect::MarkDown => site.turn(false, why),
         }
         let mut events = site.close();
         if before != health {
@@ -88,6 +88,25 @@ impl Pool {
     pub fn set_admin(&self, proxy: ProxyIx, server: ServerIx, admin: Admin, now: Tick) -> Events {
         let mut events = Events::new();
         self.order(TrackRef { proxy, server }, admin, None, now, &mut events);
+        events
+    }
+
+    /// An administrator says that a server is up or down, whatever its checks say; the next of them count from there.
+    pub fn set_health(&self, proxy: ProxyIx, server: ServerIx, up: bool, now: Tick) -> Events {
+        let at = TrackRef { proxy, server };
+        let Some(mut site) = Site::open(self, at, None, now) else { return Events::new() };
+        let member = site.member();
+        let before = member.health;
+        let health = if up { before.up() } else { before.down() };
+        if member.ordered() == Admin::Maint || before == health {
+            return Events::new();
+        }
+        member.health = health;
+        if before.is_up() != up {
+            site.turn(up, Why::Order);
+        }
+        let mut events = site.close();
+        self.follow(at, health, now, &mut events);
         events
     }
 
@@ -126,7 +145,7 @@ impl Pool {
             let member = site.member();
             let before = std::mem::replace(&mut member.health, health);
             if before.is_up() != health.is_up() && member.ordered() != Admin::Maint {
-                site.turn(health.is_up(), None);
+                site.turn(health.is_up(), Why::Told);
             }
             events.append(&mut site.close());
             self.follow(at, health, now, events);
@@ -214,7 +233,7 @@ impl<'p> Site<'p> {
         let mut event = self.subject().changed(change, &tally);
         match change {
             Change::Turned { up, .. } => (event.marked_up, event.marked_down) = (*up, !*up),
-            Change::Maintained { was_up } => event.marked_down = *was_up,
+            Change::Maintained { was_up, .. } => event.marked_down = *was_up,
             Change::Restored { drained, up } => event.marked_up = *up && !*drained,
             _ => {}
         }
@@ -246,13 +265,13 @@ impl<'p> Site<'p> {
     }
 
     /// The server's health has turned.
-    fn turn(&mut self, up: bool, check: Option<&CheckResult>) {
+    fn turn(&mut self, up: bool, why: Why<'_>) {
         let now = self.now;
         let member = self.member();
         member.turn(up, now);
         let drained = member.ordered() == Admin::Drain;
         let moved = self.put_in_force(up);
-        self.tell(&Change::Turned { up, check }, moved);
+        self.tell(&Change::Turned { up, why }, moved);
         if drained {
             // Nobody is to be alarmed by a server that takes no sessions anyway.
             if let Some((_, event)) = self.events.last_mut() {
@@ -295,7 +314,7 @@ impl<'p> Site<'p> {
                 }
                 member.last = super::health::LastCheck::default();
                 let moved = self.put_in_force(false);
-                self.tell(&Change::Maintained { was_up: up }, moved);
+                self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain }, moved);
             }
             (Admin::Maint, _) => {
                 // Whatever its checks said before: it is believed up until the next one.
