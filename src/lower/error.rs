@@ -173,7 +173,7 @@ pub enum LowerError {
         path: String,
     },
     /// A value that this version does not act on yet.
-    #[error("{what} is not built into this version of baton yet")]
+    #[error("not built into this version of baton yet: {what}")]
     NotYet {
         /// What it is.
         what: String,

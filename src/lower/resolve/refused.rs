@@ -116,7 +116,7 @@ fn serves_http(proxy: &ProxyDraft, reference: Reference, referenced: bool) -> bo
 fn alert(proxy: &ProxyDraft, word: &RefusedWord) -> Diagnostic {
     let inherited = !proxy.refused.iter().any(|own| own.span == word.span);
     let by = if inherited { format!(", and {} inherits it", called(proxy)) } else { String::new() };
-    let message = format!("{} is not built into this version of baton yet{by}", what(word.row));
+    let message = format!("not built into this version of baton yet: {}{by}", what(word.row));
     let alert = Diagnostic::alert(word.span, message);
     match word.row.era.advice {
         Some(advice) => alert.hint(advice),
