@@ -72,6 +72,8 @@ pub struct ProcessState {
     pub connections: Gauge,
     /// The limit on them in force; 0: none.
     pub maxconn: AtomicU32,
+    /// Descriptors that they and the rest need, as planned at the start; 0: not planned.
+    pub maxsock: AtomicU32,
     /// Client connections ever.
     pub connections_total: Counter,
     /// Connections per second.

@@ -191,7 +191,8 @@ impl Story<'_> {
             && descriptors(&config).is_empty()
             && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
-        pool.process.maxconn.store(plan.maxconn, Ordering::Relaxed);
+        pool.set_maxconn(plan.maxconn);
+        pool.process.maxsock.store(u32::try_from(plan.maxsock).unwrap_or(u32::MAX), Ordering::Relaxed);
         let running = services.run(&pool);
         let input = Input {
             pool: Arc::clone(&pool),

@@ -96,6 +96,14 @@ impl Info<'_> {
         self.now.since(self.pool.process.started) / 1000
     }
 
+    /// What was planned; without a plan, the limit.
+    fn maxsock(&self) -> u64 {
+        match self.pool.process.maxsock.load(Relaxed) {
+            0 => self.descriptors(),
+            planned => u64::from(planned),
+        }
+    }
+
     fn descriptors(&self) -> u64 {
         getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
     }
@@ -151,7 +159,7 @@ pub(super) const LINES: [Line; 70] = [
     line(11, "PoolUsed_MB", "MGP", zero, "Megabytes in use in memory pools"),
     line(12, "PoolFailed", "MCP", zero, "Failed allocations"),
     line(13, "Ulimit-n", "CLP", |i| small(i.descriptors()), "Limit on open descriptors"),
-    line(14, "Maxsock", "CLP", |i| small(i.descriptors()), "Descriptors that may be used"),
+    line(14, "Maxsock", "CLP", |i| small(i.maxsock()), "Descriptors that the limits need"),
     line(15, "Maxconn", "CLP", |i| small(i.maxconn()), "Limit on client connections"),
     line(16, "Hard_maxconn", "CLP", |i| small(i.maxconn()), "Limit on client connections at the start"),
     line(17, "CurrConns", "MGP", |i| small(i.pool.process.connections.get()), "Client connections now"),
