@@ -15,7 +15,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::handover::server::Desk;
 use super::patience;
 use crate::engine::Engine;
-use crate::ir::{Level, ProxyIx, ServerIx};
+use crate::ir::{Level, ProxyIx};
 use crate::pool::{Control, Journal, Pool};
 use crate::sys::socket;
 use crate::units::Tick;
@@ -92,7 +92,8 @@ impl Serving {
     }
 
     fn proxies(&self) -> impl Iterator<Item = (ProxyIx, &str)> {
-        self.pool.config.proxies.iter().enumerate().map(|(ix, proxy)| (ProxyIx(ix as u32), proxy.name.as_str()))
+        let all = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.disabled);
+        all.map(|(ix, proxy)| (ProxyIx(ix as u32), proxy.name.as_str()))
     }
 
     fn soft_stop(&self) {
@@ -149,34 +150,8 @@ impl Serving {
     fn show_states(&self) {
         let now = Tick::from_millis(crate::sys::monotonic());
         self.say(None, Level::Warning, "SIGHUP received, dumping servers states.");
-        for (ix, name) in self.proxies() {
-            let Some(back) = self.pool.back(ix) else { continue };
-            for (at, server) in
-                self.pool.config.proxies[ix.0 as usize].backend.iter().flat_map(|b| &b.servers).enumerate()
-            {
-                let state = &back.servers[at];
-                let view = self.pool.server_view(ix, ServerIx(at as u32), now);
-                let up = view.map_or_else(String::new, |view| view.status_text);
-                let line = format!(
-                    "SIGHUP: Server {name}/{} is {up}. Conn: {} act, {} pend, {} tot.",
-                    server.name,
-                    state.sessions.get(),
-                    state.queue.get(),
-                    state.sessions_total.get()
-                );
-                self.say(Some(ix), Level::Warning, &line);
-            }
-            let fronts = self.pool.front(ix);
-            let line = format!(
-                "SIGHUP: Proxy {name} has {} servers. Conn: act(FE+BE): {}+{}, {} pend, tot(FE+BE): {}+{}.",
-                back.servers.len(),
-                fronts.map_or(0, |front| front.sessions.get()),
-                back.sessions.get(),
-                back.queue.get(),
-                fronts.map_or(0, |front| front.sessions_total.get()),
-                back.sessions_total.get()
-            );
-            self.say(Some(ix), Level::Warning, &line);
+        for (proxy, line) in crate::report::states(&self.pool, now) {
+            self.say(Some(proxy), Level::Notice, &line);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Everything people and tools read: log lines, statistics, the page, runtime commands.
 //!
-//! Reads `pool` and `ir`; knows no runtime and no client. Entry points: [`Log`].
+//! Reads `pool` and `ir`; knows no runtime and no client. Entry points: [`Log`], [`Site`], [`Console`],
+//! [`states`].
 //! What it needs of the system is passed in ([`Surroundings`]).
 
 mod commands;
 mod journal;
 mod page;
+mod states;
 mod stats;
 
 use crate::units::Tick;
@@ -13,6 +15,7 @@ use crate::units::Tick;
 pub use commands::Console;
 pub use journal::{Log, OpenError, Surroundings};
 pub use page::Site;
+pub use states::states;
 
 /// Who the process is, and its clock: what the page and the commands show of it.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 //! Field names, actions and outcome codes are haproxy's, so that scripts that post them keep working. A browser
 //! that was sent here by another site is refused.
 
-use crate::ir::{MarkedDown, MarkedUp, ProxyIx, Server, ServerIx};
-use crate::pool::{Admin, Cause, Closing, Control, Event, Journal, PageRequest, Pool};
+use crate::ir::{ProxyIx, Server, ServerIx};
+use crate::pool::{Admin, Cause, Closing, Control, Journal, PageRequest, Pool};
 use crate::units::Tick;
 
 /// Longest form.
@@ -166,29 +166,13 @@ impl Hands<'_> {
 
     fn act(&self, proxy: ProxyIx, server: ServerIx, action: Action) {
         match (action, self.control) {
-            (Action::Set(admin), _) => {
-                for (proxy, event) in self.pool.set_admin(proxy, server, admin, self.now) {
-                    self.tell(proxy, &event);
-                }
+            (Action::Set(admin), Some(control)) => {
+                let events = self.pool.set_admin(proxy, server, admin, self.now);
+                self.pool.announce(&events, self.journal, control);
             }
             (Action::Shutdown, Some(control)) => control.close(Closing::Server(proxy, server), Cause::Killed),
-            (Action::Shutdown, None) => {}
-        }
-    }
-
-    /// Logs what an order changed, and ends the sessions that are not to outlive it.
-    fn tell(&self, proxy: ProxyIx, event: &Event) {
-        self.journal.event(Some(proxy), event.level, &event.message);
-        let line = event.server.and_then(|server| {
-            let back = self.pool.config.proxies.get(proxy.0 as usize)?.backend.as_ref()?;
-            Some((server, back.servers.get(server.0 as usize)?))
-        });
-        let (Some((server, line)), Some(control)) = (line, self.control) else { return };
-        if event.marked_down && line.on_marked_down == MarkedDown::ShutdownSessions {
-            control.close(Closing::Server(proxy, server), Cause::Down);
-        }
-        if event.marked_up && line.on_marked_up == MarkedUp::ShutdownBackupSessions {
-            control.close(Closing::Backups(proxy), Cause::Up);
+            // Before the engine runs nobody can ask.
+            (_, None) => {}
         }
     }
 }

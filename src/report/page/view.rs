@@ -47,6 +47,8 @@ pub(super) struct View {
     tally: Tally,
     groups: Vec<Group>,
     legends: bool,
+    /// Whether this client may give orders.
+    admin: bool,
     refresh: Option<u32>,
     live: u32,
     /// Changes when style sheet or script change.
@@ -168,9 +170,8 @@ fn cells(subject: &Subject<'_>) -> Vec<Cell> {
     let sessions = |gauge: &crate::pool::counters::Gauge| {
         cell("Sessions", "scur", gauge.get().into()).note(peak(gauge.max(), limit))
     };
-    let rate = |rate: &crate::pool::counters::Rate| {
-        cell("Per second", "rate", rate.get(now).into()).note(peak(rate.max(), None))
-    };
+    let rate =
+        |rate: &crate::pool::counters::Rate| cell("Rate", "rate", rate.get(now).into()).note(peak(rate.max(), None));
     match &subject.kind {
         Kind::Front(state) => vec![
             sessions(&state.sessions),
@@ -351,6 +352,7 @@ pub(super) fn build(pool: &Pool, identity: &Identity, now: Tick, asked: &Asked<'
         tally,
         groups,
         legends: page.show_legends,
+        admin: *admin,
         refresh: page.refresh.filter(|seconds| *seconds > 0 && !wanted.still),
         live: if wanted.still { 0 } else { page.refresh.filter(|seconds| *seconds > 0).unwrap_or(LIVE) },
         stamp: format!("{:x}", stamp(super::STYLE) ^ stamp(super::SCRIPT).rotate_left(1)),

@@ -3,12 +3,13 @@
 //! What baton does not have yet (compression, cache, agent checks, idle connections) is zero or empty where
 //! haproxy's value would be when it is not used. Order is part of the contract: tools go by position.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::subject::{Kind, Subject};
 use super::value::{Cell, Tags, Value, large, small, text};
 use crate::ir::{Balance, Mode, Proxy, ServerAddress};
-use crate::pool::{BackState, BackView, FrontState, ServerState, ServerView, Times};
+use crate::pool::{BackState, BackView, CheckView, FrontState, ServerState, ServerView, Times};
 
 /// One column.
 pub(super) struct Column {
@@ -111,6 +112,12 @@ pub(crate) fn address(address: &ServerAddress) -> Option<String> {
     }
 }
 
+/// What the last check found; a star in front while the next one runs.
+fn check_word(check: &CheckView) -> Cow<'static, str> {
+    let word = check.status.word();
+    if check.running { format!("* {word}").into() } else { word.into() }
+}
+
 /// Nothing for this kind of object.
 fn none<'a, T>(_: &T) -> Cell<'a> {
     None
@@ -198,7 +205,7 @@ pub(super) const COLUMNS: [Column; 118] = [
         _ => None,
     }),
     but_backends(col("rate_max", "MMP", |s| by(s, |f| small(f.session_rate.max()), |v| small(v.session_rate.max()), |b| small(b.session_rate.max()))), "MGP"),
-    col("check_status", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(c.status.word())))),
+    col("check_status", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(check_word(c))))),
     col("check_code", "MOP", nothing),
     col("check_duration", "MDP", |s| server(s, |v| v.check.as_ref().and_then(|c| c.duration).and_then(large))),
     col("hrsp_1xx", "MCP", |s| answers(s, 0)),
