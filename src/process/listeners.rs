@@ -278,3 +278,99 @@ impl Drop for Opened {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::ir::ProxyIx;
+    use crate::text::FileId;
+
+    fn want(place: Place) -> Want {
+        Want {
+            purpose: Purpose::Frontend(ProxyIx(0), 0),
+            place,
+            options: TcpOptions::default(),
+            file: FilePermissions::default(),
+            backlog: 16,
+            owner: "l".to_owned(),
+            span: Span::line(FileId(0), 1),
+        }
+    }
+
+    fn tcp(address: &str) -> Want {
+        want(Place::Local(Local::Inet(address.parse().unwrap())))
+    }
+
+    fn seen(local: Local) -> socket::Listener {
+        socket::Listener { local, v6only: false, device: None }
+    }
+
+    struct Never;
+
+    impl Busy for Never {
+        fn retry(&mut self, _: SocketAddr) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_socket_fits_by_address_device_and_family() {
+        let inet = |text: &str| Local::Inet(text.parse().unwrap());
+        for (wanted, bound, fits) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("0.0.0.0:80", "127.0.0.1:80", false), // narrower: others would be left out
+            ("127.0.0.1:80", "0.0.0.0:80", false),
+            ("[::]:80", "[::]:80", true),
+            ("[::]:80", "0.0.0.0:80", false),
+        ] {
+            assert_eq!(tcp(wanted).fits(&seen(inet(bound))), fits, "{wanted} {bound}");
+        }
+        let mut only = tcp("[::]:80");
+        only.options.v6only = Some(true);
+        assert!(!only.fits(&seen(inet("[::]:80"))));
+        assert!(only.fits(&socket::Listener { v6only: true, ..seen(inet("[::]:80")) }));
+        let device = socket::Listener { device: Some("eth0".into()), ..seen(inet("127.0.0.1:80")) };
+        assert!(!tcp("127.0.0.1:80").fits(&device));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let bound = Local::Path(folder.path().join("s.77.tmp"));
+        let wanted = want(Place::Local(Local::Path(path.clone())));
+        assert!(!wanted.fits(&seen(bound.clone())), "nobody could reach it: the path is gone");
+        std::fs::write(path, "").unwrap();
+        assert!(wanted.fits(&seen(bound)));
+        assert!(!want(Place::Descriptor(5)).fits(&seen(inet("127.0.0.1:80"))));
+    }
+
+    #[test]
+    fn found_sockets_are_taken_and_the_rest_is_bound_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let old = TcpListener::bind("127.0.0.1:0").unwrap();
+        let extra = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = old.local_addr().unwrap().to_string();
+        let busy = extra.local_addr().unwrap().to_string();
+        let inherited = Inherited::at_start();
+        let found = || vec![extra.try_clone().unwrap().into(), old.try_clone().unwrap().into()];
+
+        let wants = [tcp("127.0.0.1:0"), tcp(&address), want(Place::Local(Local::Path(path.clone())))];
+        let mut opened = open(&wants, found(), &inherited, &mut Never).unwrap();
+        assert_eq!((opened.taken, opened.bound, opened.listening.len()), (1, 2, 3));
+        assert!(!path.exists(), "its name comes last");
+        opened.publish().unwrap();
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        drop(opened);
+        assert!(path.exists(), "a socket's file stays, as with haproxy");
+
+        let wants =
+            [want(Place::Local(Local::Path(folder.path().join("t")))), tcp(&busy), want(Place::Descriptor(999))];
+        let errors = open(&wants, Vec::new(), &inherited, &mut Never).unwrap_err();
+        assert_eq!(errors.len(), 2, "all that is wrong is told: {errors:?}");
+        assert!(errors[0].to_string().contains(&busy) && errors[1].to_string().contains("fd@999"));
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left, ["s"], "what was bound for nothing is gone");
+        socket::listener(&old).expect("nobody's socket was shut down");
+    }
+}

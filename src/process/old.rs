@@ -5,6 +5,7 @@
 //! process asked to pause ([`Pauser`]). A signal goes only to a process that is a proxy, and only by a pidfd. Which way it
 //! went is said on the console.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -17,6 +18,7 @@ use super::handover::client::{self, AskError, Conversation};
 use super::listeners::{Busy, Want};
 use super::patience;
 use crate::sys::pidfd::{PidFd, Signal};
+use crate::sys::proc::Listeners;
 use crate::sys::{getsocks, proc, socket};
 
 /// How long a paused process may take to free its addresses.
@@ -119,8 +121,12 @@ pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> 
 
 /// Whether a process is called as one, or listens where we want to.
 fn is_proxy(pid: i32, wants: &[Want]) -> bool {
-    let holds = |want: &Want| want.address().is_some_and(|address| holder(pid, address) == Holder::Yes);
-    named_as_proxy(pid) || wants.iter().any(holds)
+    if named_as_proxy(pid) {
+        return true;
+    }
+    let own: HashSet<u64> = proc::sockets(pid).unwrap_or_default().into_iter().map(|(_, inode)| inode).collect();
+    let listening = Listeners::now().among(&own);
+    wants.iter().filter_map(Want::address).any(|address| !listening.on(address).is_empty())
 }
 
 fn named_as_proxy(pid: i32) -> bool {
@@ -137,7 +143,7 @@ enum Holder {
 }
 
 fn holder(pid: i32, address: SocketAddr) -> Holder {
-    let there = proc::listeners_on(address);
+    let there = Listeners::now().on(address);
     if there.is_empty() {
         return Holder::No;
     }

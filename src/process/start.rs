@@ -202,6 +202,7 @@ impl Story<'_> {
             listeners: opened.into_listening(),
             threads,
         };
+        tracing::debug!(threads, maxconn = plan.maxconn, "the engine starts");
         let engine = Engine::start(input).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
 
         let control = engine.control();

@@ -49,15 +49,28 @@ pub fn sockets(pid: i32) -> io::Result<Vec<(i32, u64)>> {
     Ok(found)
 }
 
-/// The inodes of the TCP sockets of this network namespace that listen on an address which clashes with `address`.
-pub fn listeners_on(address: SocketAddr) -> HashSet<u64> {
-    ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .flat_map(|table| table.lines().skip(1).filter_map(tcp_listener).collect::<Vec<_>>())
-        .filter(|(bound, _)| clash(*bound, address))
-        .map(|(_, inode)| inode)
-        .collect()
+/// The TCP sockets of this network namespace that listen, at one moment.
+#[derive(Debug)]
+pub struct Listeners(Vec<(SocketAddr, u64)>);
+
+impl Listeners {
+    /// Reads the tables.
+    pub fn now() -> Self {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].iter().filter_map(|path| std::fs::read_to_string(path).ok());
+        Self(tables.flat_map(|table| table.lines().skip(1).filter_map(tcp_listener).collect::<Vec<_>>()).collect())
+    }
+
+    /// The inodes of those whose address clashes with `address`.
+    pub fn on(&self, address: SocketAddr) -> HashSet<u64> {
+        self.0.iter().filter(|(bound, _)| clash(*bound, address)).map(|(_, inode)| *inode).collect()
+    }
+
+    /// Only those with one of these inodes.
+    #[must_use]
+    pub fn among(mut self, inodes: &HashSet<u64>) -> Self {
+        self.0.retain(|(_, inode)| inodes.contains(inode));
+        self
+    }
 }
 
 /// Whether two sockets bound to these would be in each other's way.
@@ -125,15 +138,15 @@ mod tests {
         let six = TcpListener::bind("[::1]:0").unwrap();
         for listener in [&four, &six] {
             let address = listener.local_addr().unwrap();
-            let inodes = listeners_on(address);
+            let inodes = Listeners::now().on(address);
             let mine: Vec<_> = sockets(me).unwrap().into_iter().filter(|(_, inode)| inodes.contains(inode)).collect();
             assert_eq!(mine.iter().map(|(fd, _)| *fd).collect::<Vec<_>>(), [listener.as_raw_fd()], "{address}");
         }
         let port = four.local_addr().unwrap().port();
-        assert!(!listeners_on(([0, 0, 0, 0], port).into()).is_empty());
-        assert!(!listeners_on((Ipv6Addr::UNSPECIFIED, port).into()).is_empty(), "a dual socket clashes");
-        assert!(listeners_on(([127, 0, 0, 2], port).into()).is_empty());
-        assert!(listeners_on((Ipv6Addr::LOCALHOST, port).into()).is_empty());
+        assert!(!Listeners::now().on(([0, 0, 0, 0], port).into()).is_empty());
+        assert!(!Listeners::now().on((Ipv6Addr::UNSPECIFIED, port).into()).is_empty(), "a dual socket clashes");
+        assert!(Listeners::now().on(([127, 0, 0, 2], port).into()).is_empty());
+        assert!(Listeners::now().on((Ipv6Addr::LOCALHOST, port).into()).is_empty());
     }
 
     #[test]
