@@ -72,6 +72,35 @@ fn statuses_and_log_lines() {
     }
 }
 
+/// The original's log analyser understands the lines.
+#[test]
+fn halog_reads_the_lines() {
+    use std::process::{Command, Stdio};
+    let rig = with(|_| {});
+    let mut log = String::new();
+    for request in [get("/st"), get("/st;csv"), get("/x"), "BAD\r\n\r\n".into()] {
+        rig.http(&request);
+        log += &rig.line().replace("<6>", "Nov 22 19:46:24 localhost haproxy[1]: ");
+    }
+    let halog = |option: &str| {
+        let mut halog = Command::new("halog")
+            .args(["-q", option])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("halog is installed (Debian: haproxy)");
+        halog.stdin.take().unwrap().write_all(log.as_bytes()).unwrap();
+        let done = halog.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&done.stderr), "", "of {log}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    assert_eq!(halog("-st"), "200 2\n400 1\n503 1\n");
+    assert_eq!(halog("-tc"), "LR 2\nPR 1\nSC 1\n");
+    let servers = halog("-srv");
+    assert!(servers.contains("stats/<STATS> 0 2 0 0 0 0 2 2 100.0"), "{servers}");
+}
+
 #[test]
 fn bytes_are_counted() {
     let rig = with(|_| {});

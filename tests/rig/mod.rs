@@ -201,11 +201,16 @@ impl Rig {
         String::from_utf8_lossy(&reply).into_owned()
     }
 
-    /// The next log line, without its address and date: what follows `] `.
-    pub fn logged(&self) -> String {
+    /// The next log line, with its level.
+    pub fn line(&self) -> String {
         let mut buffer = [0; 2048];
         let count = self.logs.recv(&mut buffer).expect("a log line comes");
-        let line = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    }
+
+    /// The next log line, without its address and date: what follows `] `.
+    pub fn logged(&self) -> String {
+        let line = self.line();
         line.split_once("] ").map_or(line.clone(), |(_, rest)| rest.to_owned()).trim_end().to_owned()
     }
 

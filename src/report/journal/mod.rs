@@ -208,7 +208,7 @@ impl Journal for Log {
 
 /// The one message that standard error words differently: there the proxy's name is quoted (observed).
 fn quoted(message: &str) -> std::borrow::Cow<'_, str> {
-    let named = message.strip_suffix(" has no server available!").and_then(|subject| subject.split_once(' '));
+    let named = message.strip_suffix(" has no server available!").and_then(|start| start.split_once(' '));
     match named {
         Some((kind @ ("proxy" | "backend"), name)) => format!("{kind} '{name}' has no server available!").into(),
         _ => message.into(),

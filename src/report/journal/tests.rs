@@ -302,5 +302,6 @@ fn a_full_pipe_loses_lines() {
 #[test]
 fn standard_error_words() {
     assert_eq!(quoted("proxy a has no server available!"), "proxy 'a' has no server available!");
+    assert_eq!(quoted("backend b has no server available!"), "backend 'b' has no server available!");
     assert_eq!(quoted("Server a/b is UP."), "Server a/b is UP.");
 }

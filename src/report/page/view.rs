@@ -229,7 +229,7 @@ fn role(subject: &Subject<'_>) -> String {
                 parts.push("backup".into());
             }
             if let Some(check) = &view.check {
-                let took = check.duration.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
+                let took = check.duration.map(|ms| format!(" in {ms}\u{a0}ms")).unwrap_or_default();
                 parts.push(format!("{}{took}", check.detail.as_deref().unwrap_or(check.status.word())));
             }
             if let Some(failures) = view.failures.as_ref().filter(|failures| failures.downs > 0) {
