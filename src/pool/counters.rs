@@ -1,6 +1,6 @@
 //! Numbers that many threads write and statistics read.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::units::Tick;
 
@@ -26,16 +26,24 @@ impl Counter {
 }
 
 /// A number that goes up and down, and the highest it has been.
+///
+/// Two threads may count the coming and the going of one thing in the wrong order (a session leaves its queue before
+/// the thread that queued it has counted it): for that moment the number is below zero, and shown as zero.
 #[derive(Debug, Default)]
 pub struct Gauge {
-    now: AtomicU32,
+    now: AtomicI32,
     max: AtomicU32,
+}
+
+/// What is shown of a number that may be below zero for a moment.
+fn shown(now: i32) -> u32 {
+    u32::try_from(now).unwrap_or(0)
 }
 
 impl Gauge {
     /// One more; returns how many there are now.
     pub fn up(&self) -> u32 {
-        let now = self.now.fetch_add(1, Relaxed) + 1;
+        let now = shown(self.now.fetch_add(1, Relaxed).saturating_add(1));
         self.max.fetch_max(now, Relaxed);
         now
     }
@@ -45,19 +53,21 @@ impl Gauge {
     /// # Errors
     /// The number there is when the limit is reached.
     pub fn up_below(&self, limit: u32) -> Result<u32, u32> {
-        let grown = self.now.fetch_update(Relaxed, Relaxed, |now| (limit == 0 || now < limit).then_some(now + 1))?;
-        self.max.fetch_max(grown + 1, Relaxed);
-        Ok(grown + 1)
+        let more = |now: i32| (limit == 0 || shown(now) < limit).then_some(now.saturating_add(1));
+        let before = self.now.fetch_update(Relaxed, Relaxed, more).map_err(shown)?;
+        let now = shown(before.saturating_add(1));
+        self.max.fetch_max(now, Relaxed);
+        Ok(now)
     }
 
     /// One less; returns how many are left.
     pub fn down(&self) -> u32 {
-        self.now.fetch_sub(1, Relaxed) - 1
+        shown(self.now.fetch_sub(1, Relaxed).saturating_sub(1))
     }
 
     /// How many there are.
     pub fn get(&self) -> u32 {
-        self.now.load(Relaxed)
+        shown(self.now.load(Relaxed))
     }
 
     /// The most there have been.
@@ -202,6 +212,14 @@ mod tests {
         queued.note(Some(0), Some(0), 801);
         queued.note(Some(801), Some(0), 1004); // waited in the backend's queue: not a pick
         assert_eq!(queued.averages(), [801, 0, 1805]);
+    }
+
+    #[test]
+    fn a_going_counted_before_its_coming_is_no_number_below_zero() {
+        let gauge = Gauge::default();
+        assert_eq!((gauge.down(), gauge.get()), (0, 0));
+        assert_eq!((gauge.up(), gauge.get(), gauge.max()), (0, 0, 0));
+        assert_eq!((gauge.up_below(1), gauge.up_below(1), gauge.max()), (Ok(1), Err(1), 1));
     }
 
     #[test]
