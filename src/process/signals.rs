@@ -53,9 +53,10 @@ impl Serving {
     /// Serves until the engine has ended: exit code 0 after a soft stop, death by the signal after SIGTERM and SIGINT.
     pub(crate) fn until_the_end(self, engine: Engine, mut signals: Signals) -> ExitCode {
         let handle = signals.handle();
+        let closer = handle.clone();
         let waiter = thread::Builder::new().name("end".into()).spawn(move || {
             engine.wait();
-            handle.close();
+            closer.close();
         });
         if waiter.is_err() {
             return ExitCode::FAILURE;
@@ -63,28 +64,40 @@ impl Serving {
         let mut fatal = None;
         let mut stopping = false;
         let mut refusing: Vec<OwnedFd> = Vec::new();
-        for signal in signals.forever() {
-            match signal {
-                SIGUSR1 if !std::mem::replace(&mut stopping, true) => self.soft_stop(),
-                SIGTERM | SIGINT if fatal.is_none() => {
-                    fatal = Some(signal);
-                    self.control.hard_stop();
-                    let _ = thread::Builder::new().name("last-gasp".into()).spawn(move || {
-                        patience::pause(LAST_GASP);
-                        emulate_default_handler(signal)
-                    });
+        while !handle.is_closed() {
+            let mut came: Vec<i32> = signals.wait().collect();
+            // Signals that came together have lost their order: a pause never outlives the order to go on.
+            came.sort_by_key(|signal| *signal == SIGTTIN);
+            for signal in came {
+                match signal {
+                    SIGUSR1 if !std::mem::replace(&mut stopping, true) => self.soft_stop(),
+                    SIGTERM | SIGINT if fatal.is_none() => {
+                        fatal = Some(signal);
+                        self.hard_stop(signal);
+                    }
+                    SIGHUP => self.show_states(),
+                    SIGQUIT => {
+                        self.say(None, Level::Notice, "SIGQUIT: memory is not pooled, there is nothing to flush.");
+                    }
+                    SIGTTOU if !stopping => self.pause(&mut refusing),
+                    SIGTTIN if !stopping => self.resume(&mut refusing),
+                    _ => {}
                 }
-                SIGHUP => self.show_states(),
-                SIGQUIT => self.say(None, Level::Notice, "SIGQUIT: memory is not pooled, there is nothing to flush."),
-                SIGTTOU if !stopping => self.pause(&mut refusing),
-                SIGTTIN if !stopping => self.resume(&mut refusing),
-                _ => {}
             }
         }
         if let Some(signal) = fatal {
             let _ = emulate_default_handler(signal);
         }
         ExitCode::SUCCESS
+    }
+
+    /// Ends the engine; if that takes too long, the process dies by the signal all the same.
+    fn hard_stop(&self, signal: i32) {
+        self.control.hard_stop();
+        let _ = thread::Builder::new().name("last-gasp".into()).spawn(move || {
+            patience::pause(LAST_GASP);
+            emulate_default_handler(signal)
+        });
     }
 
     fn say(&self, proxy: Option<ProxyIx>, level: Level, message: &str) {
