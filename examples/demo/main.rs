@@ -10,6 +10,7 @@ mod brokers;
 mod clients;
 mod fault;
 mod interrupt;
+mod log;
 mod newcomers;
 mod page;
 mod proxy;

@@ -1,6 +1,6 @@
 //! The demo from beginning to end.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use crate::brokers::BrokerProcess;
 use crate::clients::MqttClient;
 use crate::fault::Fault;
 use crate::interrupt::Interrupt;
+use crate::log::LogSink;
 use crate::newcomers::Newcomers;
 use crate::page::Page;
 use crate::proxy::{self, Addresses, Proxy};
@@ -41,9 +42,8 @@ pub(crate) fn run(haproxy: Option<&Path>, stay: bool) -> Result<u32, Fault> {
         }
     };
     let folder = tempfile::tempdir().map_err(Fault::machine("temporary folder"))?;
-    let log = UdpSocket::bind("127.0.0.1:0").map_err(Fault::machine("UDP port"))?;
-    log.set_nonblocking(true).map_err(Fault::machine("UDP port"))?;
-    let at = addresses(&log)?;
+    let log = LogSink::start()?;
+    let at = addresses(log.address)?;
     let mut brokers =
         [BrokerProcess::start("broker_1", at.brokers[0])?, BrokerProcess::start("broker_2", at.brokers[1])?];
     for broker in &brokers {
@@ -65,8 +65,8 @@ pub(crate) fn run(haproxy: Option<&Path>, stay: bool) -> Result<u32, Fault> {
     }
     let ended = proxy.wait_alone().is_ok();
     tell.judge(ended, format!("old processes end with their last session: {} process(es) left", proxy.living()));
-    let lines = log_lines(&log);
-    tell.say(format!("{} log lines, the last: {}", lines.len(), lines.last().map_or("-", String::as_str)));
+    let (count, last) = log.seen();
+    tell.say(format!("{count} log lines, the last: {last}"));
     tell.say(format!("statistics: {}", page.url()));
     if stay {
         brokers[0] = BrokerProcess::start("broker_1", at.brokers[0])?;
@@ -81,13 +81,12 @@ pub(crate) fn run(haproxy: Option<&Path>, stay: bool) -> Result<u32, Fault> {
 }
 
 /// Ports that were free a moment ago.
-fn addresses(log: &UdpSocket) -> Result<Addresses, Fault> {
+fn addresses(log: SocketAddr) -> Result<Addresses, Fault> {
     let fault = || Fault::machine("free port");
     // All are held until all are found, so that they differ.
     let held: Vec<TcpListener> =
         (0..4).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>().map_err(fault())?;
     let ports: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(fault())?;
-    let log = log.local_addr().map_err(fault())?;
     Ok(Addresses { mqtt: ports[0], stats: ports[1], brokers: [ports[2], ports[3]], log })
 }
 
@@ -214,14 +213,4 @@ fn stop_a_broker(tell: &mut Tell, broker: &mut BrokerProcess, pairs: &mut [Pair]
     });
     tell.judge(down.is_ok(), format!("the page shows {} as DOWN", broker.name));
     Ok(())
-}
-
-/// What came to the log socket since the last look, without the syslog header's priority.
-fn log_lines(log: &UdpSocket) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut buffer = [0; 2048];
-    while let Ok(count) = log.recv(&mut buffer) {
-        lines.push(String::from_utf8_lossy(&buffer[..count]).trim_end().to_owned());
-    }
-    lines
 }
