@@ -42,10 +42,11 @@ impl Session {
                 self.seek(cx, shard, key, None)
             }
             Step::Queued(ticket) => {
-                let server = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
-                match server {
-                    Some(server) => {
-                        self.note_place(shard, 0);
+                let of_server = ticket.server.is_some();
+                let given = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
+                match given {
+                    Some((server, place)) => {
+                        self.set_place(of_server, place);
                         self.queue_time = Some(clock::now().since(self.accepted) as u32);
                         self.connect_to(cx, shard, key, server)
                     }
@@ -76,12 +77,13 @@ impl Session {
                 self.connect_to(cx, shard, key, server)
             }
             Assignment::Queued(ticket) => {
-                self.picked_before = picked(back, ticket.server);
                 self.count_again(shard, avoid, None);
+                // The server whose queue it waits in is that of its log line.
+                self.target = ticket.server;
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
-                    self.note_place(shard, 1);
+                    self.note_place(shard);
                     return self.ended(Cause::Normal, Phase::Done);
                 }
                 self.step = Step::Queued(Box::new(ticket));
@@ -90,7 +92,10 @@ impl Session {
                 self.watch_client(cx, shard, Phase::Queue)
             }
             Assignment::Unavailable => self.over(shard, Cause::Server, Phase::Connect),
-            Assignment::QueueFull => self.over(shard, Cause::Server, Phase::Queue),
+            Assignment::QueueFull(server) => {
+                self.target = Some(server);
+                self.over(shard, Cause::Server, Phase::Queue)
+            }
         }
     }
 
@@ -180,13 +185,14 @@ impl Session {
         self.watch_client(cx, shard, Phase::Connect)
     }
 
-    /// Notes its place in the queue that it leaves: how many were served before it since it came, itself included.
-    fn note_place(&mut self, shard: &Shard, itself: u64) {
+    /// Notes its place in the queue that it leaves.
+    fn note_place(&mut self, shard: &Shard) {
         let (Step::Queued(ticket), Some(back)) = (&self.step, shard.shared.pool.back(self.back)) else { return };
-        let served = picked(back, ticket.server) - self.picked_before + itself;
-        // Others that were served between its turn and now don't count.
-        let place = served.min(u64::from(ticket.ahead) + 1) as u32;
-        if ticket.server.is_some() {
+        self.set_place(ticket.server.is_some(), back.place(ticket));
+    }
+
+    fn set_place(&mut self, of_server: bool, place: u32) {
+        if of_server {
             self.server_queue = place;
         } else {
             self.backend_queue = place;
@@ -246,7 +252,7 @@ impl Session {
 
     pub(super) fn over(&mut self, shard: &Shard, cause: Cause, phase: Phase) -> Poll<()> {
         if let Step::Queued(_) = self.step {
-            self.note_place(shard, 1);
+            self.note_place(shard);
             self.queue_time = Some(clock::now().since(self.accepted) as u32);
         }
         self.ended(cause, phase)
@@ -280,13 +286,5 @@ impl Session {
         {
             back.release(server, clock::now());
         }
-    }
-}
-
-/// Sessions that were given to a server, or to any of the backend.
-fn picked(back: &BackState, server: Option<ServerIx>) -> u64 {
-    match server.and_then(|ix| back.servers.get(ix.0 as usize)) {
-        Some(server) => server.picked_total.get(),
-        None => back.picked_total.get(),
     }
 }

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use crate::ir::SessionLog;
-use crate::pool::{Cause, SessionRecord, Timers};
+use crate::pool::{Cause, Phase, SessionRecord, Timers};
 
 impl Session {
     /// Ends the session: counts, logs and closes it.
@@ -98,7 +98,8 @@ impl Session {
             server.inspect(|server| server.times.note(self.queue_time, Some(connect), total));
         }
         let cause = self.end.unwrap_or_default().cause;
-        if cause == Cause::Client {
+        let waited = self.end.is_some_and(|end| end.phase == Phase::Queue);
+        if cause == Cause::Client && !waited {
             back.client_aborts.add(1);
             server.inspect(|server| server.client_aborts.add(1));
         } else if cause == Cause::Server && self.connect_time.is_some() {

@@ -58,8 +58,6 @@ pub(super) struct Session {
     pub(super) connect_time: Option<u32>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
-    /// Sessions that had been given to servers when it joined a queue.
-    pub(super) picked_before: u64,
 }
 
 /// Which side's time is meant.
@@ -109,7 +107,6 @@ impl Session {
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
-            picked_before: 0,
             seat,
         };
         if let Some(back) = shard.shared.pool.back(back) {

@@ -79,8 +79,8 @@ pub enum Assignment {
     Queued(QueueTicket),
     /// No server is usable.
     Unavailable,
-    /// The queue is full.
-    QueueFull,
+    /// The queue of this server is full, and balancing insists on it.
+    QueueFull(ServerIx),
 }
 
 /// A place in a queue. Give it back by [`BackState::leave_queue`], or it is left for ever.
@@ -131,7 +131,10 @@ impl BackState {
                 Assignment::Queued(QueueTicket { key, server: server.map(ServerIx), ahead })
             }
             Placed::Unavailable => Assignment::Unavailable,
-            Placed::Full => Assignment::QueueFull,
+            Placed::Full(server) => {
+                self.count_pick(server);
+                Assignment::QueueFull(ServerIx(server))
+            }
         }
     }
 
@@ -140,9 +143,16 @@ impl BackState {
         self.lock().usable().0
     }
 
-    /// The server that a queued session was given meanwhile (counted there already), if any; the ticket is spent then.
-    pub fn queued(&self, ticket: &QueueTicket) -> Option<ServerIx> {
-        self.lock().given(ticket.key).map(ServerIx)
+    /// The server that a queued session was given meanwhile (counted there already), if any, and its
+    /// [`Self::place`]; the ticket is spent then.
+    pub fn queued(&self, ticket: &QueueTicket) -> Option<(ServerIx, u32)> {
+        self.lock().given(ticket.key).map(|(server, place)| (ServerIx(server), place))
+    }
+
+    /// The place of a session that waits, as it is logged: the sessions that its queue has served since it came,
+    /// itself included.
+    pub fn place(&self, ticket: &QueueTicket) -> u32 {
+        self.lock().place(ticket.key)
     }
 
     /// Takes a session out of its queue: it gave up, or its time ran out. Frees a server it was given meanwhile.

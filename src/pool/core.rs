@@ -42,7 +42,7 @@ pub(super) enum Placed {
     On(u32),
     Waits { key: usize, server: Option<u32>, ahead: u32 },
     Unavailable,
-    Full,
+    Full(u32),
 }
 
 /// A waiting session that was given a server.
@@ -210,7 +210,7 @@ impl Core {
         }
         let ahead = member.line.len();
         if member.maxqueue > 0 && ahead >= member.maxqueue {
-            return Placed::Full;
+            return Placed::Full(server);
         }
         let key = self.waiting.join(&mut member.line, Some(server), wish.hash, waker.clone());
         self.refresh(server, sessions);
@@ -262,15 +262,25 @@ impl Core {
         member.usable() && chosen
     }
 
-    /// The server a waiting session was given; forgets the session then.
-    pub(super) fn given(&mut self, key: usize) -> Option<u32> {
+    /// The server a waiting session was given, and its place in the queue then; forgets the session.
+    pub(super) fn given(&mut self, key: usize) -> Option<(u32, u32)> {
         match self.waiting.state(key)? {
             State::Given(server) => {
+                let place = self.place(key);
                 self.waiting.forget(key);
-                Some(server)
+                Some((server, place))
             }
             State::Waits(_) => None,
         }
+    }
+
+    /// A waiting session's place in its queue.
+    pub(super) fn place(&self, key: usize) -> u32 {
+        let line = match self.waiting.state(key) {
+            Some(State::Waits(Some(server))) => &self.members[server as usize].line,
+            _ => &self.line,
+        };
+        self.waiting.place(line, key)
     }
 
     /// Takes a session out of its queue.

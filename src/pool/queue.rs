@@ -13,6 +13,8 @@ pub(super) struct Line {
     head: Option<usize>,
     tail: Option<usize>,
     len: u32,
+    /// Sessions that were served from it.
+    served: u64,
 }
 
 impl Line {
@@ -31,6 +33,10 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 struct Place {
     arrival: u64,
+    /// Sessions that its line had served when it came.
+    before: u64,
+    /// Its place when it was served.
+    place: u32,
     hash: Option<u32>,
     waker: Option<Waker>,
     state: State,
@@ -53,7 +59,9 @@ impl Waiting {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let state = State::Waits(server);
-        let place = Place { arrival, hash, waker: Some(waker), state, previous: line.tail, next: None };
+        let (before, previous) = (line.served, line.tail);
+        let waker = Some(waker);
+        let place = Place { arrival, before, place: 0, hash, waker, state, previous, next: None };
         let key = self.places.insert(place);
         self.link(line, key);
         key
@@ -63,6 +71,7 @@ impl Waiting {
     pub(super) fn rejoin(&mut self, line: &mut Line, server: Option<u32>, key: usize) {
         if let Some(place) = self.places.get_mut(key) {
             (place.state, place.previous, place.next) = (State::Waits(server), line.tail, None);
+            place.before = line.served;
             self.link(line, key);
         }
     }
@@ -76,11 +85,26 @@ impl Waiting {
         line.len += 1;
     }
 
-    /// Takes the first session out of a line.
+    /// Takes the first session out of a line, because it is served.
     pub(super) fn take_first(&mut self, line: &mut Line) -> Option<usize> {
         let key = line.head?;
+        let place = self.place(line, key);
+        if let Some(first) = self.places.get_mut(key) {
+            first.place = place;
+        }
         self.unlink(line, key);
+        line.served += 1;
         Some(key)
+    }
+
+    /// A session's place: 1 when none that was before it has been served since it came… not counting those that left.
+    /// `line`: that it waits in; of one that was served it is no longer asked.
+    pub(super) fn place(&self, line: &Line, key: usize) -> u32 {
+        match self.places.get(key) {
+            Some(place) if place.place > 0 => place.place,
+            Some(place) => (line.served - place.before + 1) as u32,
+            None => 0,
+        }
     }
 
     /// Takes a session out of its line.

@@ -162,7 +162,7 @@ fn a_servers_limit_is_never_exceeded() {
                             other => panic!("{other:?}"),
                         }
                         queued.retain(|ticket| match back.queued(ticket) {
-                            Some(ix) => {
+                            Some((ix, _)) => {
                                 enter(ix, &mut open);
                                 false
                             }
@@ -215,7 +215,7 @@ fn a_release_wakes_exactly_one_in_order() {
     back.release(ix, NOW);
     assert_eq!(flags.each_ref().map(|flag| flag.0.load(SeqCst)), [false, true, false]);
     assert_eq!(back.queued(&tickets[1]), None);
-    assert_eq!(back.queued(&tickets[0]), Some(ServerIx(0)));
+    assert_eq!(back.queued(&tickets[0]), Some((ServerIx(0), 1)));
     assert_eq!((back.queue.get(), back.servers[0].sessions.get()), (1, 1));
     // Given a server and gone before it heard: the place passes on.
     back.release(ix, NOW);
