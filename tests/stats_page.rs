@@ -57,16 +57,17 @@ fn rig(change: impl FnOnce(&mut Proxy)) -> Scene {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             let now = Tick::from_millis(rig::uptime());
-            let states = wanted.iter().map(|(server, start)| {
+            let mut states = wanted.iter().map(|(server, start)| {
                 let view = rig.pool.server_view(ProxyIx(1), ServerIx(*server), now).unwrap();
                 view.status_text.starts_with(start) && view.check.is_some_and(|check| check.duration.is_some())
             });
-            if states.fold(true, |all, one| all && one) {
+            if states.all(|one| one) {
                 return;
             }
             let views =
                 || (0..4).map(|server| rig.pool.server_view(ProxyIx(1), ServerIx(server), now)).collect::<Vec<_>>();
             assert!(Instant::now() < end, "never: {wanted:?} but {:#?}", views());
+            #[expect(clippy::disallowed_methods, reason = "between two looks at a condition")]
             std::thread::sleep(Duration::from_millis(10));
         }
     };

@@ -73,7 +73,10 @@ pub(crate) fn serve(address: SocketAddr) -> ExitCode {
         ..RouterConfig::default()
     };
     let config = Config { id: 0, router, v4: Some(HashMap::from([("1".to_owned(), server)])), ..Config::default() };
-    std::thread::spawn(move || Broker::new(config).start());
+    std::thread::spawn(move || {
+        // It returns only when it cannot listen; the parent waits for that in vain and says so.
+        let _ = Broker::new(config).start();
+    });
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     ExitCode::SUCCESS
 }
