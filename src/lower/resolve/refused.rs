@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::called;
 use super::proxies::Reference;
 use crate::grammar::{Acts, Row, SectionKind, Support};
-use crate::ir::Mode;
+use crate::ir::{Balance, Mode};
 use crate::lower::draft::{ProxyDraft, RefusedWord, is_backend, is_frontend};
 use crate::lower::options_line::what;
 use crate::lower::section::Sections;
@@ -86,12 +86,26 @@ fn judge_word(proxy: &ProxyDraft, word: &RefusedWord, http: bool) -> Verdict {
     }
 }
 
-/// Whether a word of defaults can act in a proxy of this kind: one of the server side needs a server.
+/// Whether a word can act in a proxy as it is: one of the server side needs a server, a kind of check a checked one.
 fn reaches(proxy: &ProxyDraft, row: &Row) -> bool {
     let front = is_frontend(proxy.kind) && row.places.has(SectionKind::Frontend.bit());
-    let back = is_backend(proxy.kind) && row.places.has(SectionKind::Backend.bit()) && !proxy.servers.is_empty();
+    let back = is_backend(proxy.kind) && row.places.has(SectionKind::Backend.bit()) && serves(proxy, row.keyword);
     let of_server = row.kind == crate::grammar::Kind::Server;
     front || back || of_server || row.places.has(SectionKind::Listen.bit()) && !in_defaults(row)
+}
+
+/// Whether a word of the server side finds there what it acts on.
+fn serves(proxy: &ProxyDraft, keyword: &str) -> bool {
+    let kind_of_check = keyword.starts_with("option ") && (keyword.ends_with("-check") || keyword.ends_with("chk"));
+    match keyword {
+        // goes where the client wanted to go: needs no server
+        "option transparent" | "transparent" => true,
+        "hash-type" | "hash-balance-factor" | "hash-key" | "hash-preserve-affinity" => {
+            !proxy.servers.is_empty() && proxy.set.balance == Some(Balance::Source)
+        }
+        _ if kind_of_check => proxy.servers.iter().any(|server| server.check.is_some()),
+        _ => !proxy.servers.is_empty(),
+    }
 }
 
 /// Whether a word may stand in defaults: one that may not was said in the proxy itself and acts there.
