@@ -104,7 +104,11 @@ impl Session {
             server.inspect(|server| server.client_aborts.add(1));
         } else if cause == Cause::Server && self.connect_time.is_some() {
             back.server_aborts.add(1);
-            server.inspect(|server| server.server_aborts.add(1));
+            back.response_errors.add(1);
+            server.inspect(|server| {
+                server.server_aborts.add(1);
+                server.response_errors.add(1);
+            });
         } else if matches!(cause, Cause::Server | Cause::ServerTimeout) && self.connect_time.is_none() {
             back.connect_errors.add(1);
             server.inspect(|server| server.connect_errors.add(1));

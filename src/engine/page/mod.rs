@@ -242,6 +242,8 @@ impl Desk {
         if cause == Cause::Server
             && let Some(back) = pool.back(self.proxy)
         {
+            back.sessions.up();
+            back.sessions.down();
             back.sessions_total.add(1);
             back.session_rate.hit(now);
             back.requests_total.add(1);
@@ -295,6 +297,7 @@ impl Desk {
     async fn refuse(&self, line: &Line, status: u16, cause: Cause) {
         if let Some((front, _)) = self.seat.counters() {
             front.request_errors.add(1);
+            front.requests_total.add(1);
             front.answers[3].add(1);
         }
         let mut session = self.record(Termination { cause, phase: Phase::Request });

@@ -85,10 +85,11 @@ fn is_http(proxy: &Proxy) -> bool {
     proxy.mode == Mode::Http
 }
 
-/// Requests of a frontend that it answered itself. The only other answer there is today says that no server is
-/// there (503).
+/// Requests of a frontend that it answered itself. The only other answers there are today say that nobody is there
+/// (503) or that the request was none.
 fn intercepted(state: &FrontState) -> u64 {
-    state.requests_total.get().saturating_sub(state.answers[4].get())
+    let others = state.answers[4].get() + state.request_errors.get();
+    state.requests_total.get().saturating_sub(others)
 }
 
 /// The name of an algorithm.
@@ -265,7 +266,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("wrew", "MCP", |_| large(0u32)),
     col("connect", "MCP", |s| match &s.kind {
         Kind::Front(_) => None,
-        Kind::Server { state, .. } => large(state.sessions_total.get() + state.retries.get()),
+        Kind::Server { state, .. } => large(state.picked_total.get() + state.retries.get()),
         Kind::Back { state, .. } => large(state.picked_total.get() + state.retries.get()),
     }),
     col("reuse", "MCP", zero_sb),
