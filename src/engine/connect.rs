@@ -40,10 +40,14 @@ pub(super) fn is_shortage(errno: Errno) -> bool {
     matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::ADDRNOTAVAIL | Errno::AGAIN)
 }
 
-/// Sets what a client's TCP socket needs.
-pub(super) fn client_options(socket: &OwnedFd, side: &Frontend) {
-    // A socket that was closed meanwhile refuses options; its end is found by the first read.
+/// Sets what clients' TCP sockets inherit from their listening socket; a unix socket refuses, and needs nothing.
+pub(super) fn listener_options(socket: &OwnedFd) {
     let _ = sockopt::set_tcp_nodelay(socket, true);
+}
+
+/// Sets what a client's TCP socket needs besides. A socket that was closed meanwhile refuses options; its end is found
+/// by the first read.
+pub(super) fn client_options(socket: &OwnedFd, side: &Frontend) {
     keep_alive(socket, side.keep_alive);
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::relay::{pending_error, register};
+use super::relay::register;
 use super::session::Session;
 use super::shard::Shard;
 use super::{clock, connect};
@@ -129,11 +129,11 @@ impl Session {
     /// Looks whether the connection is there.
     fn connected(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         let Some(server) = &self.server else { return self.over(shard, Cause::Internal, Phase::Connect) };
-        if server.poll_write_ready(cx).is_pending() {
-            return self.watch_client(cx, shard, Phase::Connect);
-        }
-        if pending_error(server).is_some() {
-            return self.connect_failed(cx, shard, key, false);
+        match server.poll_write_ready(cx) {
+            Poll::Pending => return self.watch_client(cx, shard, Phase::Connect),
+            // Only a connection that failed is ready to be written to no more.
+            Poll::Ready(Ok(ready)) if !ready.ready().is_write_closed() => {}
+            Poll::Ready(_) => return self.connect_failed(cx, shard, key, false),
         }
         let now = clock::now();
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
@@ -199,17 +199,13 @@ impl Session {
         }
     }
 
-    /// Looks, before anything else is done, whether the client is still there.
+    /// Reads, before anything else is done, what the client has sent already.
     ///
     /// # Errors
     /// The session is over: the client has reset its connection.
     fn look_at_the_client(&mut self, shard: &Shard) -> Result<(), Poll<()>> {
-        match recv(self.client.get_ref(), &mut [0u8; 1], RecvFlags::PEEK) {
-            Ok((0, _)) => {
-                self.up.ended = true;
-                Ok(())
-            }
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+        match self.up.read_early(&self.client, shard) {
+            Ok(()) => Ok(()),
             Err(_) => Err(self.over(shard, Cause::Client, Phase::Request)),
         }
     }
@@ -222,6 +218,7 @@ impl Session {
         if self.up.ended {
             return Poll::Pending;
         }
+        let asked = self.up.holds();
         loop {
             match self.client.poll_read_ready(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -234,10 +231,8 @@ impl Session {
                         continue;
                     }
                     return match recv(self.client.get_ref(), &mut [0u8; 1], RecvFlags::PEEK) {
-                        Ok((0, _)) => self.over(shard, Cause::Client, phase),
-                        Ok(_) if self.backend(&shard.shared).is_some_and(|back| back.abort_on_close) => {
-                            self.over(shard, Cause::Client, phase)
-                        }
+                        Ok((0, _)) if !asked || self.is_impatient(shard) => self.over(shard, Cause::Client, phase),
+                        Ok(_) if self.is_impatient(shard) => self.over(shard, Cause::Client, phase),
                         Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {
                             // Its FIN is passed on when the server is there.
                             self.up.eager = true;
@@ -248,6 +243,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// `option abortonclose`.
+    fn is_impatient(&self, shard: &Shard) -> bool {
+        self.backend(&shard.shared).is_some_and(|back| back.abort_on_close)
     }
 
     pub(super) fn over(&mut self, shard: &Shard, cause: Cause, phase: Phase) -> Poll<()> {

@@ -5,7 +5,7 @@
 //! After a few full reads in a row bytes go through a pipe (`splice`). Knows no session, limit or log.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -125,6 +125,24 @@ impl Flow {
             step?;
         }
         cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Reads once, without asking whether there is anything, for a receiver that is not there yet.
+    ///
+    /// # Errors
+    /// The sender has reset its connection.
+    pub(super) fn read_early(&mut self, from: &Socket, shard: &Shard) -> Result<(), Errno> {
+        let mut scratch = shard.scratch.borrow_mut();
+        match recv(from.get_ref(), &mut scratch[..FIRST_READ], RecvFlags::empty()) {
+            Ok((0, _)) => self.ended = true,
+            Ok((count, _)) => {
+                self.bytes += count as u64;
+                self.held = Held::Bytes(Box::new(Aside { bytes: scratch[..count].into(), done: 0 }));
+            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
         Ok(())
     }
 
@@ -276,14 +294,6 @@ fn wait_writable(to: &Socket, cx: &mut Context<'_>) -> Poll<()> {
         Err(_) => return Poll::Ready(()),
     }
     to.poll_write_ready(cx).map(|_| ())
-}
-
-/// The error that waits on a socket, if any.
-pub(super) fn pending_error(socket: &Socket) -> Option<Errno> {
-    match rustix::net::sockopt::socket_error(socket.get_ref().as_fd()) {
-        Ok(Ok(())) => None,
-        Ok(Err(errno)) | Err(errno) => Some(errno),
-    }
 }
 
 /// Registers a socket with this thread's runtime.

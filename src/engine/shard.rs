@@ -39,7 +39,9 @@ pub(super) struct Shard {
     pub(super) pipes: RefCell<Pipes>,
     sessions: RefCell<Slab<Session>>,
     timers: RefCell<Timers>,
-    /// Woken when the earliest deadline changed.
+    /// When the thread next looks at its deadlines; left where it is when the session behind it ends.
+    alarm_at: Cell<Option<Tick>>,
+    /// Woken when it must look earlier.
     alarm: Notify,
     acceptors: RefCell<Vec<AbortHandle>>,
     random: Cell<u64>,
@@ -63,6 +65,7 @@ impl Shard {
             pipes: RefCell::new(Pipes::new(splice)),
             sessions: RefCell::default(),
             timers: RefCell::default(),
+            alarm_at: Cell::new(None),
             alarm: Notify::new(),
             acceptors: RefCell::default(),
             random: Cell::new(seed | 1),
@@ -125,7 +128,8 @@ impl Shard {
 
     /// Makes a session be polled at `at` or earlier.
     pub(super) fn arm(&self, key: u32, at: Tick) {
-        if self.timers.borrow_mut().arm(key, at) {
+        let first = self.timers.borrow_mut().arm(key, at);
+        if first && self.alarm_at.get().is_none_or(|alarm| at < alarm) {
             self.alarm.notify_one();
         }
     }
@@ -144,6 +148,7 @@ impl Shard {
         loop {
             let now = clock::now();
             let next = self.timers.borrow().next();
+            self.alarm_at.set(next);
             match next {
                 None => self.alarm.notified().await,
                 Some(at) if at > now => {
