@@ -292,3 +292,17 @@ fn a_listening_socket_that_another_process_shares_goes_on_after_a_soft_stop() {
     let (_, peer) = listener.accept().expect("it still listens");
     assert_eq!(peer, waiting.local_addr().expect("an address"));
 }
+
+#[test]
+fn a_server_without_address_or_port_is_where_the_client_went() {
+    let near = Backend::start_at(harness::ports::free_on([127, 0, 0, 1].into()), |mut stream| {
+        let _ = stream.write_all(b"near");
+    });
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let own = listener.local_addr().expect("its address").port();
+    let mut only = server("s1", "0.0.0.0:0".parse().expect("an address"));
+    only.port_offset = Some(i32::from(near.address.port()) - i32::from(own));
+    let line = Line::start_on(listener, Global::default(), listen(vec![only]), 1);
+    let mut stream = client::connect(line.listen);
+    assert_eq!(client::read_all(&mut stream).expect("bytes"), b"near");
+}

@@ -9,7 +9,9 @@ use std::time::Duration;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, socket_with, sockopt,
+};
 
 use crate::ir::{Backend, Frontend, KeepAlive, Server, ServerAddress, SourceAddress};
 
@@ -17,9 +19,10 @@ use crate::ir::{Backend, Frontend, KeepAlive, Server, ServerAddress, SourceAddre
 ///
 /// # Errors
 /// What the system says at once: no descriptor, no free local port, no such unix socket…
-pub(super) fn open(server: &Server, back: &Backend) -> Result<OwnedFd, Errno> {
+pub(super) fn open(server: &Server, back: &Backend, client: &OwnedFd) -> Result<OwnedFd, Errno> {
     match &server.address {
         ServerAddress::Inet(address) => {
+            let address = &destination(*address, server.port_offset, client)?;
             let socket = stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })?;
             sockopt::set_tcp_nodelay(&socket, true)?;
             keep_alive(&socket, back.keep_alive);
@@ -33,6 +36,23 @@ pub(super) fn open(server: &Server, back: &Backend) -> Result<OwnedFd, Errno> {
         ServerAddress::Abstract(name) => to_unix(&SocketAddrUnix::new_abstract_name(name)?),
         ServerAddress::Unresolved { .. } => Err(Errno::ADDRNOTAVAIL),
     }
+}
+
+/// Where to connect: an unspecified address, and a port that counts from the client's, are those the client chose.
+fn destination(mut address: SocketAddr, port_offset: Option<i32>, client: &OwnedFd) -> Result<SocketAddr, Errno> {
+    if !address.ip().is_unspecified() && port_offset.is_none() {
+        return Ok(address);
+    }
+    // A client on a unix socket chose neither.
+    let chosen = SocketAddr::try_from(getsockname(client)?).map_err(|_| Errno::ADDRNOTAVAIL)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(chosen.ip());
+    }
+    if let Some(offset) = port_offset {
+        let port = i32::from(chosen.port()) + offset;
+        address.set_port(u16::try_from(port).map_err(|_| Errno::ADDRNOTAVAIL)?);
+    }
+    Ok(address)
 }
 
 /// Whether it is our system, not the server, that cannot give a connection.

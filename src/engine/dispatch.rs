@@ -114,7 +114,7 @@ impl Session {
         let Some((back, server)) = target else { return self.over(shard, Cause::Internal, Phase::Connect) };
         self.step = Step::Connecting;
         self.since = clock::now();
-        match connect::open(server, back).map(register) {
+        match connect::open(server, back, self.client.get_ref()).map(register) {
             Ok(Ok(socket)) => {
                 self.server = Some(socket);
                 self.arm(shard, key);

@@ -335,3 +335,16 @@ fn limit(
     let half_closed = outbound.told.then_some(fin).flatten();
     half_closed.or(times(back).tunnel).or(usual)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_stays_small() {
+        // What a message touches: two sockets, two directions.
+        assert_eq!((size_of::<Socket>(), size_of::<Flow>()), (32, 32));
+        // All of it: an idle session has nothing else but two registrations, a task and a timer's entry.
+        assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
+    }
+}

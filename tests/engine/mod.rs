@@ -134,7 +134,11 @@ impl Line {
 
     /// [`Line::start`] with a `global` section.
     pub fn start_with(global: Global, proxy: Proxy, threads: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_on(TcpListener::bind("127.0.0.1:0").expect("a port"), global, proxy, threads)
+    }
+
+    /// [`Line::start_with`] on a listening socket of the caller's.
+    pub fn start_on(listener: TcpListener, global: Global, proxy: Proxy, threads: usize) -> Self {
         listener.set_nonblocking(true).expect("non-blocking");
         let listen = listener.local_addr().expect("its address");
         let pool = Arc::new(Pool::new(
