@@ -138,6 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn no_bytes_make_the_client_panic() {
+        bolero::check!().with_iterations(2_000).for_each(|bytes: &[u8]| {
+            let (client, server) = UnixStream::pair().unwrap();
+            if !bytes.is_empty() {
+                passing::send_all(&server, bytes, &[]).unwrap();
+            }
+            drop(server);
+            if let Ok(found) = receive(&client) {
+                assert!(found.is_empty(), "no descriptor was sent");
+            }
+        });
+    }
+
+    #[test]
     fn nonsense_is_an_error() {
         for bytes in [&[0xff; 4][..], &[1, 0][..], &[3, 0, 0, 0, 9, 9][..], &[0, 0, 0, 0x7f][..]] {
             let (client, server) = UnixStream::pair().unwrap();
