@@ -172,6 +172,38 @@ fn replay(text: &str) -> String {
     out
 }
 
+/// 1,000 sessions, one after the other, over three equal servers: nobody gets two more than another, on any number of
+/// threads.
+#[test]
+fn sequential_sessions_differ_by_one_at_most_on_any_number_of_threads() {
+    for balance in ["leastconn", "roundrobin"] {
+        for threads in [1, 2, 4] {
+            let servers: Vec<Backend> = (1..=3).map(|number| Backend::named(&number.to_string())).collect();
+            let door = ports::free();
+            let mut config = format!(
+                "global\n  nbthread {threads}\ndefaults\n  mode tcp\n  timeout client 9s\n  timeout server 9s\n  \
+                 timeout connect 9s\nlisten l\n  bind {door}\n  balance {balance}\n"
+            );
+            for (number, server) in (1..).zip(&servers) {
+                let _ = writeln!(config, "  server s{number} {}", server.address);
+            }
+            let _proxy = Proxy::start(&Program::under_test(), &config);
+            let mut counts = [0_u32; 3];
+            for _ in 0..1000 {
+                let mut stream = client::connect(door);
+                let mut name = [0];
+                stream.read_exact(&mut name).expect("the server's name");
+                counts[usize::from(name[0] - b'1')] += 1;
+                // Ended in both directions before the next one begins.
+                client::half_close(&stream);
+                assert_eq!(client::read_all(&mut stream).ok(), Some(Vec::new()));
+            }
+            let (most, least) = (counts.iter().max().copied(), counts.iter().min().copied());
+            assert!(most <= least.map(|least| least + 1), "{balance}, {threads} threads: {counts:?}");
+        }
+    }
+}
+
 #[test]
 fn each_session_gets_the_server_that_haproxy_gives_it() {
     let files = fixtures();

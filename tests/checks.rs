@@ -274,3 +274,26 @@ fn fast_and_down_intervals_are_kept() {
     // Two fast intervals, after at most one interval of a server that is down.
     assert!((Duration::from_millis(700)..Duration::from_secs(3)).contains(&took), "{took:?}");
 }
+
+/// A process without descriptors cannot check: its servers go down, it says why, and they come back.
+#[test]
+fn a_check_without_a_descriptor_fails_and_says_so() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let stage = Stage::new("", &["inter 100 rise 1 fall 1"]);
+    stage.wait_all_up();
+    let raw = stage.proxy.process.pid();
+    let limits = std::fs::read_to_string(format!("/proc/{raw}/limits")).expect("its limits");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("that of open files");
+    let maximum = line.split_whitespace().nth(1).and_then(|hard| hard.parse().ok());
+    let pid = Pid::from_raw(raw as i32).expect("a process");
+    let before = prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(3), maximum }).expect("a limit");
+    // Nobody can ask the statistics now, and the original cannot log: that takes descriptors, too.
+    let said = |line: &str| wait::until_true(line, || stage.proxy.output().contains(line));
+    said(
+        "Server l/s1 is DOWN, reason: Layer4 connection problem, info: \"Too many sockets on the process (Too many open \
+         files)\"",
+    );
+    let _ = prlimit(Some(pid), Resource::Nofile, before);
+    said("Server l/s1 is UP, reason: Layer4 check passed");
+    stage.wait_status("s1", "UP");
+}

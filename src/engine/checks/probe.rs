@@ -76,6 +76,11 @@ impl Target {
             Ok(Err(Failure::Source(errno))) => {
                 (CheckStatus::L4Con, Some(format!("Can't bind to source address ({})", text(errno))))
             }
+            Ok(Err(Failure::Socket(Errno::MFILE))) => {
+                // haproxy counts this one among the connection's problems.
+                let words = text(Errno::MFILE);
+                (CheckStatus::L4Con, Some(format!("Too many sockets on the process ({words})")))
+            }
             Ok(Err(Failure::Socket(errno))) => {
                 (CheckStatus::SockErr, Some(format!("General socket error ({})", text(errno))))
             }

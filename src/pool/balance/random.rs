@@ -82,3 +82,57 @@ impl Balancer for Random {
         best.filter(|server| !self.standings[*server as usize].full)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(weight: u32, load: u32) -> Standing {
+        Standing { weight: weight * 16, load, full: false }
+    }
+
+    /// How often each of the servers is picked in 8,000 sessions that end at once.
+    fn shares(draws: u32, standings: &[Standing]) -> Vec<u32> {
+        let mut random = Random::new(standings.len(), draws);
+        (0..).zip(standings).for_each(|(server, standing)| random.update(server, *standing));
+        let mut counts = vec![0; standings.len()];
+        for random_number in 0..8_000_u64 {
+            let wish = Wish { random: random_number.wrapping_mul(0x2545_f491_4f6c_dd1d), ..Wish::default() };
+            counts[random.pick(&wish).expect("a server") as usize] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn one_draw_follows_the_weights() {
+        let counts = shares(1, &[standing(1, 0), standing(0, 0), standing(5, 0), standing(2, 0)]);
+        for (count, want) in counts.iter().zip([1_000_u32, 0, 5_000, 2_000]) {
+            assert!(count.abs_diff(want) <= want / 10, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_draws_the_least_loaded_for_its_weight_wins() {
+        let counts = shares(2, &[standing(1, 9), standing(1, 1), standing(1, 5)]);
+        // The busiest wins only against itself: 1 of 9 pairs; the idlest whenever it is drawn: 5 of 9.
+        for (count, want) in counts.iter().zip([889_u32, 4_444, 2_667]) {
+            assert!(count.abs_diff(want) <= want / 8, "{counts:?}");
+        }
+        let weighed = shares(64, &[standing(10, 9), standing(1, 2)]);
+        assert!(weighed[0] > 7_900, "nine sessions weigh less on ten than two on one: {weighed:?}");
+    }
+
+    #[test]
+    fn a_full_choice_sends_the_session_to_the_queue() {
+        let mut random = Random::new(2, 1);
+        random.update(0, Standing { full: true, ..standing(1, 1) });
+        assert_eq!(random.pick(&Wish::default()), None);
+        assert_eq!(Random::new(2, 2).pick(&Wish::default()), None, "nobody is usable");
+    }
+
+    #[test]
+    fn the_same_number_picks_the_same() {
+        let standings = [standing(3, 2), standing(7, 4), standing(1, 0)];
+        assert_eq!(shares(2, &standings), shares(2, &standings));
+    }
+}
