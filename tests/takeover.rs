@@ -378,3 +378,45 @@ fn a_pause_never_shuts_what_another_process_holds() {
     client::echo(&mut waiting, &[7; 64]);
     yard.settle();
 }
+
+#[test]
+fn a_newcomer_killed_with_its_child_leaves_the_old_one_in_charge() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let mut died_early = 0;
+    for step in 0..60 {
+        let old = yard.pid();
+        let mut parent = yard.command(&ours.path, &format!("-sf {old}")).spawn().unwrap();
+        wait::moment(Duration::from_micros(step * 300));
+        // Stopped first, the parent before its child, so that nothing happens between the look and the kill.
+        send(parent.id(), Signal::SIGSTOP);
+        let newcomers: Vec<u32> = yard.all().into_iter().filter(|pid| *pid != old).collect();
+        newcomers.iter().for_each(|pid| send(*pid, Signal::SIGSTOP));
+        let early = yard.pid() == old && alive(old);
+        let signal = if early { Signal::SIGKILL } else { Signal::SIGCONT };
+        newcomers.iter().chain([&parent.id()]).for_each(|pid| send(*pid, signal));
+        let status = parent.wait().unwrap();
+        if early && !status.success() {
+            died_early += 1;
+            wait::until_true("the newcomers to be gone", || yard.all() == [old]);
+        }
+        yard.settle();
+    }
+    assert!(died_early > 5, "only {died_early} of 60 died before they took over");
+    yard.start(&ours, &format!("-sf {}", yard.pid()));
+    yard.settle();
+}
+
+#[test]
+fn an_old_process_killed_anywhere_is_replaced() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    for step in 0..30 {
+        let old = yard.pid();
+        let mut parent = yard.command(&ours.path, &format!("-sf {old}")).spawn().unwrap();
+        wait::moment(Duration::from_micros(step * 400));
+        send(old, Signal::SIGKILL);
+        assert!(parent.wait().unwrap().success(), "step {step}");
+        yard.settle();
+    }
+}
