@@ -37,7 +37,7 @@ pub(super) fn resolve(
     let references = judged_refused(&sections, true, said);
     for (at, reference) in references.iter().enumerate() {
         if !sections.proxies[at].set.disabled {
-            proxies::judge(&sections, at, *reference, said);
+            proxies::judge(&sections, at, *reference, &global.ir, said);
             servers::judge(&sections, at, &mut tracked, said);
         }
     }

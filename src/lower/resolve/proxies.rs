@@ -34,7 +34,13 @@ pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
 }
 
 /// Everything that is to be said of a proxy besides its servers and its refused words.
-pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: &mut Vec<Diagnostic>) {
+pub(super) fn judge(
+    sections: &Sections,
+    at: usize,
+    reference: Reference,
+    global: &ir::Global,
+    said: &mut Vec<Diagnostic>,
+) {
     let proxy = &sections.proxies[at];
     let set = &proxy.set;
     if is_frontend(proxy.kind) && proxy.binds.is_empty() {
@@ -61,7 +67,7 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         said.push(Diagnostic::warning(named.span, message).resolved());
     }
     missing_timeouts(proxy, said);
-    if is_frontend(proxy.kind) && set.session_log.is_some() && set.logs.is_empty() && !set.log_global {
+    if is_frontend(proxy.kind) && set.session_log.is_some() && all_logs(proxy, global).is_empty() {
         let message = format!("{} has a log format and no log address: nothing is logged", called(proxy));
         said.push(Diagnostic::warning(proxy.span, message).resolved().hint("add 'log global' or 'log <address> …'"));
     }
