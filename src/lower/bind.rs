@@ -37,9 +37,15 @@ pub fn bind(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let mut draft = BindDraft::default();
     options_line::bind(&mut draft, OptionLine::Bind, args)?;
     if let Some((id, span)) = draft.id {
-        let taken = proxy.binds.iter().any(|bind| bind.id == id);
-        if taken || endpoints.len() > 1 {
-            return Err(super::error::Blame { span, error: LowerError::IdTaken { id }, hint: None });
+        let error = match proxy.binds.iter().any(|bind| bind.id == id) {
+            true => Some(LowerError::IdTaken { id }),
+            false if endpoints.len() > 1 => {
+                Some(LowerError::Misplaced("'id' is for one address: this line has several"))
+            }
+            false => None,
+        };
+        if let Some(error) = error {
+            return Err(super::error::Blame { span, error, hint: None });
         }
     }
     add(proxy, &endpoints, &draft, word.span);
@@ -108,7 +114,8 @@ pub fn name(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
 /// `id <number>`: at least 1, one listener of a proxy each.
 pub fn id(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number")?;
-    let id = word.lenient_u32(1, MOST, args)?;
+    let id = word.int(1, i64::from(MOST))?;
+    let id = u32::try_from(id).map_err(|_| word.range(1, i64::from(MOST)))?;
     bind.id = Some((id, word.span));
     Ok(())
 }

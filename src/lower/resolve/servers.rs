@@ -79,9 +79,6 @@ fn follow(sections: &Sections, from: Place, named: &Named, tracked: &Tracked) ->
         }
     };
     let owner = &sections.proxies[proxy];
-    if owner.set.disabled {
-        return Err(format!("backend '{}' is disabled: its servers cannot be tracked", owner.name));
-    }
     let target = owner.servers.iter().position(|server| server.name == name);
     let target = target.ok_or_else(|| format!("backend '{}' has no server '{name}' to track", owner.name))?;
     let tracks = |place: Place| {
