@@ -420,3 +420,24 @@ fn an_old_process_killed_anywhere_is_replaced() {
         yard.settle();
     }
 }
+
+#[test]
+fn a_start_that_fails_late_lets_the_paused_one_go_on() {
+    let (yard, ours, theirs) = (Yard::new(), Program::ours(), Program::theirs());
+    yard.write("  noreuseport");
+    yard.start(&theirs, "");
+    let old = yard.pid();
+    // The log's descriptor is looked for when all sockets are there.
+    let text = std::fs::read_to_string(yard.path("cfg")).unwrap();
+    std::fs::write(yard.path("cfg"), text.replace("  noreuseport", "  noreuseport\n  log fd@777 local0")).unwrap();
+    let inner = yard.command(&ours.path, &format!("-sf {old}"));
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]).arg(inner.get_program());
+    command.args(inner.get_args()).current_dir(yard.folder.path());
+    let out = command.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("is asked to pause") && said.contains("fd@777"), "{said}");
+    wait::until_true("the old process to listen again", || ports::listens(yard.door));
+    client::echo(&mut client::connect(yard.door), &[7; 64]);
+}

@@ -5,6 +5,7 @@
 //! process asked to pause ([`Pauser`]). A signal goes only to a process that is a proxy, and only by a pidfd. Which way it
 //! went is said on the console.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -34,13 +35,15 @@ const PAUSE_STEP: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(crate) struct Old {
     /// Listening sockets, ours and others.
-    pub(crate) sockets: Vec<OwnedFd>,
+    sockets: Vec<OwnedFd>,
     /// Processes that wait to hear that their sockets are served.
     conversations: Vec<Conversation>,
     /// Processes to signal when the new one serves.
     ending: Vec<PidFd>,
     /// Those of them whose sockets nobody else holds: only they may be paused.
     pausable: Vec<PidFd>,
+    /// Those that were asked to pause: places in `pausable`.
+    paused: RefCell<Vec<usize>>,
     at_once: bool,
 }
 
@@ -63,7 +66,8 @@ pub(crate) enum OldError {
 /// # Errors
 /// [`OldError`].
 pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> Result<Old, OldError> {
-    let mut old = Old { at_once: arguments.ending == Ending::Terminate, ..Old::default() };
+    let mut old = Old::default();
+    old.at_once = arguments.ending == Ending::Terminate;
     let mut mute = Vec::new(); // named, a proxy, and without a handover socket
     let mut gone = false;
     for &pid in &arguments.old {
@@ -233,14 +237,25 @@ impl Old {
         copied > 0
     }
 
-    /// What asks a process to pause when an address is busy.
-    pub(crate) fn pauser<'a>(&'a mut self, console: &'a Console) -> (Vec<OwnedFd>, Pauser<'a>) {
-        let sockets = std::mem::take(&mut self.sockets);
-        (sockets, Pauser { named: &self.pausable, paused: Vec::new(), until: None, console })
+    /// The sockets that were found; ours and others.
+    pub(crate) fn take_sockets(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.sockets)
+    }
+
+    /// What asks a process to pause when an address is busy. If the start fails at any later step, or this value is dropped
+    /// for another reason before [`Old::end`] or [`Old::ended`], it is told to go on.
+    pub(crate) fn pauser<'a>(&'a self, console: &'a Console) -> Pauser<'a> {
+        Pauser { old: self, until: None, console }
+    }
+
+    /// The old processes were told by another process of ours.
+    pub(crate) fn ended(&self) {
+        self.paused.borrow_mut().clear();
     }
 
     /// Tells the old processes that `serving` accepts connections: they finish, or end at once.
     pub(crate) fn end(&self, serving: i32, console: &Console) {
+        self.ended();
         let mut told = Vec::new();
         for conversation in &self.conversations {
             let pid = conversation.old.pid();
@@ -265,40 +280,38 @@ impl Old {
     }
 }
 
-/// Asks named processes to pause where an address is busy, and to go on if that was in vain.
+impl Drop for Old {
+    fn drop(&mut self) {
+        for at in self.paused.borrow_mut().drain(..) {
+            let _ = self.pausable[at].signal(Signal::TTIN);
+        }
+    }
+}
+
+/// Asks named processes to pause where an address is busy.
 pub(crate) struct Pauser<'a> {
-    named: &'a [PidFd],
-    paused: Vec<&'a PidFd>,
+    old: &'a Old,
     until: Option<Instant>,
     console: &'a Console,
 }
 
 impl Busy for Pauser<'_> {
     fn retry(&mut self, address: SocketAddr) -> bool {
-        for handle in self.named.iter().filter(|handle| !handle.ended()) {
+        let mut paused = self.old.paused.borrow_mut();
+        for (at, handle) in self.old.pausable.iter().enumerate().filter(|(_, handle)| !handle.ended()) {
             let limit = match holder(handle.pid(), address) {
                 Holder::Yes => PAUSE_LIMIT,
                 Holder::Unknown if named_as_proxy(handle.pid()) => UNSURE_LIMIT,
                 Holder::Unknown | Holder::No => continue,
             };
-            let known = self.paused.iter().any(|paused| paused.pid() == handle.pid());
-            if !known && handle.signal(Signal::TTOU).is_ok() {
+            if !paused.contains(&at) && handle.signal(Signal::TTOU).is_ok() {
                 self.console.notice(format_args!("{address} is busy: process {} is asked to pause", handle.pid()));
-                self.paused.push(handle);
+                paused.push(at);
                 self.until = self.until.max(Some(Instant::now() + limit));
             }
         }
         let Some(until) = self.until else { return false };
         patience::pause(PAUSE_STEP);
         Instant::now() < until
-    }
-}
-
-impl Pauser<'_> {
-    /// The start has failed: whoever was paused listens again.
-    pub(crate) fn give_up(self) {
-        for handle in self.paused {
-            let _ = handle.signal(Signal::TTIN);
-        }
     }
 }

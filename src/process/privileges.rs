@@ -25,6 +25,24 @@ pub(crate) enum DropError {
     Become(#[from] BecomeError),
 }
 
+/// Looks whether rights can be given up, as far as that can be seen: before anything changes for an old process.
+///
+/// # Errors
+/// [`DropError`] of the step that would fail.
+pub(crate) fn possible(to: &DropTo) -> Result<(), DropError> {
+    if let Some((path, _)) = &to.chroot {
+        let seen = std::fs::metadata(path).and_then(|seen| match seen.is_dir() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        seen.map_err(|why| DropError::Root { path: path.clone(), why })?;
+    }
+    match to.uid.filter(|uid| *uid != 0 && *uid != identity::user() && identity::user() != 0) {
+        Some(uid) => Err(BecomeError::User(uid).into()),
+        None => Ok(()),
+    }
+}
+
 /// Enters the root directory, then takes group and user. What is not asked for stays.
 ///
 /// # Errors

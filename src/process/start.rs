@@ -51,6 +51,15 @@ struct Story<'a> {
     console: &'a Console,
 }
 
+/// Everything that serving needs, in hand before the process divides.
+struct Stage {
+    config: Arc<Config>,
+    opened: Opened,
+    services: Services,
+    threads: usize,
+    plan: Limits,
+}
+
 /// What is left to do when this process serves.
 struct Rest {
     pidfile: Option<Pidfile>,
@@ -77,6 +86,7 @@ impl Story<'_> {
         if background {
             self.inherited.close_but(&descriptors(&config));
         }
+        privileges::possible(&config.global.drop_to).map_err(|why| self.alert(why))?;
         let pidfile = self.pidfile(config.global.pidfile.as_deref().filter(|_| background))?;
 
         let wants = listeners::wants(&config, plan.maxconn);
@@ -86,16 +96,17 @@ impl Story<'_> {
         let services = Services::new(&config, self.surroundings(background)).map_err(|why| self.alert(why))?;
         opened.publish().map_err(|(path, why)| self.alert(format_args!("cannot place {}: {why}", path.display())))?;
         let rest = Rest { pidfile, old };
+        let stage = Stage { config, opened, services, threads, plan };
         if !background {
-            return self.serve(config, opened, services, rest, None, threads, plan);
+            return self.serve(stage, rest, None);
         }
         match daemon::divide().map_err(|why| self.alert(format_args!("cannot go to the background: {why}")))? {
             Side::Parent(guardian) => {
-                drop((opened, services));
+                drop(stage);
                 let serves = guardian.wait(|pid| rest.finish(pid, self.console));
                 Ok(if serves { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
-            Side::Child(starter) => self.serve(config, opened, services, rest, Some(starter), threads, plan),
+            Side::Child(starter) => self.serve(stage, rest, Some(starter)),
         }
     }
 
@@ -148,8 +159,8 @@ impl Story<'_> {
 
     /// Gets every listening socket, or none: then whoever was asked to pause goes on.
     fn open(&self, wants: &[Want], old: &mut Old, sources: &SourceMap) -> Result<Opened, Said> {
-        let (found, mut pauser) = old.pauser(self.console);
-        match listeners::open(wants, found, self.inherited, &mut pauser) {
+        let found = old.take_sockets();
+        match listeners::open(wants, found, self.inherited, &mut old.pauser(self.console)) {
             Ok(opened) => {
                 if opened.taken > 0 {
                     let (taken, bound) = (opened.taken, opened.bound);
@@ -158,7 +169,6 @@ impl Story<'_> {
                 Ok(opened)
             }
             Err(errors) => {
-                pauser.give_up();
                 for error in errors {
                     let file = sources.get(error.span.file).map_or("", |file| file.name.as_str());
                     self.console.alert(format_args!("[{file}:{}] {error}", error.span.line));
@@ -169,17 +179,8 @@ impl Story<'_> {
     }
 
     /// The process that serves: gives up rights, runs the engine, says so, and lives until it is told to end.
-    #[expect(clippy::too_many_arguments, reason = "each is used once; a struct would only rename them")]
-    fn serve(
-        &self,
-        config: Arc<Config>,
-        opened: Opened,
-        services: Services,
-        rest: Rest,
-        starter: Option<Starter>,
-        threads: usize,
-        plan: Limits,
-    ) -> Result<ExitCode, Said> {
+    fn serve(&self, stage: Stage, rest: Rest, starter: Option<Starter>) -> Result<ExitCode, Said> {
+        let Stage { config, opened, services, threads, plan } = stage;
         let null = fd::null().map_err(|why| self.alert(format_args!("cannot open /dev/null: {why}")))?;
         let door = Door::open()
             .inspect_err(|why| self.console.notice(format_args!("no handover socket, a reload will lack it: {why}")))
@@ -220,8 +221,9 @@ impl Story<'_> {
             Some(starter) => {
                 self.console.silence();
                 let _ = fd::silence_standard(&null);
-                if !starter.serves() {
-                    rest.finish(me(), self.console);
+                match starter.serves() {
+                    true => rest.old.ended(), // the parent has done it
+                    false => rest.finish(me(), self.console),
                 }
             }
             None => rest.finish(me(), self.console),
