@@ -1,6 +1,6 @@
 //! Turns the keyword tables `grammar/*.kw` into Rust tables.
 //!
-//! A mistake in a table is a build error that names file and line. `build/table.rs` reads and checks, `build/emit.rs`
+//! A mistake in a table is a build error that names file and line. `grammar/build/table.rs` reads and checks, `grammar/build/emit.rs`
 //! writes; the columns are explained in `grammar/README.md`.
 
 // What the library needs of the shared module and the build script does not is no reason for a warning.
@@ -8,9 +8,9 @@
 #[path = "src/grammar/kinds.rs"]
 mod kinds;
 
-#[path = "build/emit.rs"]
+#[path = "grammar/build/emit.rs"]
 mod emit;
-#[path = "build/table.rs"]
+#[path = "grammar/build/table.rs"]
 mod table;
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@
 #[path = "../src/grammar/kinds.rs"]
 mod kinds;
 #[allow(dead_code)]
-#[path = "../build/table.rs"]
+#[path = "../grammar/build/table.rs"]
 mod table;
 
 use kinds::Kind;
