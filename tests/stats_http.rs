@@ -72,6 +72,18 @@ fn statuses_and_log_lines() {
     }
 }
 
+/// So many servers that the report is made aside.
+#[test]
+fn a_large_configuration() {
+    let mut app = proxy("app", 3, baton::ir::ProxyKind::Backend);
+    app.backend.as_mut().unwrap().servers = (1..=1500).map(|id| server(&format!("s{id}"), id, 9)).collect();
+    let rig = Rig::start(vec![page("/st"), app]);
+    for reply in [rig.http(&get("/st;csv")), rig.http(&get("/st")), rig.said(b"show stat\n")] {
+        assert!(reply.contains("s1500") && reply.contains("BACKEND"));
+    }
+    assert!(rig.logged().contains(" 200 "));
+}
+
 /// The original's log analyser understands the lines.
 #[test]
 fn halog_reads_the_lines() {

@@ -7,7 +7,7 @@ mod rig;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use baton::ir::{Check, Proxy, ProxyIx, ProxyKind, ServerIx, StatsAdmin};
+use baton::ir::{Check, Proxy, ProxyIx, ProxyKind, ServerIx, StatsAdmin, StatsAuth};
 use baton::units::{Millis, Tick};
 use rig::browser::Browser;
 use rig::{Rig, page, proxy, server};
@@ -231,4 +231,17 @@ fn without_scripts_everything_is_there() {
     browser.scripts(true);
     browser.wait_for("return location.search.includes('scope=database')");
     assert_eq!(browser.text("return document.querySelectorAll('section').length"), "1");
+}
+
+/// With a password, given in the address as people do, everything that the page loads comes.
+#[test]
+fn a_password_opens_everything() {
+    let rig = rig(|stats| {
+        stats.stats.as_mut().unwrap().auth = vec![StatsAuth { user: "ann".into(), password: "p@ss".into() }];
+    });
+    let browser = Browser::start();
+    browser.open(&format!("http://ann:p%40ss@{}/haproxy?stats", rig.address));
+    browser.wait_for("return document.querySelectorAll('.spark svg').length > 5");
+    assert_eq!(browser.text("return getComputedStyle(document.querySelector('.badge')).borderRadius"), "16px");
+    no_complaints(&browser);
 }

@@ -84,7 +84,7 @@ impl Terminal {
         loop {
             while let Some(end) = memchr::memchr(b'\n', &pending) {
                 let line: Vec<u8> = pending.drain(..=end).collect();
-                let next = self.line(&String::from_utf8_lossy(&line), shared, &mut reply);
+                let next = self.line(&String::from_utf8_lossy(&line), shared, &mut reply).await;
                 self.send(&mut stream, &mut reply).await?;
                 match next {
                     Next::Continue => {}
@@ -120,10 +120,12 @@ impl Terminal {
     }
 
     /// Runs the commands of one line.
-    fn line(&mut self, line: &str, shared: &Shared, reply: &mut String) -> Next {
+    async fn line(&mut self, line: &str, shared: &Arc<Shared>, reply: &mut String) -> Next {
         for command in commands(line.trim_end_matches(['\n', '\r'])) {
             shared.pool.process.requests_total.add(1);
-            match shared.commands.run(&command, self.level) {
+            let (level, runner) = (self.level, Arc::clone(shared));
+            let answer = shared.aside(move || runner.commands.run(&command, level)).await;
+            match answer.unwrap_or(Reply::Quit) {
                 Reply::Text(text) => reply.push_str(&text),
                 Reply::Quit => return Next::Close,
                 Reply::Prompt => self.interactive = !self.interactive,

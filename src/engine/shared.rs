@@ -18,6 +18,9 @@ use crate::units::Tick;
 /// Connections at once on all stats sockets when `stats maxconn` says nothing.
 const STATS_MAXCONN: u32 = 10;
 
+/// A report about as many servers takes a millisecond or two.
+const FEW_SERVERS: usize = 1000;
+
 /// What all threads of one engine share.
 pub(crate) struct Shared {
     /// Configuration and state.
@@ -52,6 +55,8 @@ pub(crate) struct Shared {
     command_seats: AtomicU32,
     /// The next session's number.
     next_id: AtomicU64,
+    /// Servers of all proxies.
+    servers: usize,
 }
 
 /// One listening socket as limits and counters see it.
@@ -91,6 +96,8 @@ impl Shared {
             sockets.push(listening.socket);
         }
         let proxies = input.pool.config.proxies.len();
+        let backs = input.pool.config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref());
+        let servers = backs.map(|back| back.servers.len()).sum();
         input.pool.process.threads.store(input.threads as u32, Ordering::Relaxed);
         let shared = Self {
             pool: input.pool,
@@ -109,6 +116,7 @@ impl Shared {
             seats: AtomicU32::new(0),
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
+            servers,
         };
         (Arc::new(shared), sockets)
     }
@@ -116,6 +124,15 @@ impl Shared {
     /// A new session's number.
     pub(crate) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.
+    /// `None` if it panicked there.
+    pub(super) async fn aside<T: Send + 'static>(&self, report: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        if self.servers <= FEW_SERVERS {
+            return Some(report());
+        }
+        tokio::task::spawn_blocking(report).await.ok()
     }
 
     /// The listening sockets; a thread that panicked while it held them has not hurt them.

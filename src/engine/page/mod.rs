@@ -142,18 +142,18 @@ async fn attend(
         Some(_) => parts.uri.to_string(),
         None => parts.uri.path_and_query().map_or("*", |target| target.as_str()).to_owned(),
     };
-    let asked = PageRequest {
-        proxy: desk.proxy,
-        method: parts.method.as_str(),
-        target: &target,
-        header: &|name| parts.headers.get(name).map(HeaderValue::as_bytes),
-        body: &body,
-        client: match desk.peer {
-            Peer::Inet(address) => Some(address),
-            Peer::Unix(_) => None,
-        },
+    let client = match desk.peer {
+        Peer::Inet(address) => Some(address),
+        Peer::Unix(_) => None,
     };
-    let reply = desk.shared.page.answer(&asked);
+    let (shared, proxy, asked, method, headers) =
+        (Arc::clone(&desk.shared), desk.proxy, target.clone(), parts.method.clone(), parts.headers);
+    let reply = desk.shared.aside(move || {
+        let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+        let method = method.as_str();
+        shared.page.answer(&PageRequest { proxy, method, target: &asked, header: &header, body: &body, client })
+    });
+    let reply = reply.await.flatten();
     let cause = if reply.is_some() { Cause::Local } else { Cause::Server };
     let response = reply.map_or_else(|| answer::response(desk.proxy(), 503), respond);
     let status = response.status().as_u16();

@@ -65,7 +65,6 @@ pub struct Log {
     sockets: Sockets,
     global: Targets,
     proxies: Box<[Targets]>,
-    echo: AtomicBool,
     lost: AtomicU64,
     /// Set when the first line was lost and said so.
     complained: AtomicBool,
@@ -95,13 +94,8 @@ impl Log {
         let global = opened(&config.global.logs)?;
         let proxies = config.proxies.iter().map(|proxy| opened(&proxy.logs)).collect::<Result<_, _>>()?;
         let hostname = config.global.log_send_hostname.clone().map(|name| name.unwrap_or_else(|| env.hostname.clone()));
-        let (echo, lost) = (AtomicBool::new(env.echo), AtomicU64::new(0));
-        Ok(Self { config, env, hostname, sockets, global, proxies, echo, lost, complained: AtomicBool::new(false) })
-    }
-
-    /// Whether events are copied to standard error from now on; a daemon turns it off.
-    pub fn set_echo(&self, on: bool) {
-        self.echo.store(on, Relaxed);
+        let (lost, complained) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self { config, env, hostname, sockets, global, proxies, lost, complained })
     }
 
     fn proxy(&self, ix: ProxyIx) -> Option<&Proxy> {
@@ -138,7 +132,7 @@ impl Log {
     fn miss(&self, target: &LogTarget, error: &io::Error) {
         self.lost.fetch_add(1, Relaxed);
         let full = error.kind() == io::ErrorKind::WouldBlock;
-        if !full && self.echo.load(Relaxed) && !self.complained.swap(true, Relaxed) {
+        if !full && self.env.echo && !self.complained.swap(true, Relaxed) {
             target::echo(&format!(
                 "[ALERT]    ({}) : a log line could not be sent to {:?}: {error}. Further losses are only counted.\n",
                 std::process::id(),
@@ -193,7 +187,7 @@ impl Journal for Log {
 
     fn event(&self, proxy: Option<ProxyIx>, level: Level, message: &str) {
         self.publish(proxy, level, |out| out.extend_from_slice(message.as_bytes()));
-        if self.echo.load(Relaxed) {
+        if self.env.echo {
             // Whatever the level, standard error knows two words: only an emergency is an alert there (observed).
             let word = if level == Level::Emerg { "[ALERT]   " } else { "[WARNING] " };
             let message = quoted(message);

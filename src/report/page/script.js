@@ -140,7 +140,8 @@
   const status = $(".live [role=status]");
   const look = async () => {
     try {
-      const answer = await fetch(document.body.dataset.csv, { cache: "no-store" });
+      // From the origin: an address with a password in it may not be fetched, and the page's own may have one.
+      const answer = await fetch(location.origin + document.body.dataset.csv, { cache: "no-store" });
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const lines = (await answer.text()).split("\n").filter(Boolean);
       const names = fields(lines.shift().slice(2));

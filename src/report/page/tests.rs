@@ -154,3 +154,40 @@ fn hostile_targets() {
         }
     });
 }
+
+struct NoEngine;
+
+impl Control for NoEngine {
+    fn close(&self, _: crate::pool::Closing, _: crate::pool::Cause) {}
+    fn pause(&self, _: Option<ProxyIx>) {}
+    fn resume(&self, _: Option<ProxyIx>) {}
+    fn soft_stop(&self) {}
+    fn hard_stop(&self) {}
+    fn listeners(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Whatever is posted, the answer is one of the known ones.
+#[test]
+fn hostile_forms() {
+    let site = site(|config| config.proxies[0].stats.as_mut().unwrap().admin = StatsAdmin::Always);
+    site.attach(Arc::new(NoEngine));
+    let site = std::panic::AssertUnwindSafe(site);
+    bolero::check!().with_type::<(u8, Vec<u8>)>().for_each(|(which, tail)| {
+        let starts: [&[u8]; 4] = [b"", b"b=web&s=one&action=", b"action=maint&b=%23", b"action=drain&b=web&s="];
+        let body = [starts[usize::from(*which) % 4], tail].concat();
+        let header = |_: &str| None;
+        let request = PageRequest {
+            proxy: ProxyIx(0),
+            method: "POST",
+            target: "/s?x",
+            header: &header,
+            body: &body,
+            client: None,
+        };
+        let reply = site.answer(&request).unwrap();
+        let place = reply.headers.iter().find(|(name, _)| *name == "location").unwrap().1.clone();
+        assert!(Outcome::ALL.iter().any(|outcome| place == format!("/s?x;st={}", outcome.code())), "{place}");
+    });
+}
