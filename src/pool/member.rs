@@ -3,7 +3,7 @@
 use super::balance::{Standing, WEIGHT_SCALE};
 use super::health::{Admin, Health, LastCheck};
 use super::queue::Line;
-use crate::ir::{Server, ServerAddress, TrackRef};
+use crate::ir::{Server, ServerAddress};
 use crate::units::{Millis, Tick};
 
 /// Steps of a slow start.
@@ -18,7 +18,6 @@ pub(super) struct Member {
     pub(super) maxqueue: u32,
     pub(super) slowstart: Option<Millis>,
     ramps: bool,
-    pub(super) track: Option<TrackRef>,
     /// Whether it is checked itself.
     pub(super) checked: bool,
     /// Weight of the configuration or set at run time, 0 to 256.
@@ -62,7 +61,6 @@ impl Member {
             maxqueue: server.maxqueue,
             slowstart: server.slowstart,
             ramps,
-            track: server.track,
             checked: server.check.is_some(),
             weight: server.weight.get(),
             warming_since: None,

@@ -278,3 +278,26 @@ fn only_option_redispatch_moves_a_queue() {
         assert_eq!((back.redispatches.get(), back.servers[0].redispatches.get()), (moved.into(), moved.into()));
     }
 }
+
+#[test]
+fn who_tracks_a_server_that_is_not_checked_is_not_checked() {
+    let dead = backend(Balance::RoundRobin, 2, |server| {
+        checked(server);
+        server.disabled = server.id == 2;
+    });
+    let follower = backend(Balance::RoundRobin, 2, |line| {
+        line.track = Some(TrackRef { proxy: L, server: ServerIx(line.id - 1) });
+    });
+    let backs = vec![("d", ProxyKind::Backend, dead), ("l", ProxyKind::Listen, follower)];
+    let pool = |disabled| {
+        let mut config = (*pool(backs.clone()).config).clone();
+        config.proxies[0].disabled = disabled;
+        Pool::new(std::sync::Arc::new(config), NOW)
+    };
+    for (disabled, want) in [(false, "UP 1/3"), (true, "no check")] {
+        let pool = pool(disabled);
+        assert_eq!([status(&pool, 1, 0), status(&pool, 1, 1)], [want, "MAINT (via d/s2)"]);
+        let back = pool.back_view(ProxyIx(1), NOW).unwrap();
+        assert_eq!((back.up, back.active, back.downs), (true, 1, 0));
+    }
+}

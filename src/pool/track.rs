@@ -54,15 +54,29 @@ impl Pool {
         self.trackers[from..].iter().take_while(move |(of, _)| *of == tracked).map(|(_, by)| *by)
     }
 
+    /// The first of a chain of trackers: the one that is checked.
+    fn root(&self, tracked: TrackRef) -> TrackRef {
+        let mut root = tracked;
+        for _ in 0..self.trackers.len() {
+            let Some(next) = self.server(root).and_then(|server| server.track) else { break };
+            root = next;
+        }
+        root
+    }
+
+    /// Whether checks say anything of a server: its own, or those of the server it follows. A disabled backend's
+    /// servers are not checked.
+    pub(super) fn is_watched(&self, server: &Server) -> bool {
+        let Some(tracked) = server.track else { return server.check.is_some() };
+        let root = self.root(tracked);
+        let runs = self.config.proxies.get(root.proxy.0 as usize).is_some_and(|proxy| !proxy.disabled);
+        runs && self.server(root).is_some_and(|server| server.check.is_some())
+    }
+
     /// Gives trackers the state that the tracked servers start with.
     pub(super) fn inherit(&self) {
         for (tracked, by) in &self.trackers {
-            // A server that tracks a tracker follows the first of the chain.
-            let mut root = *tracked;
-            for _ in 0..self.trackers.len() {
-                let Some(next) = self.server(root).and_then(|server| server.track) else { break };
-                root = next;
-            }
+            let root = self.root(*tracked);
             let read = |back: &BackState| {
                 let core = back.lock();
                 core.members.get(root.server.0 as usize).map(|member| (member.health, member.ordered()))

@@ -98,7 +98,7 @@ impl Pool {
         let (admin, checked) = (member.ordered(), member.checked);
         let status = match admin {
             Admin::Maint => ServerStatus::Maint,
-            _ if !checked && member.track.is_none() => match admin {
+            _ if !self.is_watched(line) => match admin {
                 Admin::Drain => ServerStatus::Drain,
                 _ => ServerStatus::Unchecked,
             },
