@@ -33,6 +33,8 @@ pub struct ProxyDraft {
     pub set: Settings,
     /// The `rate-limit sessions` that it began with.
     pub inherited_rate: u32,
+    /// Whether a line of this section said something of its statistics page.
+    pub own_stats: bool,
     /// The time limits that it began with.
     pub inherited: Timeouts,
     /// `id`.
@@ -75,7 +77,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// `log ADDRESS …`, in order.
     pub logs: Vec<LogTarget>,
-    /// `log global`, with its place among the log lines.
+    /// What `log global` found in the `global` sections above it.
+    pub shared_logs: Vec<LogTarget>,
+    /// `log global` was just read: its targets are still to be copied.
     pub log_global: bool,
     /// `log-tag`.
     pub log_tag: Option<String>,
@@ -161,6 +165,7 @@ impl ProxyDraft {
             kind,
             name,
             span,
+            own_stats: false,
             inherited_rate: set.rate_limit,
             inherited: set.timeouts,
             set,

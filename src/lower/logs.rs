@@ -40,7 +40,7 @@ pub fn proxy(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     // `default log` is read as `log`
     if args.prefix == Prefix::No {
         proxy.set.logs.clear();
-        proxy.set.log_global = false;
+        proxy.set.shared_logs.clear();
         return args.end();
     }
     if args.take("global") {
@@ -63,10 +63,17 @@ pub fn global(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// All targets of a proxy: the process's where it says `log global`, then its own.
-pub fn with_global(set: &Settings, global: &Global) -> Vec<LogTarget> {
-    let shared = if set.log_global { global.logs.as_slice() } else { &[] };
-    shared.iter().chain(&set.logs).cloned().collect()
+/// Copies the process's targets for a `log global` that was just read: what `global` says later does not count. Tried
+/// on 2.6.
+pub(super) fn share(set: &mut Settings, global: &Global) {
+    if !std::mem::take(&mut set.log_global) {
+        return;
+    }
+    for target in &global.logs {
+        if !set.shared_logs.contains(target) {
+            set.shared_logs.push(target.clone());
+        }
+    }
 }
 
 /// `log-tag <text>` of a proxy.
@@ -177,12 +184,9 @@ fn session_log(proxy: &mut ProxyDraft, args: &mut Args<'_>, word: SessionLogWord
         let warning = Diagnostic::warning(args.span(), "a backend writes no session log: this line has no effect");
         args.say(warning.hint("give it to the frontend"));
     }
-    if let Some((before, span)) = proxy.set.session_log
-        && before != word
-        && span.file == proxy.span.file
-        && span.line >= proxy.span.line
-    {
-        let warning = Diagnostic::warning(args.span(), "this section chose another log format before: this one holds");
+    // haproxy says so of defaults only, and also if it is the same or was inherited
+    if let (Some((_, span)), SectionKind::Defaults) = (proxy.set.session_log, proxy.kind) {
+        let warning = Diagnostic::warning(args.span(), "a log format was chosen before: this one holds");
         args.say(warning.hint(format!("see line {}", span.line)));
     }
     proxy.set.session_log = Some((word, args.span()));

@@ -18,8 +18,10 @@ const PROCESSES: u32 = 64;
 /// What is no number or range of 1 to 64. 2.6 has one process and refuses more; 2.4, with `nbproc`, did not.
 pub fn bind_process(_proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     while let Some(word) = args.next_word() {
-        if word.bytes.is_empty() || [b"all".as_slice(), b"odd", b"even"].contains(&word.bytes) {
-            break; // haproxy looks no further
+        match word.bytes {
+            b"" | b"all" => break, // haproxy looks no further
+            b"odd" | b"even" => continue,
+            _ => {}
         }
         let mut ends = word.bytes.splitn(2, |byte| *byte == b'-').filter(|end| !end.is_empty());
         if !ends.all(|end| parse_u32(end, 1..=PROCESSES).is_ok()) {

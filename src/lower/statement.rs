@@ -4,6 +4,7 @@ use super::args::Args;
 use super::draft::{ProxyDraft, RefusedWord, Settings};
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
+use super::logs;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
@@ -100,12 +101,20 @@ impl Reading {
         let lowered = match section {
             SectionKind::Global => global(&mut self.global, statement, &mut args),
             SectionKind::Defaults => match self.sections.defaults.last_mut() {
-                Some(defaults) => proxy(&mut defaults.draft, statement, &mut args),
+                Some(defaults) => {
+                    let lowered = proxy(&mut defaults.draft, statement, &mut args);
+                    logs::share(&mut defaults.draft.set, &self.global.ir);
+                    lowered
+                }
                 None => Ok(()),
             },
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 match self.sections.proxies.last_mut() {
-                    Some(draft) => proxy(draft, statement, &mut args),
+                    Some(draft) => {
+                        let lowered = proxy(draft, statement, &mut args);
+                        logs::share(&mut draft.set, &self.global.ir);
+                        lowered
+                    }
                     None => Ok(()),
                 }
             }

@@ -5,6 +5,7 @@
 use super::args::Args;
 use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
+use crate::grammar::SectionKind;
 use crate::ir::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
 use crate::text::{Diagnostic, Span};
 
@@ -17,9 +18,13 @@ pub struct StatsDraft {
     pub span: Span,
 }
 
-/// The page of this proxy, made now if it was not.
+/// The page of this section, made now if it was not. The first `stats` line of a proxy drops all that its defaults say of
+/// a page, accounts included: what a proxy inherits it inherits whole or not at all. Defaults add to those they are from.
 fn page<'p>(proxy: &'p mut ProxyDraft, args: &Args<'_>) -> &'p mut StatsPage {
     let span = args.span();
+    if proxy.kind != SectionKind::Defaults && !std::mem::replace(&mut proxy.own_stats, true) {
+        proxy.set.stats = None;
+    }
     let fresh = || {
         let page = StatsPage {
             uri: "/haproxy?stats".to_owned(),

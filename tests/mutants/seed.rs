@@ -53,9 +53,17 @@ impl Configuration {
             let count = 1 + prng.below(4);
             sections.push(section(SectionKind::Global, "global", &[], count, prng));
         }
-        let timeouts = ["timeout connect 5s", "timeout client 50000", "timeout server 50000"];
+        let timeouts = ["timeout connect 5s", "timeout client 50000", "timeout server \"${NOTSET-50000}\""];
+        // one for all, or two by name of which the proxies name the second
+        let named = prng.chance(25);
         let count = prng.below(4);
-        sections.push(section(SectionKind::Defaults, "defaults", &timeouts, count, prng));
+        let head = if named { "defaults d1" } else { "defaults" };
+        sections.push(section(SectionKind::Defaults, head, &timeouts, count, prng));
+        if named {
+            let count = prng.below(3);
+            sections.push(section(SectionKind::Defaults, "defaults d2 from d1", &[], count, prng));
+        }
+        let from = if named { " from d2" } else { "" };
         let servers = [server("s1", 9001, prng), server("s2", 9002, prng)];
         let mut parts = vec![
             (SectionKind::Backend, "backend b1".to_owned(), servers.to_vec()),
@@ -69,7 +77,10 @@ impl Configuration {
         for (kind, head, lines) in parts {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             let count = prng.below(4);
-            sections.push(section(kind, &head, &lines, count, prng));
+            sections.push(section(kind, &format!("{head}{from}"), &lines, count, prng));
+        }
+        if prng.chance(15) {
+            condition(&mut sections, prng);
         }
         Self { sections }
     }
@@ -105,7 +116,12 @@ pub(crate) fn statement(kind: SectionKind, prng: &mut Prng) -> (&'static Row, St
         .filter(|row| usable(row) && row.places.has(kind.bit()) && !LEFT_OUT.contains(&row.keyword))
         .collect();
     let row = prng.pick(&fit);
-    (row, format!("{} {}", row.keyword, values::arguments(row, prng)))
+    let more = match row.keyword {
+        "default-server" => options(Kind::Server, OptionLine::DefaultServer, prng),
+        "stats socket" => options(Kind::Bind, OptionLine::StatsSocket, prng),
+        _ => String::new(),
+    };
+    (row, format!("{} {}{more}", row.keyword, values::arguments(row, prng)))
 }
 
 fn section(kind: SectionKind, head: &str, lines: &[&str], more: usize, prng: &mut Prng) -> Section {
@@ -123,6 +139,32 @@ fn section(kind: SectionKind, head: &str, lines: &[&str], more: usize, prng: &mu
         all.push(words(&line));
     }
     Section { kind, lines: all }
+}
+
+/// Conditions, true and false.
+const CONDITIONS: &[&str] = &[
+    "defined(PATH)",
+    "!defined(NOTSET)",
+    "streq(a,a) && !strneq(a,a)",
+    "version_atleast(2.4)",
+    "version_before(2.4)",
+    "defined(NOTSET) || 1",
+    "feature(NOSUCH)",
+    "0",
+];
+
+/// Puts a line of some section under a condition.
+fn condition(sections: &mut [Section], prng: &mut Prng) {
+    let at = prng.below(sections.len());
+    let lines = &mut sections[at].lines;
+    let at = 1 + prng.below(lines.len());
+    let condition = prng.pick(CONDITIONS);
+    lines.insert(at.min(lines.len()), words(&format!(".if {condition}")));
+    if prng.chance(50) {
+        lines.push(words(".else"));
+        lines.push(words(prng.pick(&["# nothing", ".notice \"else\"", "log global"])));
+    }
+    lines.push(words(".endif"));
 }
 
 /// Whether a section has a line of that keyword, or of one that says the same.

@@ -33,7 +33,7 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
     ("stats admin", &["if TRUE", "unless FALSE", "if LOCALHOST"]),
     ("stats refresh", &["5s", "10"]),
     ("stats scope", &[".", "b1"]),
-    ("stats socket", &["/tmp/mutant.sock mode 660 level admin", "127.0.0.1:19999 level user", "/tmp/m.sock"]),
+    ("stats socket", &["/tmp/mutant.sock", "127.0.0.1:19999", "/tmp/m.sock mode 660"]),
     ("stats uri", &["/", "/stats"]),
     ("source", &["127.0.0.2", "127.0.0.2:0", "0.0.0.0"]),
     ("tune.bufsize", &["16384", "32768"]),

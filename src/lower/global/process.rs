@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::GlobalDraft;
 use crate::lower::args::Args;
-use crate::lower::bind::{group_id, octal, user_id};
+use crate::lower::bind::{group_id, user_id};
 use crate::lower::error::{LowerError, Lowered};
 use crate::text::Diagnostic;
 
@@ -187,6 +187,18 @@ fn value(args: &mut Args<'_>) -> Option<()> {
     None
 }
 
+/// The octal digits that a word begins with; a warning of ours says what is read if there are others.
+fn lenient_octal(args: &mut Args<'_>) -> Lowered<u32> {
+    let word = args.word("an octal mode")?;
+    let digits = word.bytes.iter().take_while(|byte| (b'0'..=b'7').contains(byte));
+    let mode = digits.clone().fold(0, |mode: u32, digit| (mode << 3 | u32::from(digit - b'0')) & 0o7777);
+    if digits.count() < word.bytes.len() {
+        let message = format!("'{}' is not an octal mode: it is read as {mode:o}, as haproxy reads it", word.text());
+        args.say(Diagnostic::our_warning(word.span, message));
+    }
+    Ok(mode)
+}
+
 /// `unix-bind [prefix P] [mode M] [user U] [uid N] [group G] [gid N]`: what unix listeners begin with.
 pub fn unix_bind(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     while let Some(word) = args.next_word().filter(|word| !word.bytes.is_empty()) {
@@ -199,7 +211,7 @@ pub fn unix_bind(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
                 global.unix_prefix = Some(prefix);
             }
             // as haproxy: without a value, or with one that is no number, these are 0
-            b"mode" => global.unix_bind.mode = Some(value(args).map_or(Ok(0), |()| octal(args))?),
+            b"mode" => global.unix_bind.mode = Some(value(args).map_or(Ok(0), |()| lenient_octal(args))?),
             b"uid" => global.unix_bind.uid = value(args).map_or(Ok(None), |()| args.lenient_count())?.or(Some(0)),
             b"gid" => global.unix_bind.gid = value(args).map_or(Ok(None), |()| args.lenient_count())?.or(Some(0)),
             b"user" => global.unix_bind.uid = Some(user_id(args)?),

@@ -10,10 +10,10 @@ mod servers;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::Choices;
 use super::draft::ProxyDraft;
 use super::section::Sections;
 use super::statement::Reading;
-use super::{Choices, logs};
 use crate::ir::{self, Config};
 use crate::text::{Diagnostic, World};
 
@@ -37,14 +37,14 @@ pub(super) fn resolve(
     let references = judged_refused(&sections, true, said);
     for (at, reference) in references.iter().enumerate() {
         if !sections.proxies[at].set.disabled {
-            proxies::judge(&sections, at, *reference, &global.ir, said);
+            proxies::judge(&sections, at, *reference, said);
             servers::judge(&sections, at, &mut tracked, said);
         }
     }
     servers::addresses(&mut sections.proxies, choices, world, said);
     let Sections { proxies: drafts, .. } = sections;
     for (at, draft) in drafts.into_iter().enumerate() {
-        let mut proxy = proxies::fold(draft, references[at], &global.ir);
+        let mut proxy = proxies::fold(draft, references[at]);
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
@@ -87,9 +87,4 @@ fn unix_defaults(global: &mut super::global::GlobalDraft, proxies: &mut [ir::Pro
 /// `'name'` with the word for its section, as messages call a proxy.
 fn called(draft: &ProxyDraft) -> String {
     format!("{} '{}'", draft.kind.keyword(), draft.name)
-}
-
-/// The logs of a proxy: its own, and the process's where it says `log global`.
-fn all_logs(draft: &ProxyDraft, global: &ir::Global) -> Vec<ir::LogTarget> {
-    logs::with_global(&draft.set, global)
 }

@@ -1,6 +1,6 @@
 //! What is judged of a proxy as a whole, and its way into the IR.
 
-use super::{all_logs, called};
+use super::called;
 use crate::grammar::SectionKind;
 use crate::ir::{self, Backend, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
 use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
@@ -34,13 +34,7 @@ pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
 }
 
 /// Everything that is to be said of a proxy besides its servers and its refused words.
-pub(super) fn judge(
-    sections: &Sections,
-    at: usize,
-    reference: Reference,
-    global: &ir::Global,
-    said: &mut Vec<Diagnostic>,
-) {
+pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: &mut Vec<Diagnostic>) {
     let proxy = &sections.proxies[at];
     let set = &proxy.set;
     if is_frontend(proxy.kind) && proxy.binds.is_empty() {
@@ -67,7 +61,7 @@ pub(super) fn judge(
         said.push(Diagnostic::warning(named.span, message).resolved());
     }
     missing_timeouts(proxy, said);
-    if is_frontend(proxy.kind) && set.session_log.is_some() && all_logs(proxy, global).is_empty() {
+    if is_frontend(proxy.kind) && set.session_log.is_some() && set.logs.is_empty() && set.shared_logs.is_empty() {
         let message = format!("{} has a log format and no log address: nothing is logged", called(proxy));
         said.push(Diagnostic::warning(proxy.span, message).resolved().hint("add 'log global' or 'log <address> …'"));
     }
@@ -141,9 +135,10 @@ fn missing_timeouts(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
 }
 
 /// The proxy as it is, with defaults and what haproxy assumes folded in.
-pub(super) fn fold(draft: ProxyDraft, reference: Reference, global: &ir::Global) -> Proxy {
-    let logs = all_logs(&draft, global);
-    let set = draft.set;
+pub(super) fn fold(draft: ProxyDraft, reference: Reference) -> Proxy {
+    let mut set = draft.set;
+    let mut logs = std::mem::take(&mut set.shared_logs);
+    logs.append(&mut set.logs);
     let http = set.mode == Mode::Http;
     let session_log = match set.session_log {
         None => SessionLog::Default,
