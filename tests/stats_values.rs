@@ -6,6 +6,7 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::path::Path;
 
 use harness::backends::Backend;
 use harness::program::Program;
@@ -81,7 +82,29 @@ fn traffic(place: &Place) {
     client::http(place.page, "NONSENSE\r\n\r\n");
 }
 
-fn run(program: &Program) -> (Stats, String) {
+/// What one program says.
+struct Said {
+    stats: Stats,
+    info: String,
+    /// Of `show stat typed` and `show info typed`: everything but the values, and only fields that both may have.
+    types: Vec<String>,
+}
+
+/// A typed line without its value: `S.2.1.4.scur.1:MGP:u32`.
+fn shape(line: &str) -> Option<String> {
+    let mut parts = line.splitn(4, ':');
+    Some(format!("{}:{}:{}", parts.next()?, parts.next()?, parts.next()?))
+}
+
+fn types(socket: &Path) -> Vec<String> {
+    let position = |line: &str| line.split('.').nth(3).and_then(|field| field.parse::<u32>().ok());
+    let stat = command(socket, "show stat typed");
+    let stat = stat.lines().filter(|line| position(line).is_some_and(|at| at < 103)).filter_map(shape);
+    let info = command(socket, "show info typed");
+    stat.chain(info.lines().filter_map(shape)).collect()
+}
+
+fn run(program: &Program) -> Said {
     let echo = Backend::echo();
     let other = Backend::echo();
     let place = Place { tcp: ports::free(), bad: ports::free(), page: ports::free() };
@@ -102,14 +125,19 @@ fn run(program: &Program) -> (Stats, String) {
         (left == 0).then_some(stats)
     });
     let info = command(&socket, "show info");
+    let types = types(&socket);
     drop(proxy);
-    (stats, info)
+    Said { stats, info, types }
 }
 
 #[test]
 fn every_cell_is_haproxys() {
-    let (theirs, their_info) = run(&Program::theirs());
-    let (ours, our_info) = run(&Program::ours());
+    let Said { stats: theirs, info: their_info, types: their_types } = run(&Program::theirs());
+    let Said { stats: ours, info: our_info, types: our_types } = run(&Program::ours());
+    for (want, is) in their_types.iter().zip(&our_types) {
+        assert_eq!(want, is);
+    }
+    assert_eq!(their_types.len(), our_types.len());
     assert_eq!(ours.names(), theirs.names());
     let common: Vec<&String> = theirs.columns.iter().take_while(|name| *name != "-").collect();
     assert_eq!(common.len(), 103);

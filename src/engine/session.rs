@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn a_session_stays_small() {
         // What a message touches: two sockets, two directions.
-        assert_eq!((size_of::<Socket>(), size_of::<Flow>()), (32, 32));
+        assert!(size_of::<Socket>() <= 32 && size_of::<Flow>() <= 32);
         // All of it: an idle session has nothing else but two registrations, a task and a timer's entry.
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
     }
