@@ -20,12 +20,16 @@ use super::shared::{Accepted, Seat};
 use super::{Purpose, clock};
 use crate::ir::Level;
 use crate::pool::Peer;
+use crate::units::Tick;
 use std::sync::atomic::Ordering;
 
 /// Connections accepted before other tasks get their turn.
 const BATCH: usize = 64;
 /// Pause after the system had no descriptor or memory for a connection.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Milliseconds without a shortage after which the next one is told: one line for each, not for each attempt.
+const SHORTAGE_OVER: u64 = 10_000;
 
 /// Why accepting stopped for now.
 enum Pause {
@@ -42,19 +46,20 @@ enum Pause {
 /// Accepts for ever; ends when the socket cannot be used any more.
 pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io::Result<()> {
     let socket = register(socket)?;
-    let mut complained = false;
+    let mut last_shortage: Option<Tick> = None;
     loop {
         let mut ready = socket.readable().await?;
         let mut fresh = Vec::new();
         let pause = accept_some(&shard, place, &socket, &mut fresh);
-        complained &= fresh.is_empty();
         distribute(&shard, fresh);
         match pause {
             Pause::Empty => ready.clear_ready(),
             Pause::More => tokio::task::yield_now().await,
             Pause::Full => wait_for_room(&shard, place).await,
             Pause::Shortage(errno) => {
-                if !std::mem::replace(&mut complained, true) {
+                let now = clock::now();
+                let previous = last_shortage.replace(now);
+                if previous.is_none_or(|previous| now.since(previous) > SHORTAGE_OVER) {
                     complain(&shard, place, errno);
                 }
                 tokio::time::sleep(SHORTAGE_PAUSE).await;
