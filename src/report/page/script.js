@@ -2,6 +2,7 @@
 // Without this script the page shows the same figures, and filters on the server.
 "use strict";
 (() => {
+  document.documentElement.classList.add("scripted");
   const rows = [...document.querySelectorAll("tbody tr")];
   const byKey = new Map(rows.map((row) => [row.dataset.key, row]));
   const $ = (selector, within = document) => within.querySelector(selector);
