@@ -127,6 +127,32 @@ fn ten_reloads_at_once_leave_one_process() {
 }
 
 #[test]
+fn ten_at_once_in_the_foreground_leave_one_process() {
+    let (yard, ours) = (Yard::new(), Program::ours());
+    yard.start(&ours, "");
+    let storm = Storm::start(yard.door, 300);
+    // No pidfile, nothing in common but the pid that they replace.
+    let mut children: Vec<Child> = (0..10)
+        .map(|_| {
+            let mut command = ours.command();
+            command.args(["-db", "-q", "-sf", &yard.pid().to_string(), "-f"]).arg(yard.path("cfg"));
+            command.current_dir(yard.folder.path()).spawn().expect("a newcomer starts")
+        })
+        .collect();
+    wait::until("one process to be left", || {
+        children.retain_mut(|child| child.try_wait().unwrap().is_none());
+        (children.len() == 1 && yard.all().len() == 1).then_some(())
+    });
+    storm.wait_served(50);
+    let (tally, _) = storm.finish();
+    assert_eq!(tally.failures(), 0, "{tally:?}");
+    for mut child in children {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+#[test]
 fn a_stale_pid_leads_to_the_successor() {
     let (yard, ours) = (Yard::new(), Program::ours());
     yard.start(&ours, "");
@@ -379,6 +405,15 @@ fn a_pause_never_shuts_what_another_process_holds() {
     yard.settle();
 }
 
+/// Stops a process and waits until it stands still, or has ended.
+fn stop(pid: u32) {
+    send(pid, Signal::SIGSTOP);
+    wait::until_true("it to stop", || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z', 'X']))
+    });
+}
+
 #[test]
 fn a_newcomer_killed_with_its_child_leaves_the_old_one_in_charge() {
     let (yard, ours) = (Yard::new(), Program::ours());
@@ -389,9 +424,9 @@ fn a_newcomer_killed_with_its_child_leaves_the_old_one_in_charge() {
         let mut parent = yard.command(&ours.path, &format!("-sf {old}")).spawn().unwrap();
         wait::moment(Duration::from_micros(step * 300));
         // Stopped first, the parent before its child, so that nothing happens between the look and the kill.
-        send(parent.id(), Signal::SIGSTOP);
+        stop(parent.id());
         let newcomers: Vec<u32> = yard.all().into_iter().filter(|pid| *pid != old).collect();
-        newcomers.iter().for_each(|pid| send(*pid, Signal::SIGSTOP));
+        newcomers.iter().for_each(|pid| stop(*pid));
         let early = yard.pid() == old && alive(old);
         let signal = if early { Signal::SIGKILL } else { Signal::SIGCONT };
         newcomers.iter().chain([&parent.id()]).for_each(|pid| send(*pid, signal));

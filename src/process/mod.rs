@@ -15,6 +15,7 @@ mod privileges;
 mod services;
 mod signals;
 mod start;
+mod turn;
 mod version;
 mod world;
 

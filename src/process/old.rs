@@ -16,6 +16,7 @@ use super::argv::{Arguments, Ending};
 use super::console::Console;
 use super::handover::candidates;
 use super::handover::client::{self, AskError, Conversation};
+use super::handover::wire::ReceiveError;
 use super::listeners::{Busy, Want};
 use super::patience;
 use crate::sys::pidfd::{PidFd, Signal};
@@ -26,6 +27,9 @@ use crate::sys::{getsocks, proc, socket};
 const PAUSE_LIMIT: Duration = Duration::from_secs(2);
 /// The same for a process that may not be looked at: the address may be a stranger's, and nobody is served meanwhile.
 const UNSURE_LIMIT: Duration = Duration::from_millis(200);
+/// How often handover sockets are asked for a successor while they change hands, and the pause between.
+const SEARCHES: usize = 100;
+const SEARCH_STEP: Duration = Duration::from_millis(10);
 /// How long a process that broke a conversation off may take to be gone.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 /// How often a busy address is tried again meanwhile.
@@ -174,13 +178,35 @@ impl Old {
     }
 
     /// A named process is gone: a process that serves our addresses may be its successor, whom another reload started
-    /// meanwhile. All handover sockets of our user are asked.
+    /// meanwhile. All handover sockets are asked, again while any of them is about to change hands.
     fn search(&mut self, wants: &[Want], console: &Console) {
+        let mut deaf = vec![std::process::id().cast_signed()]; // and those that do not answer
+        for _ in 0..SEARCHES {
+            if !self.search_once(wants, &mut deaf, console) || !self.conversations.is_empty() {
+                return;
+            }
+            patience::pause(SEARCH_STEP);
+        }
+    }
+
+    /// Whether a process was met that is ending, or passes its place on.
+    fn search_once(&mut self, wants: &[Want], deaf: &mut Vec<i32>, console: &Console) -> bool {
+        let mut flux = false;
         for pid in candidates() {
-            if i64::from(pid) == i64::from(std::process::id()) {
+            if deaf.contains(&pid) {
                 continue;
             }
-            let Ok((conversation, sockets)) = client::ask_successors(pid, &self.conversations) else { continue };
+            let (conversation, sockets) = match client::ask_successors(pid, &self.conversations) {
+                Ok(given) => given,
+                Err(AskError::Gone | AskError::NoDoor | AskError::Talk(ReceiveError::Closed)) => {
+                    flux = true;
+                    continue;
+                }
+                Err(_) => {
+                    deaf.push(pid);
+                    continue;
+                }
+            };
             let ours =
                 |fd: &OwnedFd| socket::listener(fd).is_some_and(|seen| wants.iter().any(|want| want.fits(&seen)));
             if sockets.iter().any(ours) {
@@ -188,6 +214,7 @@ impl Old {
                 self.take((conversation, sockets), console);
             }
         }
+        flux
     }
 
     /// Takes the sockets that a stats socket exposes; whether there were any.

@@ -1,6 +1,6 @@
 //! The pidfile: opened while it can be, locked while a start is under way, written when the new process serves.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::patience;
+use crate::sys::file_lock;
 
 /// How long another start that uses the same file may be under way.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,17 +49,17 @@ impl Pidfile {
 
     /// Waits until no other start with this file is under way; `false`: one takes too long, and is not waited for.
     ///
-    /// The lock goes with the descriptor into child processes and ends with the last of them.
+    /// The lock goes with the descriptor into child processes and ends with the last of them. It needs the right to write:
+    /// whoever may only read the file cannot hold reloads up.
     pub(crate) fn lock(&self) -> bool {
         let begun = Instant::now();
-        loop {
-            match self.file.try_lock() {
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => patience::pause(PAUSE),
-                Err(TryLockError::WouldBlock) => return false,
-                // A file system without locks: as good as free.
-                Ok(()) | Err(TryLockError::Error(_)) => return true,
+        while !file_lock::try_lock(&self.file) {
+            if begun.elapsed() >= PATIENCE {
+                return false;
             }
+            patience::pause(PAUSE);
         }
+        true
     }
 
     /// Puts the pid in the place of what the file holds, by one write: a reader sees the old one or the new one.
@@ -80,7 +81,7 @@ impl Pidfile {
 
     /// Lets the next start go on.
     pub(crate) fn unlock(&self) {
-        let _ = self.file.unlock();
+        file_lock::unlock(&self.file);
     }
 }
 

@@ -20,6 +20,7 @@ use super::old::{self, Old};
 use super::pidfile::Pidfile;
 use super::services::Services;
 use super::signals::{self, Serving};
+use super::turn::Turn;
 use super::{privileges, services};
 use crate::engine::{Engine, Input};
 use crate::ir::{Config, LogProtocol};
@@ -64,6 +65,8 @@ struct Stage {
 struct Rest {
     pidfile: Option<Pidfile>,
     old: Old,
+    /// Other starts that replace the same processes wait until this is dropped.
+    _turn: Turn,
 }
 
 impl Story<'_> {
@@ -89,13 +92,15 @@ impl Story<'_> {
         privileges::possible(&config.global.drop_to).map_err(|why| self.alert(why))?;
         let pidfile = self.pidfile(config.global.pidfile.as_deref().filter(|_| background))?;
 
+        let turn = Turn::take(&self.arguments.old, self.console);
+
         let wants = listeners::wants(&config, plan.maxconn);
         let mut old = old::find(self.arguments, &wants, self.console).map_err(|why| self.alert(why))?;
         let mut opened = self.open(&wants, &mut old, &sources)?;
         let config = Arc::new(config);
         let services = Services::new(&config, self.surroundings(background)).map_err(|why| self.alert(why))?;
         opened.publish().map_err(|(path, why)| self.alert(format_args!("cannot place {}: {why}", path.display())))?;
-        let rest = Rest { pidfile, old };
+        let rest = Rest { pidfile, old, _turn: turn };
         let stage = Stage { config, opened, services, threads, plan };
         if !background {
             return self.serve(stage, rest, None);

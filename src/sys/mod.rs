@@ -5,6 +5,7 @@
 
 mod clock;
 pub mod fd;
+pub mod file_lock;
 pub mod fork;
 pub mod getsocks;
 pub mod identity;

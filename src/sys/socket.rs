@@ -100,6 +100,16 @@ pub fn connect_abstract(name: &[u8]) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// [`connect_abstract`] that does not wait where the listener's backlog is full.
+///
+/// # Errors
+/// ECONNREFUSED when nobody listens there, `WouldBlock` when its backlog is full.
+pub fn connect_abstract_now(name: &[u8]) -> io::Result<OwnedFd> {
+    let socket = unix_socket()?;
+    rustix::net::connect(&socket, &abstract_address(name, false)?)?;
+    Ok(socket)
+}
+
 fn abstract_address(name: &[u8], padded: bool) -> rustix::io::Result<SocketAddrUnix> {
     const LONGEST: usize = 107;
     if !padded {
