@@ -23,6 +23,8 @@ mod queue;
 mod record;
 mod state;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tests;
 mod track;
 mod verdicts;
