@@ -278,4 +278,17 @@ mod tests {
         }
         assert_eq!(run("-dC -f x"), Err(ArgvError::NotBuilt("-dC")));
     }
+
+    #[test]
+    fn no_words_make_it_panic() {
+        use std::os::unix::ffi::OsStringExt;
+        let known = ["-f", "-sf", "-c", "--", "-dM", "--config", "-n", "--finish=", "-cc", "-dK"];
+        bolero::check!().with_iterations(5_000).with_type::<Vec<(u8, Vec<u8>)>>().for_each(|words| {
+            let words = words.iter().map(|(kind, bytes)| match known.get(usize::from(*kind)) {
+                Some(word) => OsString::from(word),
+                None => OsString::from_vec(bytes.clone()),
+            });
+            let _ = parse(words);
+        });
+    }
 }

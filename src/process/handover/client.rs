@@ -54,6 +54,9 @@ pub(crate) enum AskError {
     /// The words that came back.
     #[error(transparent)]
     Talk(#[from] ReceiveError),
+    /// It runs as another user who is not root.
+    #[error("it belongs to user {0}, which is neither root nor ours: not trusted")]
+    OtherUser(u32),
     /// We talk to it already: it would keep us waiting for ourselves.
     #[error("process {0} has given its sockets already")]
     Known(i32),
@@ -80,8 +83,11 @@ pub(crate) fn ask(pid: i32) -> Result<Answer, AskError> {
         _ => why.into(),
     })?;
     let peer = identity::peer(&connection)?;
-    if peer.pid != pid || (peer.uid != 0 && peer.uid != identity::user()) {
+    if peer.pid != pid {
         return Err(AskError::Impostor { pid: peer.pid, uid: peer.uid });
+    }
+    if peer.uid != 0 && peer.uid != identity::user() {
+        return Err(AskError::OtherUser(peer.uid));
     }
     if old.ended() {
         return Err(AskError::Gone); // the pid may be another's by now
