@@ -1,6 +1,7 @@
 //! The parts of the mutant test; see `tests/mutants.rs`.
 
 mod known;
+mod lines;
 mod mutate;
 mod prng;
 mod seed;
