@@ -23,7 +23,7 @@ use crate::pool::Peer;
 use crate::units::Tick;
 use std::sync::atomic::Ordering;
 
-/// Connections accepted before other tasks get their turn.
+/// Connections accepted before other tasks get their turn, unless `tune.maxaccept` says another number.
 const BATCH: usize = 64;
 /// Pause after the system had no descriptor or memory for a connection.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +39,8 @@ enum Pause {
     More,
     /// A limit is reached, or the listener is paused.
     Full,
+    /// The frontend had as many sessions within the last second as it may have: look again after so long.
+    TooFast(Duration),
     /// The system is short of something.
     Shortage(Errno),
 }
@@ -56,6 +58,7 @@ pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io:
             Pause::Empty => ready.clear_ready(),
             Pause::More => tokio::task::yield_now().await,
             Pause::Full => wait_for_room(&shard, place).await,
+            Pause::TooFast(delay) => tokio::time::sleep(delay).await,
             Pause::Shortage(errno) => {
                 let now = clock::now();
                 let previous = last_shortage.replace(now);
@@ -69,7 +72,11 @@ pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io:
 }
 
 fn accept_some(shard: &Rc<Shard>, place: u32, socket: &Socket, fresh: &mut Vec<Accepted>) -> Pause {
-    for _ in 0..BATCH {
+    let batch = shard.shared.pool.config.global.maxaccept.map_or(BATCH, |most| most.max(1) as usize);
+    for _ in 0..batch {
+        if let Some(delay) = too_fast(shard, place, fresh.len()) {
+            return Pause::TooFast(delay);
+        }
         let Some(seat) = shard.shared.take_seat(place) else { return Pause::Full };
         match acceptfrom_with(socket.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok((socket, address)) => {
@@ -83,6 +90,17 @@ fn accept_some(shard: &Rc<Shard>, place: u32, socket: &Socket, fresh: &mut Vec<A
         }
     }
     Pause::More
+}
+
+/// `rate-limit sessions`: how long to wait before the next session may come, if it may not come now.
+fn too_fast(shard: &Rc<Shard>, place: u32, fresh: usize) -> Option<Duration> {
+    let Purpose::Frontend(proxy, _) = shard.shared.places[place as usize].purpose else { return None };
+    let pool = &shard.shared.pool;
+    let limit = pool.config.proxies[proxy.0 as usize].frontend.as_ref()?.rate_limit;
+    if limit == 0 || pool.front(proxy)?.session_rate.get(clock::now()) as usize + fresh < limit as usize {
+        return None;
+    }
+    Some(Duration::from_millis(u64::from(1000 / limit.min(1000))))
 }
 
 fn welcome(socket: OwnedFd, peer: Option<std::net::SocketAddr>, seat: Seat) -> Accepted {

@@ -97,7 +97,6 @@ pub struct Timeouts {
     pub tunnel: Option<Millis>,
     pub http_request: Option<Millis>,
     pub http_keep_alive: Option<Millis>,
-    pub tarpit: Option<Millis>,
 }
 
 /// The client side of a proxy.

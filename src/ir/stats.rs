@@ -21,8 +21,6 @@ pub struct StatsPage {
     pub show_legends: bool,
     /// `stats show-node`: `Some(None)` shows the node's name.
     pub show_node: Option<Option<String>>,
-    /// `stats show-modules`.
-    pub show_modules: bool,
     /// `stats admin`.
     pub admin: StatsAdmin,
 }

@@ -113,12 +113,6 @@ pub fn show_legends(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `stats show-modules`.
-pub fn show_modules(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    page(proxy, args).show_modules = true;
-    Ok(())
-}
-
 /// `stats show-node [name]`: without a name, the node of `global` or the host's name.
 pub fn show_node(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let name = match args.next_word().filter(|word| !word.bytes.is_empty()) {

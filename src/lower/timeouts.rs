@@ -71,11 +71,6 @@ pub fn http_keep_alive(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     set(proxy, args, |timeouts| &mut timeouts.http_keep_alive)
 }
 
-/// `timeout tarpit <time>`.
-pub fn tarpit(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    set(proxy, args, |timeouts| &mut timeouts.tarpit)
-}
-
 /// `clitimeout <time>` and `timeout clitimeout <time>`, until 2.0.
 pub fn old_client(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     translated(args, "timeout client");

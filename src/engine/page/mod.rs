@@ -36,6 +36,10 @@ use wire::{Line, Stage, Wire};
 
 /// Longest body that the page gets, and the byte more that tells it was longer.
 const LONGEST_BODY: usize = 16 * 1024 + 1;
+/// Longest request head unless `tune.bufsize` says another number, as with haproxy.
+const BUFSIZE: u32 = 16 * 1024;
+/// What hyper wants at least.
+const SHORTEST_BUFFER: u32 = 8 * 1024;
 /// How long the client of a refused request may take to read the refusal.
 const LINGER: Duration = Duration::from_secs(1);
 /// An idle connection looks this often whether the engine stops.
@@ -70,7 +74,8 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
     let service = service_fn(|request| attend(Rc::clone(&desk), Rc::clone(&line), request));
     let mut builder = http1::Builder::new();
     // A client may end its side behind its request; our own clock watches heads.
-    builder.half_close(true).auto_date_header(false).header_read_timeout(None);
+    let longest_head = desk.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE).max(SHORTEST_BUFFER) as usize;
+    builder.half_close(true).auto_date_header(false).header_read_timeout(None).max_buf_size(longest_head);
     let mut connection = builder.serve_connection(Wire(Rc::clone(&line)), service);
     let end = {
         let mut glance = pin!(tokio::time::sleep(GLANCE));
