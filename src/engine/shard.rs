@@ -44,6 +44,8 @@ pub(super) struct Shard {
     /// Woken when it must look earlier.
     alarm: Notify,
     acceptors: RefCell<Vec<AbortHandle>>,
+    /// Whether this thread is counted among those that may accept.
+    listens: Cell<bool>,
     random: Cell<u64>,
 }
 
@@ -68,6 +70,7 @@ impl Shard {
             alarm_at: Cell::new(None),
             alarm: Notify::new(),
             acceptors: RefCell::default(),
+            listens: Cell::new(true),
             random: Cell::new(seed | 1),
         }
     }
@@ -90,7 +93,7 @@ impl Shard {
             }
             let shared = &self.shared;
             let stopping = shared.stopping.load(Ordering::Acquire);
-            if shared.ended.load(Ordering::Acquire) || (stopping && shared.live.load(Ordering::Acquire) == 0) {
+            if shared.ended.load(Ordering::Acquire) || (stopping && self.idle()) {
                 break;
             }
             shared.mailboxes[self.thread as usize].arrived().await;
@@ -172,8 +175,20 @@ impl Shard {
         match order {
             Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
             Order::Close(which, cause) => self.close(which, cause),
-            Order::StopListening => self.acceptors.borrow_mut().drain(..).for_each(|task| task.abort()),
+            Order::StopListening => self.stop_listening(),
         }
+    }
+
+    fn stop_listening(&self) {
+        self.acceptors.borrow_mut().drain(..).for_each(|task| task.abort());
+        if self.listens.replace(false) && self.shared.accepting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.wake_all();
+        }
+    }
+
+    /// Whether nothing is left to do after a soft stop: nobody accepts any more, and then nobody holds a connection.
+    fn idle(&self) -> bool {
+        self.shared.accepting.load(Ordering::Acquire) == 0 && self.shared.live.load(Ordering::Acquire) == 0
     }
 
     fn close(&self, which: Closing, cause: Cause) {

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub(super) mailboxes: Box<[Mailbox]>,
     /// The listening sockets themselves; empty after a soft stop.
     pub(super) sockets: Mutex<Vec<OwnedFd>>,
+    /// Threads that may still accept: none of them may end before all have stopped, for each may give it a connection.
+    pub(super) accepting: AtomicU32,
     /// Connections that hold a [`Seat`].
     pub(super) live: AtomicU32,
     /// Woken when a seat is given back or a limit or pause changed, if anyone waits.
@@ -107,6 +109,7 @@ impl Shared {
             places: places.into(),
             mailboxes: (0..input.threads.max(1)).map(|_| Mailbox::default()).collect(),
             sockets: Mutex::new(Vec::new()),
+            accepting: AtomicU32::new(input.threads.max(1) as u32),
             live: AtomicU32::new(0),
             room: Notify::new(),
             waiting: AtomicU32::new(0),
