@@ -306,3 +306,53 @@ fn a_server_without_address_or_port_is_where_the_client_went() {
     let mut stream = client::connect(line.listen);
     assert_eq!(client::read_all(&mut stream).expect("bytes"), b"near");
 }
+
+#[test]
+fn rate_limited_sessions_wait_their_turn() {
+    let echo = Backend::echo();
+    let mut proxy = listen(vec![server("s1", echo.address)]);
+    proxy.frontend.as_mut().expect("a client side").rate_limit = 10;
+    let line = Line::start(proxy, 1);
+    let start = std::time::Instant::now();
+    let mut streams: Vec<TcpStream> = (0..25).map(|_| client::connect(line.listen)).collect();
+    streams.iter_mut().for_each(|stream| client::echo(stream, &[1; 8]));
+    let front = line.pool.front(ProxyIx(0)).expect("a frontend");
+    assert!(start.elapsed().as_millis() > 1000, "{:?}", start.elapsed());
+    assert!(front.session_rate.max() <= 10, "{}", front.session_rate.max());
+}
+
+#[test]
+fn server_connections_come_from_the_source_address_and_probe_for_life() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let backend = Backend::start(move |mut stream| {
+        let _ = tell.lock().expect("the channel").send(stream.peer_addr().expect("a peer"));
+        let _ = stream.read(&mut [0]);
+    });
+    let mut only = server("s1", backend.address);
+    let address = "127.0.0.77:0".parse().expect("an address");
+    only.source = Some(baton::ir::SourceAddress { address, interface: None });
+    let mut proxy = listen(vec![only]);
+    let probes = baton::ir::KeepAlive { on: true, count: Some(3), idle: Some(1111), interval: Some(7) };
+    proxy.backend.as_mut().expect("a server side").keep_alive = probes;
+    proxy.frontend.as_mut().expect("a client side").keep_alive = probes;
+    let line = Line::start(proxy, 1);
+    let stream = client::connect(line.listen);
+    let peer = told.recv_timeout(wait::PATIENCE).expect("a connection");
+    assert_eq!(peer.ip().to_string(), "127.0.0.77");
+    // Both sockets are this process's own: the kernel's table tells their timers.
+    let client = stream.local_addr().expect("an address").port();
+    wait::until_true("both sockets to wait for their first probe", || {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the table");
+        let probing = |port: u16, local: bool| {
+            table.lines().skip(1).any(|row| {
+                let fields: Vec<&str> = row.split_whitespace().collect();
+                let end = fields[if local { 1 } else { 2 }];
+                // 02: the keep-alive timer runs; it fires in hundredths of a second, here about 1111 s.
+                let timer = fields[5].strip_prefix("02:").and_then(|left| u64::from_str_radix(left, 16).ok());
+                end.ends_with(&format!(":{port:04X}")) && timer.is_some_and(|left| (100_000..=111_100).contains(&left))
+            })
+        };
+        probing(peer.port(), true) && probing(client, false)
+    });
+}

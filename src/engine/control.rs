@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::Purpose;
 use super::shared::{Accepted, Shared};
-use crate::ir::ProxyIx;
+use crate::ir::{Level, ProxyIx};
 use crate::pool::{Cause, Closing, Control};
 
 /// What a thread is asked to do.
@@ -81,6 +81,19 @@ impl Shared {
     }
 }
 
+impl Shared {
+    fn tell_what_is_cut(&self) {
+        for (ix, proxy) in self.pool.config.proxies.iter().enumerate() {
+            let ix = ProxyIx(ix as u32);
+            let left = self.pool.front(ix).map_or(0, |front| front.sessions.get());
+            if left > 0 {
+                let message = format!("Proxy {} hard-stopped ({left} remaining conns will be closed).", proxy.name);
+                self.journal.event(Some(ix), Level::Warning, &message);
+            }
+        }
+    }
+}
+
 impl Control for Shared {
     fn close(&self, which: Closing, cause: Cause) {
         for mailbox in &self.mailboxes {
@@ -106,6 +119,12 @@ impl Control for Shared {
     }
 
     fn hard_stop(&self) {
+        // The end of a soft stop that took too long is told and logged; one that comes out of the blue is not.
+        if self.stopping.load(Ordering::Acquire) {
+            self.tell_what_is_cut();
+        } else {
+            self.silent.store(true, Ordering::Release);
+        }
         self.ended.store(true, Ordering::Release);
         self.soft_stop();
         self.wake_all();

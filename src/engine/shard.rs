@@ -25,7 +25,7 @@ use super::splice::Pipes;
 use super::timers::Timers;
 use super::{Purpose, accept, checks, clock, commands, page};
 use crate::ir::Mode;
-use crate::pool::{Cause, Closing};
+use crate::pool::{Cause, Closing, Phase};
 use crate::units::Tick;
 
 /// Bytes of the buffer that all sessions of a thread read into.
@@ -199,11 +199,14 @@ impl Shard {
         }
     }
 
-    /// What is left at a hard stop is logged as killed.
+    /// What is left at a hard stop is logged as killed, or not at all.
     fn end_all(&self) {
         let sessions = std::mem::take(&mut *self.sessions.borrow_mut());
+        if self.shared.silent.load(Ordering::Acquire) {
+            return;
+        }
         for (_, mut session) in sessions {
-            session.kill(Cause::Killed);
+            let _ = session.ended(Cause::Killed, Phase::Done);
             session.finish(self);
         }
     }

@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(super) stopping: AtomicBool,
     /// The engine ends now.
     pub(super) ended: AtomicBool,
+    /// It ends without a log line for what is left.
+    pub(super) silent: AtomicBool,
     /// Seats per frontend, by proxy. Apart from the gauges because these are taken before `accept`.
     fronts: Box<[AtomicU32]>,
     /// Seats taken of the process's limit.
@@ -115,6 +117,7 @@ impl Shared {
             waiting: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             fronts: (0..proxies).map(|_| AtomicU32::new(0)).collect(),
             seats: AtomicU32::new(0),
             command_seats: AtomicU32::new(0),
