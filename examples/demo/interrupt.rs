@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::fault::Fault;
+use crate::proxy::is;
 
 /// Exit code of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
@@ -39,8 +40,9 @@ impl Interrupt {
                     continue;
                 }
                 let pid = std::fs::read_to_string(folder.join("haproxy.pid")).unwrap_or_default();
-                if let Ok(pid) = pid.trim().parse() {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                let pid = pid.trim().parse().ok().map(Pid::from_raw);
+                if let Some(pid) = pid.filter(|pid| is(*pid, &folder.join("haproxy.cfg"))) {
+                    let _ = kill(pid, Signal::SIGTERM);
                 }
                 let _ = std::fs::remove_dir_all(&folder);
                 std::process::exit(INTERRUPTED);

@@ -142,7 +142,7 @@ impl Proxy {
 
     /// How many processes of any generation live.
     pub(crate) fn living(&self) -> usize {
-        self.generations.iter().filter(|pid| kill(**pid, None).is_ok()).count()
+        self.generations.iter().filter(|pid| is(**pid, &self.config)).count()
     }
 
     /// Waits until only the newest process is left.
@@ -183,9 +183,15 @@ impl Proxy {
     }
 }
 
+/// Whether the process runs this configuration: a process id alone may be somebody else's by now.
+pub(crate) fn is(pid: Pid, config: &Path) -> bool {
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    command.split(|byte| *byte == 0).any(|argument| argument == config.as_os_str().as_encoded_bytes())
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
-        for pid in &self.generations {
+        for pid in self.generations.iter().filter(|pid| is(**pid, &self.config)) {
             let _ = kill(*pid, Signal::SIGTERM);
         }
     }

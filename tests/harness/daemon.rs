@@ -5,7 +5,7 @@ use std::process::Output;
 
 use nix::sys::signal::Signal;
 
-use super::process::{alive, send};
+use super::process::{is, send};
 use super::program::Program;
 use super::proxy::doors;
 use super::wait;
@@ -60,7 +60,7 @@ impl Daemon {
 
     /// Every process id that was ever in the pidfile and still lives.
     pub fn living(&self) -> Vec<u32> {
-        self.generations.iter().copied().filter(|pid| alive(*pid)).collect()
+        self.generations.iter().copied().filter(|pid| is(*pid, &self.config)).collect()
     }
 
     /// Replaces the configuration file; [`Daemon::reload`] makes it count.
@@ -129,8 +129,8 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.generations
             .extend(std::fs::read_to_string(&self.pidfile).ok().and_then(|text| text.trim().parse::<u32>().ok()));
-        for pid in &self.generations {
-            send(*pid, Signal::SIGKILL);
+        for pid in self.living() {
+            send(pid, Signal::SIGKILL);
         }
     }
 }

@@ -99,6 +99,12 @@ pub fn alive(pid: u32) -> bool {
         .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')))
 }
 
+/// Whether the process lives and has `word` on its command line: ids are used again, soon where there are only 32,768.
+pub fn is(pid: u32, word: &Path) -> bool {
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    alive(pid) && command.split(|byte| *byte == 0).any(|argument| argument == word.as_os_str().as_encoded_bytes())
+}
+
 /// The name the kernel shows for the process (`pidof` and `killall` go by it).
 pub fn comm(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
