@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use harness::backends::Backend;
 use harness::program::Program;
 use harness::proxy::{Proxy, check};
-use harness::stats::Stats;
+use harness::stats::{self, Stats};
 use harness::{client, ports, wait};
 
 fn fixtures() -> Vec<PathBuf> {
@@ -46,8 +46,9 @@ fn connect_from(from: &str, to: SocketAddr) -> TcpStream {
 
 /// A proxy with the servers of one file.
 struct Stage {
-    proxy: Proxy,
+    _proxy: Proxy,
     door: SocketAddr,
+    socket: PathBuf,
     _servers: Vec<Backend>,
     held: Vec<TcpStream>,
 }
@@ -79,7 +80,7 @@ impl Stage {
             let _ = writeln!(config, "  server s{number} {address} {}", options.replace("dead", ""));
         }
         let proxy = Proxy::start(&Program::under_test(), &config);
-        Self { proxy, door, _servers: servers, held: Vec::new() }
+        Self { _proxy: proxy, door, socket, _servers: servers, held: Vec::new() }
     }
 
     /// One more session; which server it got.
@@ -101,11 +102,8 @@ impl Stage {
 
     /// Waits until the proxy has no sessions on servers but those that are held.
     fn settle(&self) {
-        let config = std::fs::read_to_string(&self.proxy.config).expect("the configuration");
-        let socket = config.lines().find_map(|line| line.trim().strip_prefix("stats socket ")).expect("a stats socket");
-        let socket = Path::new(socket.split(' ').next().unwrap_or_default());
         wait::until_true("sessions to end", || {
-            let stats = Stats::from_socket(socket);
+            let stats = Stats::from_socket(&self.socket);
             let names = stats.names();
             let servers = names.iter().filter(|(_, name)| name.starts_with('s'));
             servers.map(|(proxy, name)| stats.number(proxy, name, "scur")).sum::<i64>() == self.held.len() as i64
@@ -229,4 +227,45 @@ fn each_session_gets_the_server_that_haproxy_gives_it() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// `fixtures/output/changes/`: orders and weights at run time. baton's pool replays the rows (`src/pool/picks.rs`); as a
+/// program it does not know the commands yet.
+#[test]
+fn weights_and_orders_at_run_time_change_the_picks() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/changes/roundrobin.txt");
+    let text = std::fs::read_to_string(&file).expect("the fixture");
+    let mut out = String::new();
+    for row in text.lines() {
+        let Some((weights, steps)) = row.strip_prefix('[').and_then(|row| row.split_once("] | ")) else {
+            let _ = writeln!(out, "{row}");
+            continue;
+        };
+        let servers: String = weights.split(", ").map(|weight| format!("server weight {weight}\n")).collect();
+        let mut stage = Stage::new(&format!("balance roundrobin\n{servers}"));
+        if Program::under_test().is_ours() {
+            let answer = stats::command(&stage.socket, "set server l/s1 weight 1");
+            assert!(answer.contains("nknown command"), "the command is built, remove this: {answer:?}");
+            return;
+        }
+        let _ = write!(out, "[{weights}]");
+        for step in steps.split(" | ") {
+            match step.strip_prefix('{').and_then(|order| order.strip_suffix('}')) {
+                Some(order) => {
+                    stats::command(&stage.socket, &format!("set server l/{order}"));
+                    let _ = write!(out, " | {step}");
+                }
+                None => {
+                    let got = stage.run(&format!("open {}", step.split_whitespace().count()));
+                    let _ = write!(out, " | {got}");
+                }
+            }
+        }
+        out.push('\n');
+    }
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, out).expect("the fixture is written");
+    } else {
+        assert_eq!(out, text);
+    }
 }

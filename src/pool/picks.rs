@@ -1,12 +1,13 @@
-//! Replays `fixtures/output/picks/`, which haproxy itself wrote (`tests/balance.rs`), on a backend without sockets.
+//! Replays `fixtures/output/picks/` and `changes/`, which haproxy itself wrote (`tests/balance.rs`), on a backend
+//! without sockets.
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::task::Waker;
 
-use super::tests::{NOW, server};
-use super::{Assignment, BackState, Demand};
-use crate::ir::{Backend, Balance, Server, ServerIx};
+use super::tests::{NOW, backend, pool, server};
+use super::{Admin, Assignment, BackState, Demand, Pool};
+use crate::ir::{Backend, Balance, ProxyIx, ProxyKind, Server, ServerIx};
 use crate::units::Weight;
 
 /// A backend of one file, and who is on it.
@@ -105,4 +106,56 @@ fn sessions_go_where_haproxy_sends_them() {
         count += 1;
     }
     assert!(count >= 20, "only {count} fixtures");
+}
+
+/// Orders and weights at run time, as `fixtures/output/changes/` has them: `{s1 state maint}`, `{s2 weight 5}`.
+#[test]
+fn sessions_go_where_haproxy_sends_them_when_weights_change() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/changes/roundrobin.txt");
+    let text = std::fs::read_to_string(path).expect("the fixture");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('[')).collect();
+    assert!(rows.len() >= 40, "only {} rows", rows.len());
+    for row in rows {
+        let (weights, steps) = row.split_once("] | ").expect("weights and steps");
+        let weights: Vec<u16> = weights[1..].split(", ").map(|word| word.parse().expect("a weight")).collect();
+        let line = backend(Balance::RoundRobin, weights.len() as u32, |server| {
+            server.weight = Weight::new(weights[server.id as usize - 1]).expect("a weight");
+        });
+        let pool = pool(vec![("l", ProxyKind::Listen, line)]);
+        let back = pool.back(ProxyIx(0)).expect("a backend");
+        for step in steps.split(" | ") {
+            match step.strip_prefix('{').and_then(|order| order.strip_suffix('}')) {
+                Some(order) => change(&pool, order),
+                None => {
+                    let pick = |_: &str| match back.assign(&ask(), NOW) {
+                        Assignment::Server(ix) => {
+                            back.release(ix, NOW);
+                            (ix.0 + 1).to_string()
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                    let got: Vec<String> = step.split_whitespace().map(pick).collect();
+                    assert_eq!(got.join(" "), step.trim(), "{row}");
+                }
+            }
+        }
+    }
+}
+
+fn ask() -> Demand<'static> {
+    Demand { client: None, avoid: None, random: 0, waker: Waker::noop() }
+}
+
+fn change(pool: &Pool, order: &str) {
+    let words: Vec<&str> = order.split(' ').collect();
+    let server = ServerIx(words[0][1..].parse::<u32>().expect("a server") - 1);
+    match words[1..] {
+        ["state", "maint"] => drop(pool.set_admin(ProxyIx(0), server, Admin::Maint, NOW)),
+        ["state", "ready"] => drop(pool.set_admin(ProxyIx(0), server, Admin::Ready, NOW)),
+        ["weight", weight] => {
+            let weight = Weight::new(weight.parse().expect("a number")).expect("a weight");
+            pool.set_weight(ProxyIx(0), server, weight, NOW);
+        }
+        _ => panic!("no such order: {order}"),
+    }
 }

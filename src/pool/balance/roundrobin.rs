@@ -150,10 +150,11 @@ impl Balancer for RoundRobin {
             let node = &mut self.nodes[server as usize];
             node.weight = standing.weight;
             if node.weight > 0 {
-                let starts = self.position == 0 && (old.place == Place::Fresh || old.since == 0);
-                let place = if starts || old.place == Place::Fresh { Place::Fresh } else { Place::Turns };
-                // One that comes back waits for a whole stride first, so that it does not get a burst.
-                node.position = self.position + (self.total - 1) / u64::from(node.weight);
+                let new = old.since == 0 && self.position == 0;
+                let place = if new || old.place == Place::Fresh { Place::Fresh } else { Place::Turns };
+                // One that comes back, or weighs something else now, waits for a whole stride: it gets no burst.
+                let comes_back = old.place == Place::Out && self.position > 0;
+                node.position = self.position + (self.total - u64::from(comes_back)) / u64::from(node.weight);
                 node.rest = 0;
                 self.put(server, place);
             }
