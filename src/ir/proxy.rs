@@ -36,7 +36,7 @@ pub enum ProxyKind {
 pub struct Proxy {
     /// Name, ASCII.
     pub name: String,
-    /// Id, explicit or given in order from 2 (as haproxy's: see `show stat`, column iid).
+    /// Id, explicit or given in order (as haproxy's: see `show stat`, column iid).
     pub id: u32,
     /// Which section.
     pub kind: ProxyKind,

@@ -3,12 +3,15 @@
 //! One line may give several listeners: a list of addresses, each with a range of ports. Ids and names that the line
 //! does not give are given when all is read. Source: manual §4.2 "bind", §5.1.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::address;
 use super::args::{Args, Given, MOST};
 use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
+use super::global::GlobalDraft;
 use super::options_line;
 use crate::grammar::OptionLine;
 use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint};
@@ -61,6 +64,24 @@ pub fn add(proxy: &mut ProxyDraft, endpoints: &[Endpoint], draft: &BindDraft, sp
         options: draft.options.clone(),
         span,
     }));
+}
+
+/// What `unix-bind` says of unix listeners: it counts for `bind` lines below it, and never for `stats socket`. Tried on
+/// 2.6.
+pub(super) fn unix(binds: &mut [Bind], global: &GlobalDraft) {
+    let rights = &global.unix_bind;
+    for bind in binds {
+        let Endpoint::Unix(path) = &mut bind.endpoint else { continue };
+        if let Some(prefix) = &global.unix_prefix {
+            let mut whole = OsString::from(prefix);
+            whole.push(path.as_os_str());
+            *path = PathBuf::from(whole);
+        }
+        let file = &mut bind.options.file;
+        file.mode = file.mode.or(rights.mode);
+        file.uid = file.uid.or(rights.uid);
+        file.gid = file.gid.or(rights.gid);
+    }
 }
 
 /// The endpoints of a comma-separated list of addresses.

@@ -28,6 +28,8 @@ pub(super) struct Defaults {
 pub(super) struct Sections {
     /// Proxies in the order of the files.
     pub proxies: Vec<ProxyDraft>,
+    /// How many proxies stand before the first `stats` line of `global`.
+    pub statistics: Option<usize>,
     /// Defaults in the order of the files; the last one holds for proxies that name none.
     pub defaults: Vec<Defaults>,
     by_name: HashMap<String, Vec<usize>>,

@@ -4,10 +4,10 @@ use super::args::Args;
 use super::draft::{ProxyDraft, RefusedWord, Settings};
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
-use super::logs;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
+use super::{bind, logs};
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, Severity, World};
@@ -66,7 +66,10 @@ impl Reading {
             SectionKind::Global => args.end(),
             SectionKind::Defaults => self.sections.open_defaults(&mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
-                self.sections.open_proxy(section, &mut args)
+                let opened = self.sections.open_proxy(section, &mut args);
+                let binds = self.sections.proxies.last_mut().map(|draft| draft.binds.as_mut_slice());
+                bind::unix(binds.unwrap_or_default(), &self.global);
+                opened
             }
             _ => match row.map(|row| (row, row.support)) {
                 Some((row, Support::Refused { acts: Acts::Always, .. })) => {
@@ -99,7 +102,12 @@ impl Reading {
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
         args.described = self.global.ir.description.is_some();
         let lowered = match section {
-            SectionKind::Global => global(&mut self.global, statement, &mut args),
+            SectionKind::Global => {
+                if statement.row.keyword.starts_with("stats ") {
+                    self.sections.statistics.get_or_insert(self.sections.proxies.len());
+                }
+                global(&mut self.global, statement, &mut args)
+            }
             SectionKind::Defaults => match self.sections.defaults.last_mut() {
                 Some(defaults) => {
                     let lowered = proxy(&mut defaults.draft, statement, &mut args);
@@ -111,8 +119,11 @@ impl Reading {
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 match self.sections.proxies.last_mut() {
                     Some(draft) => {
+                        let before = draft.binds.len();
                         let lowered = proxy(draft, statement, &mut args);
+                        // what these take of 'global' is what stands above them
                         logs::share(&mut draft.set, &self.global.ir);
+                        bind::unix(draft.binds.get_mut(before..).unwrap_or_default(), &self.global);
                         lowered
                     }
                     None => Ok(()),

@@ -24,10 +24,10 @@ pub(super) fn pairs(config: &Config) -> Box<[(TrackRef, TrackRef)]> {
 }
 
 /// The sessions at which a backend's servers take all they may, when it does not say: a tenth of what the frontends
-/// that use it may have at once, rounded up, at least one. `maxconn`: of a frontend that says nothing.
+/// that use it and are not disabled may have at once, rounded up, at least one. `maxconn`: of a frontend that says nothing.
 pub(super) fn fullconn(config: &Config, back: ProxyIx, maxconn: u32) -> u32 {
     let feeds = |(ix, proxy): (usize, &crate::ir::Proxy)| {
-        let front = proxy.frontend.as_ref()?;
+        let front = proxy.frontend.as_ref().filter(|_| !proxy.disabled)?;
         let own = proxy.backend.is_some().then_some(ProxyIx(ix as u32));
         let target = front.default_backend.or(own);
         (target == Some(back)).then(|| u64::from(front.maxconn.unwrap_or(maxconn)))

@@ -2,6 +2,7 @@
 
 mod known;
 mod lines;
+mod meaning;
 mod mutate;
 mod prng;
 mod seed;

@@ -26,7 +26,7 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
     ("redisp", &[""]),
     ("redispatch", &[""]),
     ("pidfile", &["/tmp/mutant.pid"]),
-    ("presetenv", &["MUTANT one", "MUTANT \"\""]),
+    ("presetenv", &["MUTANT one"]),
     ("resetenv", &["PATH"]),
     ("setenv", &["MUTANT two"]),
     ("spread-checks", &["5", "50"]),

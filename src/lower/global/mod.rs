@@ -12,7 +12,7 @@ use crate::ir::{FilePermissions, Global};
 pub struct GlobalDraft {
     /// What was said.
     pub ir: Global,
-    /// `unix-bind`: what unix listeners begin with.
+    /// `unix-bind`: what unix listeners of `bind` lines below it begin with.
     pub unix_bind: FilePermissions,
     /// `unix-bind prefix`.
     pub unix_prefix: Option<String>,

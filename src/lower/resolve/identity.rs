@@ -10,9 +10,6 @@ use crate::lower::error::{Blame, LowerError};
 use crate::lower::section::Sections;
 use crate::text::Diagnostic;
 
-/// The id of the first proxy: 1 is the process's own statistics frontend.
-const FIRST_PROXY: u32 = 2;
-
 /// Counts as haproxy does.
 struct Counter {
     next: u32,
@@ -39,9 +36,12 @@ impl Counter {
 }
 
 /// Gives ids and listener names to all that have none. What is disabled keeps 0, but for the proxy itself.
-pub(super) fn give(proxies: &mut [ProxyDraft]) {
-    let mut ids = Counter::new(FIRST_PROXY, proxies.iter().filter_map(|proxy| proxy.id).map(|(id, _)| id));
-    for proxy in proxies {
+///
+/// The process's own statistics frontend takes a number where the first `stats` line of `global` stands among the proxies.
+pub(super) fn give(proxies: &mut [ProxyDraft], statistics: Option<usize>) {
+    let mut ids = Counter::new(1, proxies.iter().filter_map(|proxy| proxy.id).map(|(id, _)| id));
+    for (at, proxy) in proxies.iter_mut().enumerate() {
+        ids.next += u32::from(statistics == Some(at));
         let own = proxy.id.map_or(0, |(id, _)| id);
         let id = ids.take(own);
         proxy.id = Some((id, proxy.span));

@@ -7,14 +7,11 @@ mod proxies;
 mod refused;
 mod servers;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 use super::Choices;
 use super::draft::ProxyDraft;
 use super::section::Sections;
 use super::statement::Reading;
-use crate::ir::{self, Config};
+use crate::ir::Config;
 use crate::text::{Diagnostic, World};
 
 pub(super) use identity::check as check_ids;
@@ -31,7 +28,7 @@ pub(super) fn resolve(
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
-    identity::give(&mut sections.proxies);
+    identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
@@ -48,7 +45,6 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    unix_defaults(&mut global, &mut proxies);
     Config { global: global.ir, proxies, files }
 }
 
@@ -62,26 +58,6 @@ fn judged_refused(sections: &Sections, clean: bool, said: &mut Vec<Diagnostic>) 
     let references: Vec<_> = (0..sections.proxies.len()).map(|at| proxies::backend_of(sections, at)).collect();
     refused::judge(sections, &references, clean, said);
     references
-}
-
-/// `unix-bind`: prefix and permissions of unix listeners that say none.
-fn unix_defaults(global: &mut super::global::GlobalDraft, proxies: &mut [ir::Proxy]) {
-    let (prefix, rights) = (&global.unix_prefix, &global.unix_bind);
-    let sockets = global.ir.stats_sockets.iter_mut().map(|socket| (&mut socket.endpoint, &mut socket.file));
-    let binds = proxies.iter_mut().filter_map(|proxy| proxy.frontend.as_mut()).flat_map(|front| &mut front.binds);
-    let binds = binds.map(|bind| (&mut bind.endpoint, &mut bind.options.file));
-    for (endpoint, file) in sockets.chain(binds) {
-        if let ir::Endpoint::Unix(path) = endpoint {
-            if let Some(prefix) = prefix {
-                let mut whole = OsString::from(prefix);
-                whole.push(path.as_os_str());
-                *path = PathBuf::from(whole);
-            }
-            file.mode = file.mode.or(rights.mode);
-            file.uid = file.uid.or(rights.uid);
-            file.gid = file.gid.or(rights.gid);
-        }
-    }
 }
 
 /// `'name'` with the word for its section, as messages call a proxy.
