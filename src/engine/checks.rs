@@ -54,12 +54,12 @@ pub(crate) async fn run(
         let now = clock::now();
         while let Some(task) = agenda.take_due(now) {
             let at = agenda.tasks[task as usize];
-            match (pool.start_check(at.proxy, at.server), probe::Target::of(&pool.config, at)) {
-                (true, Some(target)) => {
+            match probe::Target::of(&pool.config, at).filter(|_| pool.start_check(at.proxy, at.server)) {
+                Some(target) => {
                     under_way.spawn(async move { (task, target.probe().await) });
                 }
                 // In maintenance: asked again in its turn, whether it is still.
-                _ => agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server)))),
+                None => agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server)))),
             }
         }
         if warms && warm_at <= now {
