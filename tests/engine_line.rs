@@ -6,7 +6,7 @@ mod harness;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use baton::ir::{Global, ProxyIx, ServerIx};
+use baton::ir::{Global, ProxyIx, ServerAddress, ServerIx};
 use baton::pool::{Cause, Closing, Phase};
 use engine::{Line, listen, server};
 use harness::backends::Backend;
@@ -355,4 +355,37 @@ fn server_connections_come_from_the_source_address_and_probe_for_life() {
         };
         probing(peer.port(), true) && probing(client, false)
     });
+}
+
+#[test]
+fn servers_on_unix_sockets_of_both_kinds() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("server");
+    let name = format!("baton-test-{}", std::process::id()).into_bytes();
+    let abstract_name = SocketAddr::from_abstract_name(&name).expect("a name");
+    let listeners =
+        [UnixListener::bind(&path).expect("a path"), UnixListener::bind_addr(&abstract_name).expect("a free name")];
+    for (listener, address) in listeners.into_iter().zip([ServerAddress::Unix(path), ServerAddress::Abstract(name)]) {
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut all = Vec::new();
+            let _ = stream.read_to_end(&mut all);
+            let _ = stream.write_all(&all);
+        });
+        let mut only = server("s1", "127.0.0.1:1".parse().expect("an address"));
+        only.address = address;
+        let line = Line::start(listen(vec![only]), 1);
+        let mut stream = client::connect(line.listen);
+        let sent: Vec<u8> = (0..3_000_000u32).map(|n| (n * 7) as u8).collect();
+        let copy = stream.try_clone().expect("a copy");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (&copy).write_all(&sent).expect("sent");
+                client::half_close(&copy);
+            });
+            assert!(client::read_all(&mut stream).expect("an answer") == sent);
+        });
+    }
 }
