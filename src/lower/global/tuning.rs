@@ -99,6 +99,8 @@ pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered 
     if global.ir.maxaccept.is_some() {
         return Err(args.blame_keyword(LowerError::Again { keyword: args.keyword() }));
     }
-    global.ir.maxaccept = args.lenient_count()?;
+    let word = args.word("a number")?;
+    let number = word.lenient(i64::MIN, i64::from(MOST), args)?;
+    global.ir.maxaccept = u32::try_from(number).ok().filter(|number| *number > 0);
     Ok(())
 }
