@@ -4,10 +4,9 @@
 //! before `accept` is called, so limits are exact and what is over them waits in the backlog. A listening socket
 //! may be shared with another process: it is never shut down, only our copy is closed.
 //!
-//! One thread accepts, and not all: a connection then wakes one thread and goes to the least loaded one for sure. With
-//! two threads on two cores that costs up to 5 % CPU per short connection against accepting on both, for the wake-up
-//! of the other thread (measured on a loaded machine: 50.4 and 55.6 µs against 49.0 and 49.4); for sessions that
-//! live long, and are placed once, it is worth it. Knows no session.
+//! One thread accepts, and not all: a connection then wakes one thread and goes to the least loaded one for sure.
+//! Accepting on all was tried with two threads on two cores; what it won for short connections was within the noise of
+//! the machine, and sessions that live long are placed once. Knows no session.
 
 use std::io;
 use std::os::fd::OwnedFd;
