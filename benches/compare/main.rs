@@ -6,6 +6,7 @@
 //! Never part of the tests: figures belong to a quiet machine.
 
 mod check;
+mod floor;
 mod idle;
 mod load;
 mod machine;
@@ -58,6 +59,8 @@ enum Shape {
     Single,
     /// CPU seconds per GiB from server to client.
     Bulk,
+    /// The same through two bare loops, `splice` against `read` and `write`: the best ratio that this kernel allows.
+    Floor,
     /// Bytes of process memory per idle session that has exchanged 64 bytes.
     Idle,
     /// Connections per second and CPU µs each, two threads, a socket the process bound itself.
@@ -68,11 +71,12 @@ enum Shape {
     Check,
 }
 
-const ALL: [Shape; 8] = [
+const ALL: [Shape; 9] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
     Shape::Bulk,
+    Shape::Floor,
     Shape::Idle,
     Shape::Threads,
     Shape::TakenOver,
@@ -106,6 +110,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Message => &["128 B message, 200 sessions, CPU µs"],
         Shape::Single => &["128 B message, 1 session, CPU µs"],
         Shape::Bulk => &["bulk, CPU s/GiB", "bulk, GiB/s"],
+        Shape::Floor => &["bulk, bare loops (no proxy), CPU s/GiB"],
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
@@ -122,6 +127,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Message => traffic::messages(program, 200, 400_000 / scale),
                 Shape::Single => traffic::messages(program, 1, 60_000 / scale),
                 Shape::Bulk => traffic::bulk(program, 8 / scale.min(8)),
+                Shape::Floor => floor::bulk(program, 8 / scale.min(8)),
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),

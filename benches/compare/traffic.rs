@@ -1,6 +1,7 @@
 //! Shapes with traffic: connections, messages, bulk, two threads. Figures are CPU time of the proxy alone.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -92,21 +93,29 @@ pub(crate) fn messages(program: &Program, sessions: usize, total: usize) -> Vec<
 pub(crate) fn bulk(program: &Program, count: usize) -> Vec<f64> {
     load::with_server(async |server| {
         let proxy = program.start(server, 1).await;
-        let mut buffer = vec![0; 256 * 1024];
         let (before, start) = (cpu(proxy.pid()), Instant::now());
-        for _ in 0..count {
-            let mut stream = load::connect(proxy.door).await;
-            stream.write_all(b"b").await.expect("the order is sent");
-            let mut got = 0;
-            loop {
-                match stream.read(&mut buffer).await.expect("bytes") {
-                    0 => break,
-                    more => got += more,
-                }
-            }
-            assert_eq!(got, GIB, "every byte arrives");
-        }
+        download(proxy.door, count).await;
         let seconds = cpu(proxy.pid()).saturating_sub(before).as_secs_f64();
         vec![seconds / count as f64, count as f64 / start.elapsed().as_secs_f64()]
     })
+}
+
+/// Fetches `count` GiB one after another.
+///
+/// # Panics
+/// When a byte is missing.
+pub(crate) async fn download(door: SocketAddr, count: usize) {
+    let mut buffer = vec![0; 256 * 1024];
+    for _ in 0..count {
+        let mut stream = load::connect(door).await;
+        stream.write_all(b"b").await.expect("the order is sent");
+        let mut got = 0;
+        loop {
+            match stream.read(&mut buffer).await.expect("bytes") {
+                0 => break,
+                more => got += more,
+            }
+        }
+        assert_eq!(got, GIB, "every byte arrives");
+    }
 }
