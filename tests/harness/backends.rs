@@ -95,3 +95,35 @@ pub fn echo(mut stream: TcpStream) {
         }
     }
 }
+
+/// An address whose backlog is full: connections to it hang.
+#[derive(Debug)]
+pub struct Deaf {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _listener: socket2::Socket,
+    _fillers: Vec<socket2::Socket>,
+}
+
+impl Deaf {
+    /// Fills the backlog of a free port.
+    ///
+    /// # Panics
+    /// When no port is to be had.
+    pub fn new() -> Self {
+        let address = ports::free();
+        let make = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        let listener = make();
+        listener.bind(&address.into()).expect("a free port");
+        listener.listen(0).expect("a listener");
+        let fillers = (0..4)
+            .map(|_| {
+                let filler = make();
+                filler.set_nonblocking(true).expect("non-blocking");
+                let _ = filler.connect(&address.into());
+                filler
+            })
+            .collect();
+        Self { address, _listener: listener, _fillers: fillers }
+    }
+}

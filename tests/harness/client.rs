@@ -81,6 +81,16 @@ pub fn http(address: SocketAddr, request: &str) -> (String, String) {
     (head.to_owned(), if chunked { unchunk(body) } else { body.to_owned() })
 }
 
+/// An HTTP answer with its chunks joined; what is none stays as it is.
+pub fn unchunked(answer: &str) -> String {
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.to_lowercase().contains("transfer-encoding: chunked") => {
+            format!("{head}\r\n\r\n{}", unchunk(body))
+        }
+        _ => answer.to_owned(),
+    }
+}
+
 /// Joins the chunks of a chunked body; haproxy 2.6's pages come so, to HTTP/1.0 clients too.
 fn unchunk(mut body: &str) -> String {
     let mut whole = String::new();

@@ -74,6 +74,11 @@ impl Stats {
         row.get(column).unwrap_or_else(|| panic!("no column {column}"))
     }
 
+    /// One value, if there is such a row and column.
+    pub fn find(&self, proxy: &str, server: &str, column: &str) -> Option<String> {
+        self.rows.iter().find(|row| row["pxname"] == proxy && row["svname"] == server)?.get(column).cloned()
+    }
+
     /// One value as a number; an empty cell is 0.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::harness::backends::Backend;
+pub(crate) use crate::harness::backends::Deaf;
 use crate::harness::logs::LogReceiver;
 use crate::harness::program::Program;
 use crate::harness::proxy::Proxy;
@@ -139,32 +140,6 @@ pub(crate) fn silent() -> Backend {
             matches!(stream.take_error(), Ok(Some(_)) | Err(_)).then_some(())
         });
     })
-}
-
-/// An address whose backlog is full: connections to it hang.
-pub(crate) struct Deaf {
-    pub address: SocketAddr,
-    _listener: socket2::Socket,
-    _fillers: Vec<socket2::Socket>,
-}
-
-impl Deaf {
-    pub(crate) fn new() -> Self {
-        let address = ports::free();
-        let make = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-        let listener = make();
-        listener.bind(&address.into()).expect("a free port");
-        listener.listen(0).expect("a listener");
-        let fillers = (0..4)
-            .map(|_| {
-                let filler = make();
-                filler.set_nonblocking(true).expect("non-blocking");
-                let _ = filler.connect(&address.into());
-                filler
-            })
-            .collect();
-        Self { address, _listener: listener, _fillers: fillers }
-    }
 }
 
 pub(crate) fn until_closed(mut stream: TcpStream) {
