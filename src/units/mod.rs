@@ -6,6 +6,7 @@ pub mod address;
 #[cfg(test)]
 mod hostile_tests;
 mod number;
+pub mod proxy_header;
 mod size;
 mod tick;
 mod time;
