@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::daemon::{Daemon, text};
+use harness::diagnosis;
 use harness::ports;
 use harness::process::alive;
 use harness::program::{Kind, Program};
@@ -48,7 +49,11 @@ fn run(program: &Program, reloads: usize) -> (Tally, f64, usize) {
         storm.wait_served(20);
     }
     let (tally, rate) = storm.finish();
-    wait::until_true("the old processes to end", || daemon.living().len() == 1);
+    wait::until_or(
+        "the old processes to end",
+        || daemon.living().len() == 1,
+        || format!("{tally:?}; {} serves\n{}", daemon.pid(), diagnosis::of(&daemon.living())),
+    );
     assert!(alive(daemon.pid()));
     (tally, rate, daemon.living().len())
 }

@@ -10,6 +10,7 @@
 pub mod backends;
 pub mod client;
 pub mod daemon;
+pub mod diagnosis;
 pub mod logs;
 pub mod ports;
 pub mod process;

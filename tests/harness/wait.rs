@@ -33,6 +33,21 @@ pub fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<
     }
 }
 
+/// [`until_true`] that says `why` not, should it be in vain.
+///
+/// # Panics
+/// After [`PATIENCE`], naming `what` was waited for, and with what `why` gives then.
+#[track_caller]
+pub fn until_or(what: &str, mut probe: impl FnMut() -> bool, why: impl FnOnce() -> String) {
+    let start = Instant::now();
+    while !probe() {
+        if start.elapsed() >= PATIENCE {
+            panic!("waited {PATIENCE:?} in vain for {what}:\n{}", why());
+        }
+        moment(STEP);
+    }
+}
+
 /// Lets time pass: between two looks at a condition and between two arrivals of a load, never to synchronise.
 #[expect(clippy::disallowed_methods, reason = "the only place where a test sleeps")]
 pub fn moment(time: Duration) {
