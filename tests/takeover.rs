@@ -4,9 +4,8 @@
 
 mod harness;
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::net::TcpListener;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use harness::backends::Backend;
@@ -14,99 +13,10 @@ use harness::client;
 use harness::ports;
 use harness::process::{alive, send};
 use harness::program::Program;
-use harness::storm::{self, Storm};
+use harness::storm::Storm;
 use harness::wait;
+use harness::yard::Yard;
 use nix::sys::signal::Signal;
-
-/// A folder, a listener's address and everything that was started with the folder's configuration.
-struct Yard {
-    folder: tempfile::TempDir,
-    door: SocketAddr,
-    server: Backend,
-}
-
-impl Yard {
-    fn new() -> Self {
-        let yard = Self { folder: tempfile::tempdir().unwrap(), door: ports::free(), server: storm::server() };
-        yard.write("");
-        yard
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Writes the configuration: `global` lines, the listener, a stats socket.
-    fn write(&self, global: &str) {
-        let text = format!(
-            "global\n  stats socket {} level admin expose-fd listeners\n{global}\nlisten l\n  bind {}\n  mode tcp\n  \
-             timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n  server s {}\n",
-            self.path("sock").display(),
-            self.door,
-            self.server.address
-        );
-        std::fs::write(self.path("cfg"), text).unwrap();
-    }
-
-    /// The command, with its output in a file of the folder.
-    fn command(&self, program: &Path, line: &str) -> Command {
-        let mut command = Command::new(program);
-        let output = std::fs::File::create(self.path("out")).unwrap();
-        command.args(["-D", "-p", "pid", "-f"]).arg(self.path("cfg")).args(line.split_whitespace());
-        command.current_dir(self.folder.path()).stdin(std::process::Stdio::null());
-        command.stdout(output.try_clone().unwrap()).stderr(output);
-        command
-    }
-
-    /// Starts a daemon with these options; what it said.
-    fn run(&self, program: &Program, line: &str) -> Output {
-        let status = self.command(&program.path, line).status().unwrap();
-        Output { status, stdout: Vec::new(), stderr: std::fs::read(self.path("out")).unwrap() }
-    }
-
-    /// [`Yard::run`] that must succeed; what it said.
-    #[track_caller]
-    fn start(&self, program: &Program, line: &str) -> String {
-        let out = self.run(program, line);
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        assert!(out.status.success(), "{line} returned {}: {said}", out.status);
-        said
-    }
-
-    fn pid(&self) -> u32 {
-        std::fs::read_to_string(self.path("pid")).unwrap().trim().parse().unwrap()
-    }
-
-    /// All living processes that were started with this folder's configuration.
-    fn all(&self) -> Vec<u32> {
-        let mark = self.path("cfg").display().to_string();
-        let entries = std::fs::read_dir("/proc").unwrap().flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.filter(|pid| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            *pid != std::process::id() && String::from_utf8_lossy(&line).contains(&mark) && alive(*pid)
-        })
-        .collect()
-    }
-
-    /// Waits until one process is left, and it is the one of the pidfile, and it serves.
-    #[track_caller]
-    fn settle(&self) {
-        wait::until("one process to be left", || (self.all() == [self.pid()]).then_some(()));
-        client::echo(&mut client::connect(self.door), &[7; 64]);
-    }
-}
-
-impl Drop for Yard {
-    fn drop(&mut self) {
-        for pid in self.all() {
-            send(pid, Signal::SIGKILL);
-        }
-        if std::thread::panicking() {
-            eprintln!("--- last said:\n{}", std::fs::read_to_string(self.path("out")).unwrap_or_default());
-        }
-    }
-}
 
 #[test]
 fn ten_reloads_at_once_leave_one_process() {
@@ -172,6 +82,13 @@ fn what_is_no_proxy_gets_no_signal() {
     let said = yard.start(&ours, &format!("-sf {} {}", bystander.id(), yard.pid()));
     assert!(said.contains(&format!("process {} is no proxy", bystander.id())), "{said}");
     assert!(bystander.try_wait().unwrap().is_none(), "it lives");
+    // Numbers are used again for threads, too: that of a thread is none of a process.
+    let threads = std::fs::read_dir(format!("/proc/{}/task", yard.pid())).unwrap().flatten();
+    let numbers = threads.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let thread = numbers.filter(|number| *number != yard.pid()).max().expect("more than one thread");
+    assert!(!alive(thread));
+    let said = yard.start(&ours, &format!("-sf {thread}"));
+    assert!(said.contains(&format!("process {thread} is gone")), "{said}");
     let _ = bystander.kill();
     let _ = bystander.wait();
     yard.settle();
@@ -313,6 +230,41 @@ fn without_the_right_to_copy_it_binds_beside_or_asks_for_a_pause() {
         send(yard.pid(), Signal::SIGTERM);
         wait::until_true("the end", || yard.all().is_empty());
     }
+}
+
+#[test]
+fn a_haproxy_that_binds_beside_loses_nothing() {
+    let (yard, ours, theirs) = (Yard::new(), Program::ours(), Program::theirs());
+    yard.start(&ours, "");
+    let storm = Storm::start(yard.door, 500);
+    for _ in 0..8 {
+        yard.start(&theirs, &format!("-sf {}", yard.pid()));
+        yard.settle();
+        storm.wait_served(20);
+        yard.start(&ours, &format!("-sf {}", yard.pid()));
+        yard.settle();
+        storm.wait_served(20);
+    }
+    let (tally, _) = storm.finish();
+    assert_eq!(tally.failures(), 0, "{tally:?}");
+}
+
+#[test]
+fn a_soft_stop_serves_what_waits_in_the_backlog() {
+    let (yard, ours, theirs) = (Yard::new(), Program::ours(), Program::theirs());
+    yard.write("  nbthread 1\n  tune.maxaccept 1"); // the order to stop comes before most of them are accepted
+    yard.start(&ours, "");
+    let old = yard.pid();
+    stop(old);
+    yard.start(&theirs, &format!("-sf {old}"));
+    // The kernel gives about half of them to the socket of the process that stands still.
+    let mut clients: Vec<_> = (0..200).map(|_| client::connect(yard.door)).collect();
+    send(old, Signal::SIGCONT);
+    for (number, stream) in clients.iter_mut().enumerate() {
+        client::echo(stream, &[number as u8; 64]);
+    }
+    drop(clients);
+    yard.settle();
 }
 
 #[test]

@@ -28,6 +28,8 @@ use std::sync::atomic::Ordering;
 
 /// Connections accepted before other tasks get their turn, unless `tune.maxaccept` says another number.
 const BATCH: usize = 64;
+/// Most connections that are taken out of the backlog before a socket is closed: a successor may share it and serve them.
+const LAST_BATCH: usize = 1024;
 /// Pause after the system had no descriptor or memory for a connection.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -104,6 +106,26 @@ fn too_fast(shard: &Rc<Shard>, place: u32, fresh: usize) -> Option<Duration> {
         return None;
     }
     Some(Duration::from_millis(u64::from(1000 / limit.min(1000))))
+}
+
+/// Accepts what waits on a socket that is about to be closed, and closes it.
+pub(super) fn accept_the_rest(shard: &Rc<Shard>, place: u32, socket: OwnedFd) {
+    let mut fresh = Vec::new();
+    // The fault that tests/reload.rs must notice: what waits is lost.
+    let most = if cfg!(feature = "fault-early-close") { 0 } else { LAST_BATCH };
+    for _ in 0..most {
+        let Some(seat) = shard.shared.take_seat(place) else { break };
+        match acceptfrom_with(&socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok((socket, address)) => {
+                let peer = address.and_then(|address| address.try_into().ok());
+                fresh.push(welcome(socket, peer, seat));
+            }
+            Err(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::INVAL) => break,
+            Err(_) => {}
+        }
+    }
+    drop(socket);
+    distribute(shard, fresh);
 }
 
 fn welcome(socket: OwnedFd, peer: Option<std::net::SocketAddr>, seat: Seat) -> Accepted {

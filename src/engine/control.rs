@@ -19,8 +19,8 @@ pub(super) enum Order {
     Serve(Vec<Accepted>),
     /// End sessions.
     Close(Closing, Cause),
-    /// Close the listening sockets.
-    StopListening,
+    /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
+    StopListening(Vec<(u32, OwnedFd)>),
 }
 
 /// A thread's mailbox and load.
@@ -112,9 +112,13 @@ impl Control for Shared {
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
         self.stopping.store(true, Ordering::Release);
-        self.sockets().clear();
-        for mailbox in &self.mailboxes {
-            mailbox.post(Order::StopListening);
+        let sockets = std::mem::take(&mut *self.sockets());
+        let mut shares: Vec<Vec<(u32, OwnedFd)>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
+        for (place, socket) in sockets.into_iter().enumerate() {
+            shares[place % self.mailboxes.len()].push((place as u32, socket));
+        }
+        for (mailbox, share) in self.mailboxes.iter().zip(shares) {
+            mailbox.post(Order::StopListening(share));
         }
     }
 

@@ -175,15 +175,26 @@ impl Shard {
         match order {
             Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
             Order::Close(which, cause) => self.close(which, cause),
-            Order::StopListening => self.stop_listening(),
+            Order::StopListening(share) => self.stop_listening(share),
         }
     }
 
-    fn stop_listening(&self) {
+    /// Stops accepting, but for what waits in the backlog: it would be reset when the last copy of a socket closes.
+    fn stop_listening(self: &Rc<Self>, share: Vec<(u32, OwnedFd)>) {
         self.acceptors.borrow_mut().drain(..).for_each(|task| task.abort());
-        if self.listens.replace(false) && self.shared.accepting.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.shared.wake_all();
+        if !self.listens.replace(false) {
+            return;
         }
+        let shard = Rc::clone(self);
+        drop(spawn_local(async move {
+            tokio::task::yield_now().await; // the aborted tasks close their copies
+            for (place, socket) in share {
+                accept::accept_the_rest(&shard, place, socket);
+            }
+            if shard.shared.accepting.fetch_sub(1, Ordering::AcqRel) == 1 {
+                shard.shared.wake_all();
+            }
+        }));
     }
 
     /// Whether nothing is left to do after a soft stop: nobody accepts any more, and then nobody holds a connection.

@@ -20,3 +20,4 @@ pub mod services;
 pub mod stats;
 pub mod storm;
 pub mod wait;
+pub mod yard;

@@ -93,13 +93,15 @@ pub fn send(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
 }
 
-/// Whether the process exists and is no zombie.
+/// Whether the process exists and is no zombie. The number of a thread is none of a process, though /proc knows it:
+/// numbers are used again, soon where there are only 32,768, and a thread may get that of a process that has ended.
 pub fn alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')))
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| status.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
+    field("Tgid:") == Some(pid.to_string()) && field("State:").is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
-/// Whether the process lives and has `word` on its command line: ids are used again, soon where there are only 32,768.
+/// Whether the process lives and has `word` on its command line.
 pub fn is(pid: u32, word: &Path) -> bool {
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     alive(pid) && command.split(|byte| *byte == 0).any(|argument| argument == word.as_os_str().as_encoded_bytes())
