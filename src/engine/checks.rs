@@ -5,7 +5,10 @@
 //! Source: manual §5.2 "inter", §3.1 "spread-checks", "max-spread-checks", §4.2 "timeout check"; start offsets and
 //! time limits observed on 2.6.12.
 
+mod answer;
+mod link;
 mod probe;
+mod talk;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,7 +20,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::clock;
-use crate::ir::{Check, Config, Global, Timeouts, TrackRef};
+use crate::ir::{Check, Config, Global, TrackRef};
 use crate::pool::{CheckResult, Control, Journal, Pool};
 use crate::units::{Millis, Tick};
 
@@ -151,15 +154,6 @@ fn first_after(global: &Global, check: &Check, pace: u32, position: usize, count
     let span = global.max_spread_checks.map_or(span, |most| span.min(most.get()));
     let delay = u64::from(span) * position as u64 / count.max(1) as u64;
     Millis::new(delay as u32).unwrap_or(Millis::MAX)
-}
-
-/// The time limit of one check: a plain connection has no second phase for `timeout check` to limit, but that it is
-/// set lets `timeout connect` count.
-fn time_limit(timeouts: &Timeouts, check: &Check) -> Millis {
-    match (timeouts.check, timeouts.connect) {
-        (Some(_), Some(connect)) => connect.min(check.inter),
-        _ => check.inter,
-    }
 }
 
 /// `spread-checks`: makes intervals up to so many percent longer or shorter.

@@ -4,6 +4,7 @@
 //! in and every reference is checked. Nothing here acts.
 
 mod bind;
+pub mod check;
 mod global;
 mod log;
 mod proxy;

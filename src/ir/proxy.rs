@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::check::Script;
 use super::{Bind, LogTarget, Server, SessionLog, StatsPage};
 use crate::text::Span;
 use crate::units::Millis;
@@ -195,4 +196,6 @@ pub struct Backend {
     pub splice: Splice,
     /// `option log-health-checks`.
     pub log_health_checks: bool,
+    /// What checks of its servers do beyond connecting; `None`: nothing, and connecting is told as such.
+    pub check: Option<Arc<Script>>,
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::checks::ChecksDraft;
 use super::server::ServerDraft;
 use super::stats::StatsDraft;
 use crate::grammar::{Row, SectionKind};
@@ -133,6 +134,8 @@ pub struct Settings {
     pub default_server: Arc<ServerDraft>,
     /// `stats …`; `None`: nothing was said.
     pub stats: Option<Box<StatsDraft>>,
+    /// `option tcp-check` and its like, and their rules.
+    pub checks: ChecksDraft,
     /// `errorfile`s, the last one of a status wins.
     pub error_files: Vec<ir::ErrorFile>,
     /// Refused words of defaults that act, if at all, only in a proxy that inherits them.
@@ -160,7 +163,8 @@ pub(super) fn is_backend(kind: SectionKind) -> bool {
 
 impl ProxyDraft {
     /// A section that begins with these settings.
-    pub fn new(kind: SectionKind, name: String, span: Span, set: Settings) -> Self {
+    pub fn new(kind: SectionKind, name: String, span: Span, mut set: Settings) -> Self {
+        set.checks.tcp.inherited();
         Self {
             kind,
             name,

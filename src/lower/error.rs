@@ -110,6 +110,12 @@ pub enum LowerError {
         /// Another.
         second: u32,
     },
+    /// Not bytes in hexadecimal.
+    #[error("'{text}' is no row of bytes: two hexadecimal digits each")]
+    Hex {
+        /// The word.
+        text: String,
+    },
     /// Not an octal mode.
     #[error("'{text}' is not an octal mode")]
     Octal {

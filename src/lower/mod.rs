@@ -9,6 +9,7 @@ mod address;
 mod args;
 pub mod balance;
 pub mod bind;
+pub mod checks;
 mod draft;
 mod error;
 pub mod global;

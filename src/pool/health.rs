@@ -10,58 +10,18 @@ use std::fmt;
 use crate::ir::{Check, Level, ServerIx};
 use crate::units::{Millis, Tick};
 
-/// What one check found, as statistics name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[expect(missing_docs, reason = "the names are haproxy's")]
-pub enum CheckStatus {
-    Unknown,
-    #[default]
-    Ini,
-    SockErr,
-    L4Ok,
-    L4Tout,
-    L4Con,
-}
-
-impl CheckStatus {
-    /// The word in the column `check_status`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unknown => "UNK",
-            Self::Ini => "INI",
-            Self::SockErr => "SOCKERR",
-            Self::L4Ok => "L4OK",
-            Self::L4Tout => "L4TOUT",
-            Self::L4Con => "L4CON",
-        }
-    }
-
-    /// The reason in log lines and the column `check_desc`.
-    pub fn description(self) -> &'static str {
-        match self {
-            Self::Unknown => "Unknown",
-            Self::Ini => "Initializing",
-            Self::SockErr => "Socket error",
-            Self::L4Ok => "Layer4 check passed",
-            Self::L4Tout => "Layer4 timeout",
-            Self::L4Con => "Layer4 connection problem",
-        }
-    }
-
-    /// Whether the server answered as it should.
-    pub fn passed(self) -> bool {
-        self == Self::L4Ok
-    }
-}
+pub use crate::ir::check::CheckStatus;
 
 /// One finished check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckResult {
     /// What it found.
     pub status: CheckStatus,
     /// How long it took, ms.
     pub duration: u32,
-    /// What the system said, for the log (`Connection refused`).
+    /// The code that was answered, where [`CheckStatus::has_code`].
+    pub code: Option<u16>,
+    /// What is told besides, for the log (`Connection refused`).
     pub detail: Option<Cow<'static, str>>,
 }
 
@@ -238,7 +198,9 @@ pub struct LastCheck {
     pub status: CheckStatus,
     /// How long it took, ms; `None` before the first.
     pub duration: Option<u32>,
-    /// What the system said.
+    /// The code that was answered.
+    pub code: Option<u16>,
+    /// What was told besides.
     pub detail: Option<Cow<'static, str>>,
     /// When it ended; `None` before the first.
     pub ended: Option<Tick>,
@@ -248,8 +210,8 @@ pub struct LastCheck {
 
 impl LastCheck {
     pub(super) fn note(&mut self, result: &CheckResult, now: Tick) {
-        let (status, detail) = (result.status, result.detail.clone());
-        *self = Self { status, duration: Some(result.duration), detail, ended: Some(now), running: false };
+        let CheckResult { status, duration, code, detail } = result.clone();
+        *self = Self { status, duration: Some(duration), code, detail, ended: Some(now), running: false };
     }
 }
 

@@ -150,10 +150,25 @@ fn word(up: bool) -> &'static str {
 
 fn reason(line: &mut String, check: &CheckResult) {
     let _ = write!(line, ", reason: {}", check.status.description());
-    if let Some(detail) = &check.detail {
-        let _ = write!(line, ", info: \"{detail}\"");
+    if check.status.has_code() {
+        let _ = write!(line, ", code: {}", check.code.unwrap_or(0));
+    }
+    if let Some(detail) = check.detail.as_deref().filter(|detail| !detail.is_empty()) {
+        line.push_str(", info: \"");
+        escape(line, detail);
+        line.push('"');
     }
     let _ = write!(line, ", check duration: {}ms", check.duration);
+}
+
+/// Adds what a server may have said: what could not be read, or ends the quotes, is shown as `<hex>`.
+fn escape(line: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' | 0..=31 | 127.. => _ = write!(line, "<{byte:02X}>"),
+            _ => line.push(char::from(byte)),
+        }
+    }
 }
 
 fn figures(line: &mut String, tally: &Tally, up: bool) {

@@ -36,7 +36,8 @@ fn chain() -> Pool {
 }
 
 fn result(status: CheckStatus) -> CheckResult {
-    CheckResult { status, duration: 0, detail: (status == CheckStatus::L4Con).then_some("Connection refused".into()) }
+    let detail = (status == CheckStatus::L4Con).then_some("Connection refused".into());
+    CheckResult { status, detail, ..CheckResult::default() }
 }
 
 fn told(events: &Events) -> Vec<String> {

@@ -57,7 +57,7 @@ fn sessions(back: &BackState, seed: u64, on: &[AtomicU32], limit: u32) -> u32 {
 /// Takes one server after the other away, in each way there is, and brings it back, until told to stop.
 fn trouble(pool: &Pool, over: &AtomicBool) {
     let report =
-        |server, status| drop(pool.report_check(L, server, &CheckResult { status, duration: 0, detail: None }, NOW));
+        |server, status| drop(pool.report_check(L, server, &CheckResult { status, ..CheckResult::default() }, NOW));
     let weigh = |server, weight| drop(pool.set_weight(L, server, Weight::new(weight).unwrap(), NOW));
     let mut turn = 0;
     while !over.load(SeqCst) {

@@ -48,7 +48,9 @@ pub struct CheckView {
     pub status: CheckStatus,
     /// `check_duration` in ms; `None` before the first.
     pub duration: Option<u32>,
-    /// `last_chk`: what the system said.
+    /// `check_code`.
+    pub code: Option<u16>,
+    /// `last_chk`: what was told besides.
     pub detail: Option<Cow<'static, str>>,
     /// Whether another check is under way: `check_status` starts with `* ` then.
     pub running: bool,
@@ -123,6 +125,7 @@ impl Pool {
             check: (checked && admin != Admin::Maint).then_some(CheckView {
                 status: last.status,
                 duration: last.duration,
+                code: last.status.has_code().then(|| last.code.unwrap_or(0)),
                 detail: last.detail.clone(),
                 running: last.running,
                 health: member.health,

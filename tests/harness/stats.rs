@@ -24,7 +24,8 @@ impl Stats {
     /// When the first line is not `# pxname,svname,…`, or a row has another number of columns.
     #[track_caller]
     pub fn parse(csv: &str) -> Self {
-        let mut lines = csv.lines().filter(|line| !line.trim().is_empty());
+        let records = records(csv);
+        let mut lines = records.iter().map(String::as_str).filter(|line| !line.trim().is_empty());
         let header = lines.next().unwrap_or_default();
         let names = header.strip_prefix("# ").unwrap_or_else(|| panic!("no CSV header: {csv:?}"));
         let columns: Vec<String> = names.trim_end_matches(',').split(',').map(str::to_owned).collect();
@@ -99,9 +100,24 @@ pub fn command(path: &Path, command: &str) -> String {
     let mut stream = UnixStream::connect(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a time limit");
     writeln!(stream, "{command}").expect("the command is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The lines, each with those that a quoted field breaks it into.
+fn records(csv: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for line in csv.split('\n') {
+        match out.last_mut() {
+            Some(last) if last.matches('"').count() % 2 == 1 => {
+                last.push('\n');
+                last.push_str(line);
+            }
+            _ => out.push(line.to_owned()),
+        }
+    }
+    out
 }
 
 /// Splits one CSV line; a quoted field may hold commas and doubled quotes.

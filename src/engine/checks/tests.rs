@@ -1,6 +1,7 @@
 //! When checks run, and what one connection finds.
 
 use super::*;
+use crate::ir::Timeouts;
 
 fn check(inter: u32, fastinter: Option<u32>) -> Check {
     let millis = |ms| Millis::new(ms).unwrap();
@@ -53,7 +54,7 @@ fn the_time_limit_is_the_interval_unless_timeout_check_is_set() {
         (timeouts(short, None), 1000),
         (timeouts(None, None), 1000),
     ] {
-        assert_eq!(time_limit(&timeouts, &check(1000, None)).get(), want, "{timeouts:?}");
+        assert_eq!(probe::Limits::of(&timeouts, &check(1000, None)).connect.get(), want, "{timeouts:?}");
     }
 }
 

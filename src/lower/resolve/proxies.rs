@@ -3,6 +3,7 @@
 use super::called;
 use crate::grammar::SectionKind;
 use crate::ir::{self, Backend, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
+use crate::lower::checks::CheckKind;
 use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
 use crate::lower::section::Sections;
 use crate::text::Diagnostic;
@@ -54,6 +55,11 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
     {
         let message = format!("{} is in 'mode tcp': 'option tcplog' is used for 'option httplog'", called(proxy));
         said.push(Diagnostic::warning(span, message));
+    }
+    if set.checks.tcp.span.is_some() && !matches!(set.checks.kind, CheckKind::Tcp) {
+        let message = format!("{} has 'tcp-check' rules and no 'option tcp-check': nothing is done", called(proxy));
+        let span = set.checks.tcp.span.unwrap_or(proxy.span);
+        said.push(Diagnostic::warning(span, message).resolved().hint("add 'option tcp-check'"));
     }
     default_backend(sections, at, reference, said);
     if let (Reference::To(_), Some(named), false) = (reference, &set.default_backend, proxy.servers.is_empty()) {
@@ -192,6 +198,7 @@ fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) 
         server.source.clone_from(&set.source);
     }
     servers.shrink_to_fit();
+    let checked = servers.iter().any(|server| server.check.is_some());
     Backend {
         balance: set.balance.unwrap_or_default(),
         servers,
@@ -204,5 +211,6 @@ fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) 
         keep_alive,
         splice: set.splice,
         log_health_checks: set.log_health_checks,
+        check: if checked { set.checks.script() } else { None },
     }
 }

@@ -207,7 +207,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     }),
     but_backends(col("rate_max", "MMP", |s| by(s, |f| small(f.session_rate.max()), |v| small(v.session_rate.max()), |b| small(b.session_rate.max()))), "MGP"),
     col("check_status", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(check_word(c))))),
-    col("check_code", "MOP", nothing),
+    col("check_code", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| c.code).and_then(small))),
     col("check_duration", "MDP", |s| server(s, |v| v.check.as_ref().and_then(|c| c.duration).and_then(large))),
     col("hrsp_1xx", "MCP", |s| answers(s, 0)),
     col("hrsp_2xx", "MCP", |s| answers(s, 1)),

@@ -99,7 +99,7 @@ fn pool() -> Pool {
     pool.set_maxconn(500);
     for (server, status, detail) in [(0, CheckStatus::L4Con, Some("Connection refused")), (4, CheckStatus::L4Ok, None)]
     {
-        let result = CheckResult { status, duration: 0, detail: detail.map(Into::into) };
+        let result = CheckResult { status, detail: detail.map(Into::into), ..CheckResult::default() };
         pool.report_check(ProxyIx(0), ServerIx(server), &result, START);
     }
     pool

@@ -1,0 +1,200 @@
+//! One connection of a check: opened, written, read, closed.
+//!
+//! Knows no step and no time limit; dropping a future of it leaves the connection to be closed. A connection that was
+//! opened only to see whether it can be is not to be noticed by the server's program: the kernel is told to hold the
+//! last packet of the handshake back, and the socket is closed by a reset, as haproxy does it. A connection over which
+//! something is said is closed by a reset, too, unless `linger` is asked for.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno as Text;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::ir::SourceAddress;
+use crate::ir::check::{CheckStatus, Finding};
+
+/// Bytes that are asked for at once.
+const SIP: usize = 4096;
+
+/// Where a check connects to.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    Inet(SocketAddr),
+    Unix(PathBuf),
+    Abstract(Vec<u8>),
+}
+
+/// Why a connection failed, by what was being done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No socket, or one that refuses at once what should only begin.
+    Socket(Errno),
+    /// The local address.
+    Source(Errno),
+    /// The other side, or the way to it.
+    Connect(Errno),
+}
+
+impl Failure {
+    /// What the check found thereby.
+    pub(super) fn finding(&self) -> Finding {
+        let (status, info) = match self {
+            Self::Connect(errno) => (CheckStatus::L4Con, text(*errno).to_owned()),
+            Self::Source(errno) => (CheckStatus::L4Con, format!("Can't bind to source address ({})", text(*errno))),
+            Self::Socket(Errno::MFILE) => {
+                // haproxy counts this one among the connection's problems.
+                (CheckStatus::L4Con, format!("Too many sockets on the process ({})", text(Errno::MFILE)))
+            }
+            Self::Socket(errno) => (CheckStatus::SockErr, format!("General socket error ({})", text(*errno))),
+        };
+        Finding { status, code: None, info: Some(info) }
+    }
+}
+
+/// How a connection is opened and closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Nothing will be said over it: the server's program is not to notice.
+    Silent,
+    /// It will be talked over, and is closed by a reset.
+    Brusque,
+    /// It is closed in order.
+    Polite,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: Stream,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Inet { stream: TcpStream, manner: Manner },
+    Unix(UnixStream),
+}
+
+impl Link {
+    /// Connects.
+    ///
+    /// # Errors
+    /// What failed, and what the system said.
+    pub(super) async fn open(place: &Place, source: Option<&SourceAddress>, manner: Manner) -> Result<Self, Failure> {
+        let unix = |address: Result<SocketAddrUnix, Errno>| {
+            let stream = address.and_then(connect_unix).map_err(Failure::Socket)?;
+            Ok(Self { stream: Stream::Unix(stream) })
+        };
+        match place {
+            Place::Inet(address) => Self::open_inet(*address, source, manner).await,
+            Place::Unix(path) => unix(SocketAddrUnix::new(path.as_path())),
+            Place::Abstract(name) => unix(SocketAddrUnix::new_abstract_name(name)),
+        }
+    }
+
+    async fn open_inet(address: SocketAddr, source: Option<&SourceAddress>, manner: Manner) -> Result<Self, Failure> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = socket(family).map_err(Failure::Socket)?;
+        let _ = sockopt::set_tcp_nodelay(&socket, true);
+        if manner == Manner::Silent {
+            // The final ACK waits for data that never comes; the reset overtakes it.
+            let _ = sockopt::set_tcp_quickack(&socket, false);
+        }
+        if let Some(source) = source {
+            bind_source(&socket, source).map_err(Failure::Source)?;
+        }
+        match connect(&socket, &address) {
+            Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+            Err(errno) => return Err(Failure::Connect(errno)),
+        }
+        let stream = TcpStream::from_std(socket.into()).map_err(|why| Failure::Socket(errno(&why)))?;
+        let failed = match stream.writable().await {
+            Ok(()) => stream.take_error().unwrap_or_else(Some),
+            Err(why) => Some(why),
+        };
+        match failed {
+            Some(why) => Err(Failure::Connect(errno(&why))),
+            None => Ok(Self { stream: Stream::Inet { stream, manner } }),
+        }
+    }
+
+    /// Sends all of it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Inet { stream, .. } => stream.write_all(bytes).await,
+            Stream::Unix(stream) => stream.write_all(bytes).await,
+        }
+    }
+
+    /// Adds what comes next, so that `heard` holds at most `most` bytes; `false`: the other side has said all.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn receive(&mut self, heard: &mut Vec<u8>, most: usize) -> io::Result<bool> {
+        let room = most.saturating_sub(heard.len()).min(SIP);
+        heard.reserve(room);
+        let got = match &mut self.stream {
+            Stream::Inet { stream, .. } => stream.take(room as u64).read_buf(heard).await?,
+            Stream::Unix(stream) => stream.take(room as u64).read_buf(heard).await?,
+        };
+        Ok(got > 0)
+    }
+}
+
+impl Link {
+    /// The other side has ended its direction: ours ends in order, too.
+    pub(super) fn ends_in_order(&mut self) {
+        if let Stream::Inet { manner, .. } = &mut self.stream {
+            *manner = Manner::Polite;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Stream::Inet { stream, manner: Manner::Silent | Manner::Brusque } = &self.stream {
+            let _ = sockopt::set_socket_linger(stream.as_fd(), Some(Duration::ZERO));
+        }
+    }
+}
+
+fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+}
+
+/// A unix socket connects at once or not at all.
+fn connect_unix(address: SocketAddrUnix) -> Result<UnixStream, Errno> {
+    let socket = socket(AddressFamily::UNIX)?;
+    connect(&socket, &address)?;
+    UnixStream::from_std(socket.into()).map_err(|why| errno(&why))
+}
+
+fn bind_source(socket: &OwnedFd, source: &SourceAddress) -> Result<(), Errno> {
+    sockopt::set_socket_reuseaddr(socket, true)?;
+    if let Some(device) = &source.interface {
+        socket2::SockRef::from(socket).bind_device(Some(device.as_bytes())).map_err(|why| errno(&why))?;
+    }
+    match source.address {
+        SocketAddr::V4(address) => bind(socket, &SocketAddrV4::new(*address.ip(), address.port())),
+        SocketAddr::V6(address) => bind(socket, &address),
+    }
+}
+
+/// The number of a system's error.
+pub(super) fn errno(why: &io::Error) -> Errno {
+    Errno::from_io_error(why).unwrap_or(Errno::INVAL)
+}
+
+/// The system's words for an error.
+pub(super) fn text(errno: Errno) -> &'static str {
+    Text::from_raw(errno.raw_os_error()).desc()
+}
