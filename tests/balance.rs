@@ -58,6 +58,11 @@ impl Stage {
         let lines: Vec<&str> = text.lines().collect();
         let words = |key: &'static str| lines.iter().filter_map(move |line| line.strip_prefix(key));
         let balance = words("balance ").next().expect("a balance line");
+        let hash: String =
+            lines.iter().filter(|line| line.starts_with("hash-")).fold(String::new(), |mut all, line| {
+                let _ = writeln!(all, "  {line}");
+                all
+            });
         // Client addresses of all kinds come in by the PROXY protocol.
         let proxied = if words("proxied ").next().is_some() { " accept-proxy" } else { "" };
         let door = ports::free();
@@ -65,7 +70,7 @@ impl Stage {
         let mut config = format!(
             "global\n  stats socket {} level admin\ndefaults\n  mode tcp\n  timeout client 30s\n  timeout server 30s\n  \
              timeout connect 3s\n  timeout queue 10s\n  retries 1\n  option redispatch\n\
-             listen l\n  bind {door}{proxied}\n  balance {balance}\n",
+             listen l\n  bind {door}{proxied}\n  balance {balance}\n{hash}",
             socket.display()
         );
         let mut servers = Vec::new();
@@ -134,15 +139,18 @@ impl Stage {
                 self.settle();
             }
             "from" => {
-                for address in rest.split(' ') {
-                    got.push(self.session(From::Address(address)).1);
-                    self.settle();
-                }
+                got.extend(rest.split(' ').map(|address| self.session(From::Address(address)).1));
+                self.settle();
             }
             "proxied" => {
+                got.extend(rest.split(' ').map(|address| self.session(From::Header(address)).1));
+                self.settle();
+            }
+            "stay" => {
                 for address in rest.split(' ') {
-                    got.push(self.session(From::Header(address)).1);
-                    self.settle();
+                    let (stream, name) = self.session(From::Address(address));
+                    got.push(name);
+                    self.held.push(stream);
                 }
             }
             other => panic!("no such step: {other}"),
@@ -159,7 +167,7 @@ fn replay(text: &str) -> String {
         let step = line.split(" => ").next().unwrap_or_default();
         let verb = step.split(' ').next().unwrap_or_default();
         let _ = match verb {
-            "open" | "hold" | "from" | "proxied" => writeln!(out, "{step} => {}", stage.run(step)),
+            "open" | "hold" | "stay" | "from" | "proxied" => writeln!(out, "{step} => {}", stage.run(step)),
             "close" => {
                 stage.run(step);
                 writeln!(out, "{line}")

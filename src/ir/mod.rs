@@ -15,7 +15,8 @@ pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
 pub use global::{AdminLevel, DropTo, Global, Rlimits, StatsSocket};
 pub use log::{Facility, Level, LogFormat, LogProtocol, LogTarget, SessionLog};
 pub use proxy::{
-    Backend, Balance, ErrorFile, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice, Timeouts,
+    Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
+    Timeouts,
 };
 pub use server::{Check, InitAddr, MarkedDown, MarkedUp, Server, ServerAddress, ServerIx, SourceAddress, TrackRef};
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};

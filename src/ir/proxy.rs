@@ -171,11 +171,26 @@ pub enum Balance {
     Random(u32),
 }
 
+/// How a key becomes a server: `hash-type` and `hash-balance-factor`.
+///
+/// The functions of `hash-type` are for texts: an address is a number already, and none of them is applied to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HashType {
+    /// A ring of points instead of a table of servers.
+    pub consistent: bool,
+    /// Whether the key is mixed before it is looked up.
+    pub avalanche: bool,
+    /// The most sessions of a server of a ring, in percent of the average; 0: no limit.
+    pub factor: u32,
+}
+
 /// The server side of a proxy.
 #[derive(Debug, Clone, Default)]
 pub struct Backend {
     /// How a server is chosen.
     pub balance: Balance,
+    /// How `balance source` turns an address into a server.
+    pub hash: HashType,
     /// All servers; [`super::ServerIx`] counts here.
     pub servers: Vec<Server>,
     /// `fullconn`.

@@ -1,4 +1,4 @@
-//! `balance …`: how a backend chooses a server. Source: manual §4.2 "balance".
+//! `balance …`, `hash-type …`: how a backend chooses a server. Source: manual §4.2 "balance".
 
 use super::args::Args;
 use super::draft::ProxyDraft;
@@ -12,6 +12,11 @@ const LATER: [&str; 4] = ["rdp-cookie", "hash", "log-hash", "sticky"];
 const HTTP: [&str; 3] = ["uri", "url_param", "hdr"];
 
 const CHOICES: &[&str] = &["roundrobin", "static-rr", "leastconn", "first", "source", "random[(draws)]"];
+
+const METHODS: &[&str] = &["map-based", "consistent"];
+
+/// `none` came with 3.0.
+const FUNCTIONS: &[&str] = &["sdbm", "djb2", "wt6", "crc32", "none"];
 
 /// `balance <algorithm>`: words behind an algorithm without arguments are ignored, as haproxy does.
 pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
@@ -36,6 +41,46 @@ pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         }
         _ => return Err(word.blame(LowerError::Choice { text: word.text(), choices: CHOICES })),
     });
+    Ok(())
+}
+
+/// `hash-type <method> [<function> [avalanche]]`: the last one wins, whole. A function changes nothing for an address.
+pub fn hash_type(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let method = args.word("a method")?;
+    let hash = &mut proxy.set.hash;
+    hash.consistent = match method.bytes {
+        b"consistent" => true,
+        b"map-based" => false,
+        b"avalanche" => {
+            return Err(method
+                .blame(LowerError::Choice { text: method.text(), choices: METHODS })
+                .hint("write 'hash-type map-based sdbm avalanche'"));
+        }
+        _ => return Err(method.blame(LowerError::Choice { text: method.text(), choices: METHODS })),
+    };
+    let Some(function) = args.next_word().filter(|word| !word.bytes.is_empty()) else {
+        hash.avalanche = hash.consistent; // a ring mixes unless it is told how to hash
+        return Ok(());
+    };
+    if !FUNCTIONS.iter().any(|name| name.as_bytes() == function.bytes) {
+        return Err(function.blame(LowerError::Choice { text: function.text(), choices: FUNCTIONS }));
+    }
+    hash.avalanche = match args.next_word().filter(|word| !word.bytes.is_empty()) {
+        None => false,
+        Some(word) if word.bytes == b"avalanche" => true,
+        Some(word) => return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["avalanche"] })),
+    };
+    Ok(())
+}
+
+/// `hash-balance-factor <percent>`: 0, or more than 100.
+pub fn hash_balance_factor(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a percentage")?;
+    let factor = word.lenient(0, i64::from(i32::MAX), args)?;
+    if (1..=100).contains(&factor) {
+        return Err(word.blame(LowerError::Misplaced("a server cannot be held below the average: 0, or more than 100")));
+    }
+    proxy.set.hash.factor = u32::try_from(factor).unwrap_or(0);
     Ok(())
 }
 

@@ -108,6 +108,8 @@ pub struct Settings {
     pub default_backend: Option<Named>,
     /// `balance`; `None`: not said.
     pub balance: Option<Balance>,
+    /// `hash-type` and `hash-balance-factor`.
+    pub hash: ir::HashType,
     /// Where `balance` chose an algorithm that needs `mode http`; in `mode tcp` it is round robin.
     pub hash_balance: Option<Span>,
     /// `retries`; `None`: not said.

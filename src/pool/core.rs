@@ -76,13 +76,17 @@ pub(super) enum Left {
 impl Core {
     pub(super) fn new(back: &Backend, fullconn: u32, now: Tick) -> Self {
         // The table of the fixed algorithms is not made anew for a slow start.
-        let ramps = !matches!(back.balance, Balance::StaticRr | Balance::Source);
+        let ramps = match back.balance {
+            Balance::StaticRr => false,
+            Balance::Source => back.hash.consistent,
+            _ => true,
+        };
         let members: Box<[Member]> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
         let ids: Vec<u32> = back.servers.iter().map(|server| server.id).collect();
         let dynamic = |member: &Member| member.minconn > 0 && member.minconn < member.maxconn;
         let mut core = Self {
-            active: balance::build(back.balance, &ids),
-            backup: balance::build(back.balance, if back.servers.iter().any(|s| s.backup) { &ids } else { &[] }),
+            active: balance::build(back, &ids),
+            backup: balance::build(back, if back.servers.iter().any(|s| s.backup) { &ids } else { &[] }),
             usable: [BTreeSet::new(), BTreeSet::new()],
             dynamic: (0..members.len() as u32).filter(|ix| dynamic(&members[*ix as usize])).collect(),
             fullconn,

@@ -153,6 +153,7 @@ impl Member {
         Standing {
             weight: if self.usable() { self.scaled_weight } else { 0 },
             load: self.load + self.line.len(),
+            served: self.load,
             full: limit > 0 && (self.load >= limit || self.line.len() > 0),
         }
     }

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use super::tests::{NOW, backend, pool, server};
 use super::{Admin, Assignment, BackState, Demand, Pool};
-use crate::ir::{Backend, Balance, ProxyIx, ProxyKind, Server, ServerIx};
+use crate::ir::{Backend, Balance, HashType, ProxyIx, ProxyKind, Server, ServerIx};
 use crate::units::Weight;
 
 /// A backend of one file, and who is on it.
@@ -47,7 +47,21 @@ impl Stage {
             other => panic!("no such balance: {other:?}"),
         };
         let (servers, dead) = (1..).zip(words("server ")).map(|(id, options)| parse_server(id, options)).unzip();
-        let back = BackState::new(&Backend { balance, servers, ..Backend::default() }, 1, NOW);
+        let mut hash = HashType::default();
+        for line in words("hash-") {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["type", method] => {
+                    hash.consistent = method == "consistent";
+                    hash.avalanche = hash.consistent;
+                }
+                ["type", method, _] => (hash.consistent, hash.avalanche) = (method == "consistent", false),
+                ["type", method, _, "avalanche"] => (hash.consistent, hash.avalanche) = (method == "consistent", true),
+                ["balance-factor", factor] => hash.factor = factor.parse().expect("a number"),
+                _ => panic!("no such hash: {line}"),
+            }
+        }
+        let back = BackState::new(&Backend { balance, hash, servers, ..Backend::default() }, 1, NOW);
         Self { back, dead, held: Vec::new() }
     }
 
@@ -77,7 +91,7 @@ impl Stage {
             let ix = self.session(client);
             got.push(ix.map_or("-".to_owned(), |ix| (ix.0 + 1).to_string()));
             match ix {
-                Some(ix) if verb == "hold" => self.held.push(ix),
+                Some(ix) if verb == "hold" || verb == "stay" => self.held.push(ix),
                 Some(ix) => self.back.release(ix, NOW),
                 None => {}
             }

@@ -201,6 +201,7 @@ fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) 
     let checked = servers.iter().any(|server| server.check.is_some());
     Backend {
         balance: set.balance.unwrap_or_default(),
+        hash: set.hash,
         servers,
         fullconn: set.fullconn,
         retries: set.retries.unwrap_or(3),

@@ -4,10 +4,12 @@
 //! [`Balancer`]; [`build`] maps [`crate::ir::Balance`] to one. Pick order is pinned by `fixtures/output/picks/`.
 //! Source: configuration manual §4.2 "balance"; orders observed on 2.6.12.
 
+mod bound;
 mod first;
 mod leastconn;
 mod map;
 mod random;
+mod ring;
 mod roundrobin;
 mod source;
 mod static_rr;
@@ -16,7 +18,7 @@ use std::fmt::Debug;
 
 pub(super) use source::address_hash;
 
-use crate::ir::Balance;
+use crate::ir::{Backend, Balance};
 
 /// Weights inside are 16 times those of the configuration, so that a slow start has steps.
 pub(super) const WEIGHT_SCALE: u32 = 16;
@@ -28,6 +30,8 @@ pub(super) struct Standing {
     pub(super) weight: u32,
     /// Sessions on it and waiting for it.
     pub(super) load: u32,
+    /// Sessions on it alone.
+    pub(super) served: u32,
     /// Whether it has as many sessions as it may have.
     pub(super) full: bool,
 }
@@ -52,14 +56,15 @@ pub(super) trait Balancer: Debug + Send {
     fn pick(&mut self, wish: &Wish) -> Option<u32>;
 }
 
-/// The balancer for an algorithm. `ids` are the servers' ids; no server is usable before its first update.
-pub(super) fn build(balance: Balance, ids: &[u32]) -> Box<dyn Balancer> {
-    match balance {
+/// The balancer of a backend. `ids` are the servers' ids; no server is usable before its first update.
+pub(super) fn build(back: &Backend, ids: &[u32]) -> Box<dyn Balancer> {
+    let hash = back.hash;
+    match back.balance {
         Balance::RoundRobin => Box::new(roundrobin::RoundRobin::new(ids.len())),
         Balance::StaticRr => Box::new(static_rr::StaticRr::new(ids.len())),
         Balance::LeastConn => Box::new(leastconn::LeastConn::new(ids.len())),
         Balance::First => Box::new(first::First::new(ids)),
-        Balance::Source => Box::new(source::Source::new(ids.len())),
-        Balance::Random(draws) => Box::new(random::Random::new(ids.len(), draws)),
+        Balance::Source => Box::new(source::Source::new(ids, hash)),
+        Balance::Random(draws) => Box::new(random::Random::new(ids.len(), draws, hash.factor)),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Randomness comes with each wish, so picks can be replayed. Source: manual §4.2 "balance random".
 
+use super::bound::Bound;
 use super::{Balancer, Standing, Wish};
 
 /// Weights as a tree of partial sums, so that a draw takes log(n) steps.
@@ -12,15 +13,18 @@ pub(super) struct Random {
     /// A Fenwick tree over the weights, from 1.
     sums: Vec<u64>,
     total: u64,
+    /// `hash-balance-factor` counts here, too.
+    bound: Bound,
 }
 
 impl Random {
-    pub(super) fn new(servers: usize, draws: u32) -> Self {
+    pub(super) fn new(servers: usize, draws: u32, factor: u32) -> Self {
         Self {
             draws: draws.max(1),
             standings: vec![Standing::default(); servers],
             sums: vec![0; servers + 1],
             total: 0,
+            bound: Bound::new(servers, factor),
         }
     }
 
@@ -39,10 +43,17 @@ impl Random {
         }
         place as u32
     }
+
+    /// The server itself, or if its bound is reached the next one in the list with room, all around.
+    fn roomy(&self, server: u32) -> u32 {
+        let may = |other: &u32| self.standings[*other as usize].weight > 0 && self.bound.room(*other);
+        (server..self.standings.len() as u32).chain(0..server).find(may).unwrap_or(server)
+    }
 }
 
 impl Balancer for Random {
     fn update(&mut self, server: u32, standing: Standing) {
+        self.bound.update(server, standing);
         let slot = &mut self.standings[server as usize];
         let (old, new) = (u64::from(slot.weight), u64::from(standing.weight));
         *slot = standing;
@@ -65,7 +76,7 @@ impl Balancer for Random {
             seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let drawn = self.at((mixed ^ (mixed >> 31)) % self.total);
+            let drawn = self.roomy(self.at((mixed ^ (mixed >> 31)) % self.total));
             let heavier = |a: Standing, b: Standing| u64::from(a.load) * u64::from(b.weight);
             best = Some(match best {
                 Some(held) => {
@@ -88,12 +99,12 @@ mod tests {
     use super::*;
 
     fn standing(weight: u32, load: u32) -> Standing {
-        Standing { weight: weight * 16, load, full: false }
+        Standing { weight: weight * 16, load, served: load, full: false }
     }
 
     /// How often each of the servers is picked in 8,000 sessions that end at once.
     fn shares(draws: u32, standings: &[Standing]) -> Vec<u32> {
-        let mut random = Random::new(standings.len(), draws);
+        let mut random = Random::new(standings.len(), draws, 0);
         (0..).zip(standings).for_each(|(server, standing)| random.update(server, *standing));
         let mut counts = vec![0; standings.len()];
         for random_number in 0..8_000_u64 {
@@ -124,10 +135,10 @@ mod tests {
 
     #[test]
     fn a_full_choice_sends_the_session_to_the_queue() {
-        let mut random = Random::new(2, 1);
+        let mut random = Random::new(2, 1, 0);
         random.update(0, Standing { full: true, ..standing(1, 1) });
         assert_eq!(random.pick(&Wish::default()), None);
-        assert_eq!(Random::new(2, 2).pick(&Wish::default()), None, "nobody is usable");
+        assert_eq!(Random::new(2, 2, 0).pick(&Wish::default()), None, "nobody is usable");
     }
 
     #[test]

@@ -1,46 +1,74 @@
 //! `balance source`: the same client address gets the same server.
 //!
-//! Source: manual §4.2 "balance source", "hash-type map-based"; the hash observed on 2.6.12.
+//! Source: manual §4.2 "balance source", "hash-type"; the hash observed on 2.6.12.
 
 use std::net::IpAddr;
 
+use super::bound::Bound;
 use super::map::Map;
+use super::ring::{Ring, mix};
 use super::{Balancer, Standing, Wish};
+use crate::ir::HashType;
 
-/// A table in which the client's hash is looked up.
+/// Where the client's hash is looked up.
 #[derive(Debug)]
 pub(super) struct Source {
-    map: Map,
-    next: usize,
+    avalanche: bool,
+    places: Places,
+}
+
+#[derive(Debug)]
+enum Places {
+    /// A table, and the turn of clients without an address (of a unix socket).
+    Map(Map, usize),
+    Ring(Ring, Bound),
 }
 
 impl Source {
-    pub(super) fn new(servers: usize) -> Self {
-        Self { map: Map::new(servers), next: 0 }
+    pub(super) fn new(ids: &[u32], hash: HashType) -> Self {
+        let places = if hash.consistent {
+            Places::Ring(Ring::new(ids), Bound::new(ids.len(), hash.factor))
+        } else {
+            Places::Map(Map::new(ids.len()), 0)
+        };
+        Self { avalanche: hash.avalanche, places }
     }
 }
 
 impl Balancer for Source {
     fn update(&mut self, server: u32, standing: Standing) {
-        self.map.set_weight(server, standing.weight);
+        match &mut self.places {
+            Places::Map(map, _) => map.set_weight(server, standing.weight),
+            Places::Ring(ring, bound) => {
+                ring.set_weight(server, standing.weight);
+                bound.update(server, standing);
+            }
+        }
     }
 
     fn pick(&mut self, wish: &Wish) -> Option<u32> {
-        let table = self.map.table();
-        let len = table.len();
-        if len == 0 {
-            return None;
-        }
-        let place = match wish.hash {
-            Some(hash) => hash as usize % len,
-            // A client without an address (a unix socket) takes its turn.
-            None => {
-                let turn = self.next % len;
-                self.next = turn + 1;
-                turn
+        let key = wish.hash.map(|hash| if self.avalanche { mix(hash) } else { hash });
+        match &mut self.places {
+            Places::Map(map, next) => {
+                let table = map.table();
+                let len = table.len();
+                if len == 0 {
+                    return None;
+                }
+                let place = key.map_or(*next, |key| key as usize) % len;
+                if key.is_none() {
+                    *next = place + 1;
+                }
+                Some(table[place])
             }
-        };
-        Some(table[place])
+            Places::Ring(ring, bound) => {
+                let may = |server| Some(server) != wish.avoid && bound.room(server);
+                match key {
+                    Some(key) => ring.pick(key, may),
+                    None => ring.next(may),
+                }
+            }
+        }
     }
 }
 
