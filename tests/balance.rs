@@ -210,6 +210,18 @@ fn sequential_sessions_differ_by_one_at_most_on_any_number_of_threads() {
     }
 }
 
+/// With a factor of 101 percent, 30 sessions that stay are dealt out evenly, however the draws fall.
+#[test]
+fn random_draws_respect_the_share_of_a_server() {
+    let mut stage =
+        Stage::new("balance random(1)\nhash-balance-factor 101\nserver weight 1\nserver weight 1\nserver weight 1\n");
+    let got = stage.run("hold 30");
+    for server in ["1", "2", "3"] {
+        let count = got.split(' ').filter(|name| *name == server).count();
+        assert!((9..=11).contains(&count), "server {server} has {count}: {got}");
+    }
+}
+
 #[test]
 fn each_session_gets_the_server_that_haproxy_gives_it() {
     let files = fixtures();

@@ -62,10 +62,10 @@ impl Balancer for Source {
                 Some(table[place])
             }
             Places::Ring(ring, bound) => {
-                let may = |server| Some(server) != wish.avoid && bound.room(server);
+                let other = |server| Some(server) != wish.avoid;
                 match key {
-                    Some(key) => ring.pick(key, may),
-                    None => ring.next(may),
+                    Some(key) => ring.pick(key, |server| other(server) && bound.room(server)),
+                    None => ring.next(other), // shares are for keys alone, in haproxy too
                 }
             }
         }
