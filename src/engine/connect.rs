@@ -39,7 +39,11 @@ pub(super) fn open(server: &Server, back: &Backend, client: &OwnedFd) -> Result<
 }
 
 /// Where to connect: an unspecified address, and a port that counts from the client's, are those the client chose.
-fn destination(mut address: SocketAddr, port_offset: Option<i32>, client: &OwnedFd) -> Result<SocketAddr, Errno> {
+pub(super) fn destination(
+    mut address: SocketAddr,
+    port_offset: Option<i32>,
+    client: &OwnedFd,
+) -> Result<SocketAddr, Errno> {
     if !address.ip().is_unspecified() && port_offset.is_none() {
         return Ok(address);
     }

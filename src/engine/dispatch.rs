@@ -140,18 +140,19 @@ impl Session {
         self.client_seen = now;
         self.server_seen = now;
         self.step = Step::Relaying;
+        self.log_early(&shard.shared);
         self.arm(shard, key);
         Poll::Ready(())
     }
 
     /// An attempt failed: again, elsewhere, or over.
     pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, late: bool) -> Poll<()> {
-        self.server = None;
         let cause = if late { Cause::ServerTimeout } else { Cause::Server };
         let Some(back) = self.backend(&shard.shared) else { return self.over(shard, cause, Phase::Connect) };
         if self.retries >= back.retries {
-            return self.over(shard, cause, Phase::Connect);
+            return self.over(shard, cause, Phase::Connect); // the socket stays: a log line may show its address
         }
+        self.server = None;
         self.retries += 1;
         let left = back.retries - self.retries;
         // haproxy does more than its manual says: where servers are taken in turns, *every* retry goes elsewhere, at

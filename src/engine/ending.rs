@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
-use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
+use rustix::net::{RecvFlags, Shutdown, getsockname, recv, shutdown};
 
-use super::clock;
 use super::dispatch::Step;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
-use crate::ir::SessionLog;
-use crate::pool::{Cause, Phase, SessionRecord, Timers};
+use super::{clock, connect};
+use crate::ir::{LogMoment, ServerAddress};
+use crate::pool::{Cause, Peer, Phase, SessionRecord, Timers};
 
 impl Session {
     /// Ends the session: counts, logs and closes it.
@@ -25,8 +25,8 @@ impl Session {
         self.settle(shared);
         let proxy = self.front_proxy(shared);
         let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
-        if proxy.session_log != SessionLog::Default && !silent {
-            shared.journal.session(&self.record(shared, false));
+        if !self.logged && !silent {
+            shared.journal.session(&self.record(shared));
         }
         let server = self.target;
         self.give_server_back(shard, server);
@@ -39,17 +39,39 @@ impl Session {
         self.say_goodbye(shard);
     }
 
-    /// What its log line says now. `fresh`: it has just been accepted; only then the local address is asked for.
-    pub(super) fn record(&self, shared: &Shared, fresh: bool) -> SessionRecord {
+    /// Writes its line when its server is connected, if that is the moment. One that would not be written for a session
+    /// that ends well has to wait for the end.
+    pub(super) fn log_early(&mut self, shared: &Shared) {
+        let proxy = self.front_proxy(shared);
+        let smooth = self.retries == 0 && !self.redispatched;
+        if proxy.log_moment == LogMoment::Connected && !(proxy.dont_log_normal && smooth) {
+            shared.journal.session(&self.record(shared));
+            self.logged = true;
+        }
+    }
+
+    /// What its log line says now. Addresses are asked for only where the line shows them.
+    pub(super) fn record(&self, shared: &Shared) -> SessionRecord {
         let pool = &shared.pool;
         let back = pool.back(self.back);
         let server = self.target.and_then(|ix| back?.servers.get(ix.0 as usize));
         // The line of an ended session tells how many *others* its backend and server serve.
         let (in_back, on_server) = (u32::from(self.end.is_some()), u32::from(self.end.is_some() && self.held_server));
-        let local = fresh.then(|| rustix::net::getsockname(self.client.get_ref()).ok()).flatten();
+        let proxy = self.front_proxy(shared);
+        let formats = proxy.formats.as_deref();
+        let shows_local =
+            proxy.log_moment == LogMoment::Accepted || formats.is_some_and(|formats| formats.local_address);
+        let local = shows_local.then(|| getsockname(self.client.get_ref()).ok()).flatten();
+        let shows_server = formats.is_some_and(|formats| formats.server_addresses);
+        let (source, destination) = if shows_server { self.server_ends(shared) } else { (None, None) };
+        let ended = self.end.is_some();
         SessionRecord {
+            number: self.id() - 1,
             client: self.peer,
             local: local.and_then(|address| address.try_into().ok()),
+            source,
+            destination,
+            ended,
             accepted: self.wall,
             frontend: self.front,
             backend: self.back,
@@ -58,9 +80,11 @@ impl Session {
                 queue: self.queue_time,
                 connect: self.connect_time,
                 total: clock::now().since(self.accepted) as u32,
+                handshake: 0,
             },
-            bytes_out: self.down.bytes,
-            bytes_in: self.up.bytes,
+            // what was read ahead of the connection is not under way yet
+            bytes_out: if ended { self.down.bytes } else { 0 },
+            bytes_in: if ended { self.up.bytes } else { 0 },
             termination: self.end.unwrap_or_default(),
             process_sessions: pool.process.connections.get(),
             frontend_sessions: pool.front(self.front).map_or(0, |front| front.sessions.get()),
@@ -71,6 +95,27 @@ impl Session {
             server_queue: self.server_queue,
             backend_queue: self.backend_queue,
         }
+    }
+
+    /// Both ends of the server's connection, as far as there is one: an attempt that failed has them too.
+    fn server_ends(&self, shared: &Shared) -> (Option<Peer>, Option<Peer>) {
+        let target = self.target.and_then(|ix| self.backend(shared)?.servers.get(ix.0 as usize));
+        let Some(target) = target else { return (None, None) };
+        let socket = self.server.as_ref().map(|socket| socket.get_ref());
+        let inet = matches!(target.address, ServerAddress::Inet(_));
+        let source = match socket.map(getsockname) {
+            Some(Ok(_)) if !inet => Some(Peer::Unix(0)),
+            Some(Ok(address)) => address.try_into().ok().map(Peer::Inet),
+            _ => None,
+        };
+        let destination = match target.address {
+            ServerAddress::Inet(address) => {
+                connect::destination(address, target.port_offset, self.client.get_ref()).ok().map(Peer::Inet)
+            }
+            ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some(Peer::Unix(0)),
+            ServerAddress::Unresolved { .. } => None,
+        };
+        (source, destination)
     }
 
     fn settle(&self, shared: &Shared) {

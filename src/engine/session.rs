@@ -12,7 +12,7 @@ use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
 use super::{clock, connect};
-use crate::ir::{Backend, Proxy, ProxyIx, ServerIx, SessionLog};
+use crate::ir::{Backend, LogMoment, Proxy, ProxyIx, ServerIx};
 use crate::pool::{Cause, Closing, Peer, Phase, Termination};
 use crate::units::{Millis, Tick};
 
@@ -40,6 +40,8 @@ pub(super) struct Session {
     /// A time limit that cut one side before: it is what the end is put down to.
     blame: Option<Cause>,
     pub(super) redispatched: bool,
+    /// Its line is written.
+    pub(super) logged: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
     pub(super) waker: Option<Waker>,
@@ -73,7 +75,7 @@ impl Session {
         let Accepted { socket, peer, at, wall, seat } = accepted;
         let (front, proxy, side) = seat.proxy()?;
         let back = side.default_backend.unwrap_or(front);
-        let short_log = proxy.session_log == SessionLog::Default;
+        let short_log = proxy.log_moment == LogMoment::Accepted;
         if matches!(peer, Peer::Inet(_)) {
             connect::client_options(&socket, side);
         }
@@ -92,6 +94,7 @@ impl Session {
             end: None,
             blame: None,
             redispatched: false,
+            logged: short_log,
             held_server: false,
             waker: None,
             id: shard.shared.next_id(),
@@ -116,7 +119,7 @@ impl Session {
         }
         session.resets = session.backend(&shard.shared).is_some_and(|back| back.nolinger);
         if short_log {
-            shard.shared.journal.accepted(&session.record(&shard.shared, true));
+            shard.shared.journal.accepted(&session.record(&shard.shared));
         }
         Some(session)
     }

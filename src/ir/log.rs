@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::expr::{Format, Stage};
+
 /// Syslog severity, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -78,4 +80,48 @@ pub enum SessionLog {
     Tcp,
     /// `option httplog` on a proxy that serves HTTP (the statistics page).
     Http,
+    /// `log-format`.
+    Custom,
+}
+
+/// When the line of a session is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum LogMoment {
+    /// When it is accepted.
+    #[default]
+    Accepted,
+    /// When its server is connected, or when it ends without one.
+    Connected,
+    /// When it ends.
+    Ended,
+}
+
+/// The formats that a proxy has of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Formats {
+    /// `log-format`, if it is the session log that was chosen.
+    pub session: Option<Format>,
+    /// `log-format-sd`: the structured data of targets in `format rfc5424`.
+    pub structured: Option<Format>,
+    /// `error-log-format`: connections that fail before there is a session.
+    pub error: Option<Format>,
+    /// `unique-id-format`.
+    pub unique_id: Option<Format>,
+    /// Whether one of them shows the address that the client connected to.
+    pub local_address: bool,
+    /// Whether one of them shows an address of the server's connection.
+    pub server_addresses: bool,
+}
+
+impl Formats {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The moment from which all is known that a session's line shows.
+    pub fn stage(&self) -> Stage {
+        let stages = [&self.session, &self.structured].into_iter().flatten().map(Format::stage);
+        stages.max().unwrap_or(Stage::Connected)
+    }
 }

@@ -13,7 +13,7 @@ mod stats;
 
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
 pub use global::{AdminLevel, DropTo, Global, Rlimits, StatsSocket};
-pub use log::{Facility, Level, LogFormat, LogProtocol, LogTarget, SessionLog};
+pub use log::{Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, SessionLog};
 pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::Script;
-use super::{Bind, LogTarget, Server, SessionLog, StatsPage};
+use super::{Bind, Formats, LogMoment, LogTarget, Server, SessionLog, StatsPage};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -55,6 +55,10 @@ pub struct Proxy {
     pub log_tag: Option<String>,
     /// Which line a session gets.
     pub session_log: SessionLog,
+    /// When that line is written.
+    pub log_moment: LogMoment,
+    /// `log-format` and its kin.
+    pub formats: Option<Box<Formats>>,
     /// `option dontlognull`.
     pub dont_log_null: bool,
     /// `option dontlog-normal`.

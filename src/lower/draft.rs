@@ -84,8 +84,16 @@ pub struct Settings {
     pub log_global: bool,
     /// `log-tag`.
     pub log_tag: Option<String>,
-    /// `option tcplog` or `option httplog`.
+    /// `option tcplog`, `option httplog` or `log-format`.
     pub session_log: Option<(SessionLogWord, Span)>,
+    /// `log-format`; it holds if it is the `session_log`.
+    pub log_format: Option<FormatText>,
+    /// `log-format-sd`.
+    pub log_format_sd: Option<FormatText>,
+    /// `error-log-format`.
+    pub error_log_format: Option<FormatText>,
+    /// `unique-id-format`.
+    pub unique_id_format: Option<FormatText>,
     /// `option dontlognull`.
     pub dont_log_null: bool,
     /// `option dontlog-normal`.
@@ -149,8 +157,25 @@ pub struct Settings {
 pub enum SessionLogWord {
     /// `option tcplog`.
     Tcp,
-    /// `option httplog`, with `clf`.
+    /// `option httplog`.
     Http,
+    /// `option httplog clf`.
+    HttpClf,
+    /// `option httpslog`.
+    Https,
+    /// `log-format`.
+    Custom,
+}
+
+/// The text of a log format: it is read when the mode of the proxy is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatText {
+    /// The keyword.
+    pub keyword: &'static str,
+    /// The word as it is after quotes and escapes.
+    pub text: Arc<[u8]>,
+    /// The word.
+    pub span: Span,
 }
 
 /// Whether clients connect to such a section.

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::expr::FormatError;
 use crate::grammar::GrammarError;
 use crate::text::{Diagnostic, Span};
 use crate::units::{AddressError, TimeError};
@@ -177,6 +178,22 @@ pub enum LowerError {
     NotAnAnswer {
         /// Its path.
         path: String,
+    },
+    /// A log format that cannot be read.
+    #[error("'{keyword}': {why}")]
+    Format {
+        /// The keyword.
+        keyword: &'static str,
+        /// Why not.
+        why: FormatError,
+    },
+    /// A variable of HTTP in a format of a proxy in `mode tcp`.
+    #[error("'{keyword}': '%{name}' needs 'mode http'")]
+    HttpVariable {
+        /// The keyword.
+        keyword: &'static str,
+        /// The variable.
+        name: &'static str,
     },
     /// A value that this version does not act on yet.
     #[error("not built into this version of baton yet: {what}")]

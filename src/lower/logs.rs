@@ -165,14 +165,18 @@ pub fn tcplog(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `option httplog [clf]`: the line of an HTTP request; in `mode tcp` the line of `option tcplog`, with a warning.
 pub fn httplog(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    if args.prefix == Prefix::Plain && args.take("clf") {
-        return Err(args.blame_keyword(LowerError::NotYet { what: "'option httplog clf'".to_owned() }));
-    }
-    session_log(proxy, args, SessionLogWord::Http);
+    let clf = args.prefix == Prefix::Plain && args.take("clf");
+    session_log(proxy, args, if clf { SessionLogWord::HttpClf } else { SessionLogWord::Http });
     args.end()
 }
 
-fn session_log(proxy: &mut ProxyDraft, args: &mut Args<'_>, word: SessionLogWord) {
+/// `option httpslog`: as `option httplog`, with what is known of TLS.
+pub fn httpslog(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    session_log(proxy, args, SessionLogWord::Https);
+    args.end()
+}
+
+pub(super) fn session_log(proxy: &mut ProxyDraft, args: &mut Args<'_>, word: SessionLogWord) {
     if args.prefix != Prefix::Plain {
         // `no option tcplog` leaves `option httplog` alone
         if proxy.set.session_log.is_some_and(|(said, _)| said == word) {
@@ -180,7 +184,7 @@ fn session_log(proxy: &mut ProxyDraft, args: &mut Args<'_>, word: SessionLogWord
         }
         return;
     }
-    if proxy.kind == SectionKind::Backend {
+    if proxy.kind == SectionKind::Backend && word != SessionLogWord::Custom {
         let warning = Diagnostic::warning(args.span(), "a backend writes no session log: this line has no effect");
         args.say(warning.hint("give it to the frontend"));
     }

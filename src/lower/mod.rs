@@ -13,6 +13,7 @@ pub mod checks;
 mod draft;
 mod error;
 pub mod global;
+pub mod log_formats;
 pub mod logs;
 mod names;
 pub mod old;

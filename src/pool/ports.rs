@@ -10,8 +10,11 @@ use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx};
 pub trait Journal: Send + Sync {
     /// A connection was accepted on a proxy without `option *log`: the default short line.
     fn accepted(&self, record: &SessionRecord);
-    /// A session ended.
+    /// A session ended, or its server was connected and that is when its line is due ([`crate::ir::LogMoment`]).
     fn session(&self, record: &SessionRecord);
+    /// A connection failed before there was a session: `why` is what the default line says of it; `listener` is the
+    /// `bind` line's name, or its id where it has none.
+    fn refused(&self, record: &SessionRecord, listener: &str, why: &str);
     /// A request of the statistics page was answered.
     fn request(&self, record: &HttpRecord);
     /// Something happened to a proxy or server. Goes to the proxy's (or the process's) targets, and to stderr while

@@ -86,6 +86,8 @@ pub struct Timers {
     pub connect: Option<u32>,
     /// From accept to the end (Tt).
     pub total: u32,
+    /// Handshakes before the session, a PROXY header's among them (Th).
+    pub handshake: u32,
 }
 
 /// One ended session.
@@ -93,8 +95,14 @@ pub struct Timers {
 pub struct SessionRecord {
     /// The client.
     pub client: Peer,
-    /// The address it connected to.
+    /// Its number in the process, counted from 0.
+    pub number: u64,
+    /// The address it connected to, where a line shows it.
     pub local: Option<SocketAddr>,
+    /// Our end of the server's connection, where a format shows it.
+    pub source: Option<Peer>,
+    /// The server's end of it, where a format shows it.
+    pub destination: Option<Peer>,
     /// When it was accepted.
     pub accepted: SystemTime,
     /// The frontend.
@@ -111,6 +119,8 @@ pub struct SessionRecord {
     pub bytes_in: u64,
     /// How it ended.
     pub termination: Termination,
+    /// Whether it has; if not, its line is written while it goes on (`option logasap`).
+    pub ended: bool,
     /// Sessions of the process when this one was logged.
     pub process_sessions: u32,
     /// Sessions of the frontend.

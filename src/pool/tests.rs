@@ -57,6 +57,8 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         logs: Vec::new(),
         log_tag: None,
         session_log: SessionLog::Tcp,
+        log_moment: crate::ir::LogMoment::default(),
+        formats: None,
         dont_log_null: false,
         dont_log_normal: false,
         log_separate_errors: false,

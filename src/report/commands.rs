@@ -190,6 +190,7 @@ mod tests {
     impl Journal for Quiet {
         fn accepted(&self, _: &SessionRecord) {}
         fn session(&self, _: &SessionRecord) {}
+        fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
         fn request(&self, _: &HttpRecord) {}
         fn event(&self, _: Option<ProxyIx>, _: Level, _: &str) {}
         fn lost(&self) -> u64 {

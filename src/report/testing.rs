@@ -21,6 +21,8 @@ pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         logs: Vec::new(),
         log_tag: None,
         session_log: SessionLog::Default,
+        log_moment: LogMoment::default(),
+        formats: None,
         dont_log_null: false,
         dont_log_normal: false,
         log_separate_errors: false,

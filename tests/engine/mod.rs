@@ -29,6 +29,7 @@ impl Journal for Book {
     fn session(&self, record: &SessionRecord) {
         self.sessions.lock().expect("the book").push(record.clone());
     }
+    fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
 
     fn request(&self, _record: &HttpRecord) {}
 
@@ -104,6 +105,8 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
         logs: Vec::new(),
         log_tag: None,
         session_log: SessionLog::Tcp,
+        log_moment: baton::ir::LogMoment::Ended,
+        formats: None,
         dont_log_null: false,
         dont_log_normal: false,
         log_separate_errors: false,

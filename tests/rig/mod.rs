@@ -53,6 +53,8 @@ pub fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         logs: Vec::new(),
         log_tag: None,
         session_log: SessionLog::Default,
+        log_moment: LogMoment::default(),
+        formats: None,
         dont_log_null: false,
         dont_log_normal: false,
         log_separate_errors: false,
@@ -94,6 +96,7 @@ pub fn page(uri: &str) -> Proxy {
     let mut stats = proxy("stats", 2, ProxyKind::Listen);
     stats.mode = Mode::Http;
     stats.session_log = SessionLog::Http;
+    stats.log_moment = LogMoment::Ended;
     stats.timeouts.client = Some(Millis::seconds(5));
     stats.timeouts.http_request = Millis::new(400);
     stats.stats = Some(StatsPage { uri: uri.into(), realm: "HAProxy Statistics".into(), ..StatsPage::default() });

@@ -212,8 +212,12 @@ impl Desk {
     fn record(&self, termination: Termination) -> SessionRecord {
         let pool = &self.shared.pool;
         SessionRecord {
+            number: self.shared.next_id() - 1,
             client: self.peer,
             local: self.local,
+            source: None,
+            destination: None,
+            ended: true,
             accepted: self.accepted,
             frontend: self.proxy,
             backend: self.proxy,

@@ -2,6 +2,7 @@
 //!
 //! Runs only when reading was clean. Messages come proxy by proxy, as haproxy gives them. Source: asked of 2.6.
 
+mod formats;
 mod identity;
 mod proxies;
 mod refused;
@@ -11,7 +12,7 @@ use super::Choices;
 use super::draft::ProxyDraft;
 use super::section::Sections;
 use super::statement::Reading;
-use crate::ir::Config;
+use crate::ir::{Config, Formats};
 use crate::text::{Diagnostic, World};
 
 pub(super) use identity::check as check_ids;
@@ -32,16 +33,20 @@ pub(super) fn resolve(
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
+    let mut formats = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
+        let mut compiled = Formats::default();
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
+            compiled = formats::compile(&sections.proxies[at], said);
             servers::judge(&sections, at, &mut tracked, said);
         }
+        formats.push(compiled);
     }
     servers::addresses(&mut sections.proxies, choices, world, said);
     let Sections { proxies: drafts, .. } = sections;
-    for (at, draft) in drafts.into_iter().enumerate() {
-        let mut proxy = proxies::fold(draft, references[at]);
+    for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
+        let mut proxy = proxies::fold(draft, references[at], formats);
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }

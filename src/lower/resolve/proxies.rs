@@ -1,12 +1,13 @@
 //! What is judged of a proxy as a whole, and its way into the IR.
 
-use super::called;
+use super::{called, formats};
 use crate::grammar::SectionKind;
-use crate::ir::{self, Backend, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
+use crate::ir::{self, Backend, Formats, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
 use crate::lower::checks::CheckKind;
 use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
+use crate::lower::error::LowerError;
 use crate::lower::section::Sections;
-use crate::text::Diagnostic;
+use crate::text::{Diagnostic, Span};
 
 /// Where a frontend's `default_backend` leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +51,10 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         said.push(Diagnostic::warning(span, message).resolved());
     }
     // a backend writes no session log: what it inherits is no reason for a word
-    if let (Some((SessionLogWord::Http, span)), Mode::Tcp) = (set.session_log, set.mode)
+    if let Some((word, span)) = set.session_log
         && is_frontend(proxy.kind)
     {
-        let message = format!("{} is in 'mode tcp': 'option tcplog' is used for 'option httplog'", called(proxy));
-        said.push(Diagnostic::warning(span, message));
+        session_log(proxy, word, span, said);
     }
     if set.checks.tcp.span.is_some() && !matches!(set.checks.kind, CheckKind::Tcp) {
         let message = format!("{} has 'tcp-check' rules and no 'option tcp-check': nothing is done", called(proxy));
@@ -67,7 +67,8 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         said.push(Diagnostic::warning(named.span, message).resolved());
     }
     missing_timeouts(proxy, said);
-    if is_frontend(proxy.kind) && set.session_log.is_some() && set.logs.is_empty() && set.shared_logs.is_empty() {
+    let formatted = set.session_log.is_some() || set.log_format_sd.is_some();
+    if is_frontend(proxy.kind) && formatted && set.logs.is_empty() && set.shared_logs.is_empty() {
         let message = format!("{} has a log format and no log address: nothing is logged", called(proxy));
         said.push(Diagnostic::warning(proxy.span, message).resolved().hint("add 'log global' or 'log <address> …'"));
     }
@@ -76,6 +77,23 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
     {
         let message = format!("{} is in 'mode tcp' and serves no statistics page", called(proxy));
         said.push(Diagnostic::warning(stats.span, message).resolved().hint("add 'mode http'"));
+    }
+}
+
+/// Lines that need HTTP, and what is not built of them.
+fn session_log(proxy: &ProxyDraft, word: SessionLogWord, span: Span, said: &mut Vec<Diagnostic>) {
+    let option = match word {
+        SessionLogWord::Tcp | SessionLogWord::Custom => return,
+        SessionLogWord::Http => "option httplog",
+        SessionLogWord::HttpClf => "option httplog clf",
+        SessionLogWord::Https => "option httpslog",
+    };
+    if proxy.set.mode == Mode::Tcp {
+        let message = format!("{} is in 'mode tcp': 'option tcplog' is used for '{option}'", called(proxy));
+        said.push(Diagnostic::warning(span, message));
+    } else if word != SessionLogWord::Http {
+        let error = LowerError::NotYet { what: format!("'{option}'") };
+        said.push(Diagnostic::alert(span, error.to_string()));
     }
 }
 
@@ -141,14 +159,16 @@ fn missing_timeouts(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
 }
 
 /// The proxy as it is, with defaults and what haproxy assumes folded in.
-pub(super) fn fold(draft: ProxyDraft, reference: Reference) -> Proxy {
+pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) -> Proxy {
     let mut set = draft.set;
     let mut logs = std::mem::take(&mut set.shared_logs);
     logs.append(&mut set.logs);
     let http = set.mode == Mode::Http;
     let session_log = match set.session_log {
         None => SessionLog::Default,
-        Some((SessionLogWord::Http, _)) if http => SessionLog::Http,
+        Some((SessionLogWord::Custom, _)) => SessionLog::Custom,
+        Some((SessionLogWord::Tcp, _)) => SessionLog::Tcp,
+        Some(_) if http => SessionLog::Http,
         Some(_) => SessionLog::Tcp,
     };
     let default_backend = match reference {
@@ -181,6 +201,8 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference) -> Proxy {
         logs,
         log_tag: set.log_tag,
         session_log,
+        log_moment: formats::moment(session_log, &formats, set.log_asap),
+        formats: (!formats.is_empty()).then(|| Box::new(formats)),
         dont_log_null: set.dont_log_null,
         dont_log_normal: set.dont_log_normal,
         log_separate_errors: set.log_separate_errors,

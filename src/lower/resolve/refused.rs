@@ -12,7 +12,7 @@ use crate::lower::section::Sections;
 use crate::text::{Diagnostic, Span};
 
 /// HTTP words that haproxy warns of in a proxy in `mode tcp`.
-const WARNED_IN_TCP: [&str; 17] = [
+const WARNED_IN_TCP: [&str; 16] = [
     "cookie",
     "monitor-uri",
     "capture cookie",
@@ -28,7 +28,6 @@ const WARNED_IN_TCP: [&str; 17] = [
     "option http-buffer-request",
     "option http-no-delay",
     "option http-restrict-req-hdr-names",
-    "unique-id-header",
     "force-persist",
 ];
 

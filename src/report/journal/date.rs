@@ -25,8 +25,8 @@ struct Second {
 }
 
 thread_local! {
-    /// Two seconds: the line's own, and the one in which its session was accepted.
-    static CACHE: RefCell<[Second; 2]> = RefCell::default();
+    /// Three seconds: the line's own, the one in which its session was accepted, and the same in GMT.
+    static CACHE: RefCell<[Second; 3]> = RefCell::default();
 }
 
 /// Year, month (1 to 12) and day of a day counted from 1970-01-01.
@@ -63,17 +63,22 @@ impl Second {
     }
 }
 
-fn since_epoch(at: SystemTime) -> Duration {
+/// The time since 1970, zero before it.
+pub(super) fn since_epoch(at: SystemTime) -> Duration {
     at.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn with<R>(slot: usize, at: SystemTime, env: &Surroundings, show: impl FnOnce(&Second, Duration) -> R) -> R {
+    cached(slot, at, env.local_offset, show)
+}
+
+fn cached<R>(slot: usize, at: SystemTime, offset: fn(i64) -> i32, show: impl FnOnce(&Second, Duration) -> R) -> R {
     let at = since_epoch(at);
     let seconds = at.as_secs() as i64;
     CACHE.with_borrow_mut(|cache| {
         let second = &mut cache[slot];
         if second.at != Some(seconds) {
-            second.fill(seconds, (env.local_offset)(seconds));
+            second.fill(seconds, offset(seconds));
         }
         show(second, at)
     })
@@ -101,6 +106,16 @@ pub(super) fn accept(out: &mut Vec<u8>, at: SystemTime, env: &Surroundings) {
     });
 }
 
+/// `22/Nov/2026:19:41:18 +0000`: in GMT, or in the local time of `env`.
+pub(super) fn zoned(out: &mut Vec<u8>, at: SystemTime, env: Option<&Surroundings>) {
+    let (slot, offset) = env.map_or((2, (|_| 0) as fn(i64) -> i32), |env| (1, env.local_offset));
+    cached(slot, at, offset, |second, _| {
+        out.extend_from_slice(&second.accept);
+        out.push(b' ');
+        out.extend(second.zone.iter().filter(|byte| **byte != b':'));
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +140,8 @@ mod tests {
             (iso, 0, |_| -12_600, "1969-12-31T20:30:00.000000-03:30"),
             (iso, noon, |_| 19_800, "2026-11-23T01:11:18.774075+05:30"),
             (accept, 951_782_400_000_000, |_| 0, "29/Feb/2000:00:00:00.000"), // a leap day of a year divisible by 400
+            (|out, at, env| zoned(out, at, Some(env)), 0, |_| -12_600, "31/Dec/1969:20:30:00 -0330"),
+            (|out, at, _| zoned(out, at, None), 0, |_| -12_600, "01/Jan/1970:00:00:00 +0000"),
             (accept, 4_107_542_400_000_000, |_| 0, "01/Mar/2100:00:00:00.000"), // 2100 has none
         ] {
             assert_eq!(shown(show, micros, offset), want);

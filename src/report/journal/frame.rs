@@ -17,6 +17,8 @@ pub(super) struct Framing<'a> {
     pub(super) tag: &'a str,
     pub(super) level: Level,
     pub(super) now: SystemTime,
+    /// `log-format-sd`; empty: none.
+    pub(super) structured: &'a [u8],
 }
 
 /// The level a message has on a target; `None`: it is not sent there.
@@ -26,7 +28,7 @@ pub(super) fn level_on(target: &LogTarget, level: Level) -> Option<Level> {
 
 /// Writes the framed message with its line feed, cut to `limit` bytes before the line feed.
 pub(super) fn frame(out: &mut Vec<u8>, target: &LogTarget, framing: &Framing<'_>, message: &[u8], limit: usize) {
-    let Framing { env, hostname, tag, level, now } = *framing;
+    let Framing { env, hostname, tag, level, now, structured } = *framing;
     let pid = std::process::id();
     let severity = level as u8;
     let priority = u32::from(target.facility.0) * 8 + u32::from(severity);
@@ -51,7 +53,10 @@ pub(super) fn frame(out: &mut Vec<u8>, target: &LogTarget, framing: &Framing<'_>
         LogFormat::Rfc5424 => {
             let _ = write!(out, "<{priority}>1 ");
             date::iso(out, now, env);
-            write!(out, " {} {tag} {pid} - - ", hostname.unwrap_or("-"))
+            let _ = write!(out, " {} {tag} {pid} - ", hostname.unwrap_or("-"));
+            out.extend_from_slice(if structured.is_empty() { b"-" } else { structured });
+            out.push(b' ');
+            Ok(())
         }
         LogFormat::Priority => write!(out, "<{priority}>"),
         LogFormat::Short => write!(out, "<{severity}>"),
@@ -91,7 +96,7 @@ mod tests {
     fn framed(format: LogFormat, hostname: Option<&str>, limit: usize) -> String {
         let env = Surroundings { tag: "x".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
         let now = UNIX_EPOCH + Duration::from_micros(1_795_376_478_774_075);
-        let framing = Framing { env: &env, hostname, tag: "tag", level: Level::Alert, now };
+        let framing = Framing { env: &env, hostname, tag: "tag", level: Level::Alert, now, structured: b"" };
         let mut out = Vec::new();
         frame(&mut out, &target(format), &framing, b"message", limit);
         String::from_utf8(out).unwrap().replace(&format!("{}", std::process::id()), "PID")

@@ -50,9 +50,8 @@ pub(super) fn connect(out: &mut Vec<u8>, config: &Config, record: &SessionRecord
     let _ = write!(out, " ({}/{mode})", front.name);
 }
 
-/// `client [date] frontend backend/server `.
-fn head(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record: &SessionRecord, front: &Proxy) {
-    let back = config.proxies.get(record.backend.0 as usize).unwrap_or(front);
+/// The server's name, or what stands for it.
+pub(super) fn server<'a>(back: &'a Proxy, record: &SessionRecord) -> &'a str {
     let server = match (record.server, record.termination.cause) {
         (Some(ix), _) => {
             back.backend.as_ref().and_then(|side| side.servers.get(ix.0 as usize)).map(|s| s.name.as_str())
@@ -60,10 +59,21 @@ fn head(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record: &Session
         (None, Cause::Local) => Some("<STATS>"),
         (None, _) => None,
     };
+    server.unwrap_or("<NOSRV>")
+}
+
+/// The time until the answer's headers: there is nobody to wait for when we answer ourselves.
+pub(super) fn response_time(session: &SessionRecord) -> i64 {
+    if session.termination.cause == Cause::Local { 0 } else { -1 }
+}
+
+/// `client [date] frontend backend/server `.
+fn head(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record: &SessionRecord, front: &Proxy) {
+    let back = config.proxies.get(record.backend.0 as usize).unwrap_or(front);
     peer(out, record.client);
     out.extend_from_slice(b" [");
     date::accept(out, record.accepted, env);
-    let _ = write!(out, "] {} {}/{} ", front.name, back.name, server.unwrap_or("<NOSRV>"));
+    let _ = write!(out, "] {} {}/{} ", front.name, back.name, server(back, record));
 }
 
 /// ` actconn/feconn/beconn/srv_conn/retries srv_queue/backend_queue`.
@@ -85,7 +95,7 @@ fn loads(out: &mut Vec<u8>, record: &SessionRecord) {
 /// `option tcplog`.
 pub(super) fn tcp(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record: &SessionRecord) {
     let Some(front) = config.proxies.get(record.frontend.0 as usize) else { return };
-    let Timers { queue, connect, total } = record.timers;
+    let Timers { queue, connect, total, .. } = record.timers;
     // With logasap the line is written before the end: what is still growing has a plus.
     let plus = if front.log_asap { "+" } else { "" };
     let (cause, phase) = (char::from(record.termination.cause as u8), char::from(record.termination.phase as u8));
@@ -99,10 +109,9 @@ pub(super) fn tcp(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record
 pub(super) fn http(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record: &HttpRecord) {
     let session = &record.session;
     let Some(front) = config.proxies.get(session.frontend.0 as usize) else { return };
-    let Timers { queue, connect, total } = session.timers;
+    let Timers { queue, connect, total, .. } = session.timers;
     let (cause, phase) = (char::from(session.termination.cause as u8), char::from(session.termination.phase as u8));
-    // The time until the answer's headers: there is nobody to wait for when we answer ourselves.
-    let response = if session.termination.cause == Cause::Local { 0 } else { -1 };
+    let response = response_time(session);
     head(out, config, env, session, front);
     let _ = write!(
         out,
@@ -119,9 +128,24 @@ pub(super) fn http(out: &mut Vec<u8>, config: &Config, env: &Surroundings, recor
     out.push(b'"');
 }
 
+/// A connection that failed before its session: `127.0.0.1:56059 [date] frontend/listener: why`.
+pub(super) fn refused(
+    out: &mut Vec<u8>,
+    config: &Config,
+    env: &Surroundings,
+    record: &SessionRecord,
+    (listener, why): (&str, &str),
+) {
+    let Some(front) = config.proxies.get(record.frontend.0 as usize) else { return };
+    peer(out, record.client);
+    out.extend_from_slice(b" [");
+    date::accept(out, record.accepted, env);
+    let _ = write!(out, "] {}/{listener}: {why}", front.name);
+}
+
 /// Writes text so that it can neither end a quoted field nor a line: `#` and two hex digits for quotes, controls,
 /// non-ASCII bytes and `#` itself.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn escape(out: &mut Vec<u8>, text: &[u8]) {
     for &byte in text {
         if matches!(byte, b'"' | b'#' | 0..=31 | 127..) {
             let _ = write!(out, "#{byte:02X}");

@@ -4,6 +4,7 @@
 //! what cannot be sent is counted. Knows no session, only records. Entry point: [`Log::open`].
 
 mod date;
+mod facts;
 mod frame;
 mod line;
 mod target;
@@ -17,8 +18,10 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::ir::{Config, Level, LogTarget, Proxy, ProxyIx, SessionLog};
+use crate::expr::Format;
+use crate::ir::{Config, Level, LogMoment, LogTarget, Proxy, ProxyIx, SessionLog};
 use crate::pool::{Cause, HttpRecord, Journal, SessionRecord};
+use facts::View;
 use frame::Framing;
 use target::{Sink, Sockets};
 
@@ -66,13 +69,26 @@ pub struct Log {
     global: Targets,
     proxies: Box<[Targets]>,
     lost: AtomicU64,
+    /// Lines of a format of their own that each frontend has logged.
+    logged: Box<[AtomicU64]>,
     /// Set when the first line was lost and said so.
     complained: AtomicBool,
 }
 
+/// What a line is built in.
+#[derive(Default)]
+struct Buffers {
+    message: Vec<u8>,
+    /// `log-format-sd`.
+    structured: Vec<u8>,
+    /// `unique-id-format`.
+    id: Vec<u8>,
+    /// The message in its frame.
+    framed: Vec<u8>,
+}
+
 thread_local! {
-    /// The message, and the message in its frame.
-    static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
 impl Log {
@@ -95,7 +111,8 @@ impl Log {
         let proxies = config.proxies.iter().map(|proxy| opened(&proxy.logs)).collect::<Result<_, _>>()?;
         let hostname = config.global.log_send_hostname.clone().map(|name| name.unwrap_or_else(|| env.hostname.clone()));
         let (lost, complained) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { config, env, hostname, sockets, global, proxies, lost, complained })
+        let logged = config.proxies.iter().map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { config, env, hostname, sockets, global, proxies, lost, logged, complained })
     }
 
     fn proxy(&self, ix: ProxyIx) -> Option<&Proxy> {
@@ -103,7 +120,7 @@ impl Log {
     }
 
     /// Builds a message and sends it to the targets of a proxy, or of the process.
-    fn publish(&self, proxy: Option<ProxyIx>, level: Level, build: impl FnOnce(&mut Vec<u8>)) {
+    fn publish(&self, proxy: Option<ProxyIx>, level: Level, build: impl FnOnce(&mut Buffers)) {
         let targets = match proxy {
             Some(ix) => self.proxies.get(ix.0 as usize),
             None => Some(&self.global),
@@ -111,13 +128,19 @@ impl Log {
         let Some(targets) = targets.filter(|targets| !targets.is_empty()) else { return };
         let own_tag = proxy.and_then(|ix| self.proxy(ix)?.log_tag.as_deref());
         let tag = own_tag.or(self.config.global.log_tag.as_deref()).unwrap_or(&self.env.tag);
-        BUFFERS.with_borrow_mut(|(message, framed)| {
-            message.clear();
-            build(message);
+        BUFFERS.with_borrow_mut(|buffers| {
+            buffers.message.clear();
+            buffers.structured.clear();
+            build(buffers);
+            let Buffers { message, structured, framed, .. } = buffers;
+            if message.is_empty() {
+                return; // a format may make nothing of a session: haproxy sends no such line
+            }
             let now = SystemTime::now();
             for (target, sink) in targets {
                 let Some(level) = frame::level_on(target, level) else { continue };
-                let framing = Framing { env: &self.env, hostname: self.hostname.as_deref(), tag, level, now };
+                let hostname = self.hostname.as_deref();
+                let framing = Framing { env: &self.env, hostname, tag, level, now, structured };
                 // For a descriptor the limit includes the line feed; a datagram has it on top (observed).
                 let feed = usize::from(matches!(sink, Sink::Standard(_) | Sink::Descriptor(_)));
                 let limit = (target.max_len as usize).saturating_sub(feed);
@@ -144,7 +167,7 @@ impl Log {
     /// Level of a session's line; `None`: it gets no line.
     fn judge(&self, record: &SessionRecord, status: Option<u16>) -> Option<(SessionLog, Level)> {
         let proxy = self.proxy(record.frontend)?;
-        if proxy.dont_log_null && record.bytes_in == 0 {
+        if proxy.dont_log_null && record.bytes_in == 0 && record.ended {
             return None;
         }
         let normal = matches!(record.termination.cause, Cause::Normal | Cause::Local)
@@ -159,34 +182,91 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Sends the line of a session or request to the targets of its frontend.
+    fn line(&self, kind: SessionLog, level: Level, record: &SessionRecord, http: Option<&HttpRecord>) {
+        self.publish(Some(record.frontend), level, |buffers| {
+            let formats = self.proxy(record.frontend).and_then(|proxy| proxy.formats.as_deref());
+            if let Some(formats) = formats {
+                let main = formats.session.as_ref().filter(|_| kind == SessionLog::Custom);
+                self.formatted(buffers, record, http, (main, formats.structured.as_ref(), formats.unique_id.as_ref()));
+            }
+            let out = &mut buffers.message;
+            match (kind, http) {
+                (SessionLog::Default | SessionLog::Custom, _) => {}
+                (SessionLog::Http, Some(http)) => line::http(out, &self.config, &self.env, http),
+                (SessionLog::Http | SessionLog::Tcp, _) => line::tcp(out, &self.config, &self.env, record),
+            }
+        });
+    }
+
+    /// Evaluates what is there of the main format, the structured data and the unique id.
+    fn formatted(
+        &self,
+        buffers: &mut Buffers,
+        record: &SessionRecord,
+        http: Option<&HttpRecord>,
+        (main, structured, unique_id): (Option<&Format>, Option<&Format>, Option<&Format>),
+    ) {
+        let view = match http {
+            Some(http) => View::of_request(&self.config, &self.env, http),
+            None => View::new(&self.config, &self.env, record),
+        };
+        let Some(mut view) = view else { return };
+        if let Some(counter) = self.logged.get(record.frontend.0 as usize) {
+            view.logged = counter.fetch_add(1, Relaxed);
+        }
+        let Buffers { message, structured: data, id, .. } = buffers;
+        id.clear();
+        if let Some(format) = unique_id {
+            format.write(&view, id);
+        }
+        view.id = id;
+        if let Some(format) = main {
+            format.write(&view, message);
+        }
+        if let Some(format) = structured {
+            format.write(&view, data);
+        }
+    }
+}
+
 impl Journal for Log {
     fn accepted(&self, record: &SessionRecord) {
-        if self.proxy(record.frontend).is_some_and(|proxy| proxy.session_log == SessionLog::Default) {
-            self.publish(Some(record.frontend), Level::Info, |out| line::connect(out, &self.config, record));
+        if self.proxy(record.frontend).is_some_and(|proxy| proxy.log_moment == LogMoment::Accepted) {
+            let to = Some(record.frontend);
+            self.publish(to, Level::Info, |buffers| line::connect(&mut buffers.message, &self.config, record));
         }
     }
 
     fn session(&self, record: &SessionRecord) {
         let Some((kind, level)) = self.judge(record, None) else { return };
         if kind != SessionLog::Default {
-            self.publish(Some(record.frontend), level, |out| line::tcp(out, &self.config, &self.env, record));
+            self.line(kind, level, record, None);
         }
+    }
+
+    fn refused(&self, record: &SessionRecord, listener: &str, why: &str) {
+        let Some(proxy) = self.proxy(record.frontend) else { return };
+        let level = if proxy.log_separate_errors { Level::Err } else { Level::Info };
+        self.publish(Some(record.frontend), level, |buffers| match proxy.formats.as_deref() {
+            Some(formats) if formats.error.is_some() => {
+                // there is no session that an id could be of
+                self.formatted(buffers, record, None, (formats.error.as_ref(), None, None));
+            }
+            _ => line::refused(&mut buffers.message, &self.config, &self.env, record, (listener, why)),
+        });
     }
 
     fn request(&self, record: &HttpRecord) {
         let Some((kind, level)) = self.judge(&record.session, Some(record.status)) else { return };
-        let to = Some(record.session.frontend);
-        match kind {
-            SessionLog::Default => {}
-            SessionLog::Tcp => {
-                self.publish(to, level, |out| line::tcp(out, &self.config, &self.env, &record.session));
-            }
-            SessionLog::Http => self.publish(to, level, |out| line::http(out, &self.config, &self.env, record)),
+        if kind != SessionLog::Default {
+            self.line(kind, level, &record.session, Some(record));
         }
     }
 
     fn event(&self, proxy: Option<ProxyIx>, level: Level, message: &str) {
-        self.publish(proxy, level, |out| out.extend_from_slice(message.as_bytes()));
+        self.publish(proxy, level, |buffers| buffers.message.extend_from_slice(message.as_bytes()));
         if self.env.echo {
             // Whatever the level, standard error knows two words: only an emergency is an alert there (observed).
             let word = if level == Level::Emerg { "[ALERT]   " } else { "[WARNING] " };

@@ -19,11 +19,13 @@ fn journal(change: impl FnOnce(&mut Config)) -> (Log, UdpSocket) {
     let to = || target(LogProtocol::Udp(socket.local_addr().unwrap()), LogFormat::Short);
     let mut a = testing::proxy("a", 2, ProxyKind::Listen);
     a.session_log = SessionLog::Tcp;
+    a.log_moment = LogMoment::Ended;
     a.logs = vec![to()];
     a.backend.as_mut().unwrap().servers.push(testing::server("s1", 1));
     let mut stats = testing::proxy("stats", 3, ProxyKind::Listen);
     stats.mode = Mode::Http;
     stats.session_log = SessionLog::Http;
+    stats.log_moment = LogMoment::Ended;
     stats.logs = vec![to()];
     let mut config = testing::config(vec![a, stats]);
     config.global.logs = vec![to()];
@@ -35,13 +37,17 @@ fn journal(change: impl FnOnce(&mut Config)) -> (Log, UdpSocket) {
 
 fn record() -> SessionRecord {
     SessionRecord {
+        number: 35,
         client: Peer::Inet("127.0.0.1:41552".parse().unwrap()),
         local: Some("127.0.0.1:21080".parse().unwrap()),
+        source: None,
+        destination: None,
+        ended: true,
         accepted: UNIX_EPOCH + Duration::from_millis(1_795_376_784_013),
         frontend: ProxyIx(0),
         backend: ProxyIx(0),
         server: Some(ServerIx(0)),
-        timers: Timers { queue: Some(1), connect: Some(0), total: 5000 },
+        timers: Timers { queue: Some(1), connect: Some(0), total: 5000, handshake: 0 },
         bytes_out: 6,
         bytes_in: 2,
         termination: Termination::default(),
@@ -79,7 +85,7 @@ fn ended(cause: Cause, phase: Phase) -> SessionRecord {
 fn tcp_lines() {
     let (log, socket) = journal(|_| {});
     let refused = SessionRecord {
-        timers: Timers { queue: Some(1), connect: None, total: 1001 },
+        timers: Timers { queue: Some(1), connect: None, total: 1001, handshake: 0 },
         bytes_out: 0,
         retries: 1,
         redispatched: true,
@@ -89,7 +95,7 @@ fn tcp_lines() {
     };
     let unserved = SessionRecord {
         server: None,
-        timers: Timers { queue: None, connect: None, total: 0 },
+        timers: Timers { queue: None, connect: None, total: 0, handshake: 0 },
         ..ended(Cause::Server, Phase::Connect)
     };
     let client = |text: &str| SessionRecord { client: Peer::Inet(text.parse().unwrap()), ..record() };
@@ -129,8 +135,9 @@ fn the_line_of_logasap_has_pluses() {
 #[test]
 fn the_default_line_comes_at_accept_and_only_then() {
     let (log, socket) = journal(|config| {
-        config.proxies[0].session_log = SessionLog::Default;
-        config.proxies[1].session_log = SessionLog::Default;
+        for proxy in &mut config.proxies {
+            (proxy.session_log, proxy.log_moment) = (SessionLog::Default, LogMoment::Accepted);
+        }
     });
     log.accepted(&record());
     log.session(&record());
@@ -147,7 +154,7 @@ fn request(status: u16, text: &str, cause: Cause, phase: Phase) -> HttpRecord {
         frontend: ProxyIx(1),
         backend: ProxyIx(1),
         server: None,
-        timers: Timers { queue: Some(0), connect: Some(0), total: 7 },
+        timers: Timers { queue: Some(0), connect: Some(0), total: 7, handshake: 0 },
         bytes_out: 27_288,
         process_sessions: 1,
         ..ended(cause, phase)
@@ -161,7 +168,7 @@ fn http_lines() {
     let head = "<6>127.0.0.1:41552 [22/Nov/2026:19:46:24.013] stats stats/";
     let mut bad = request(400, "<BADREQ>", Cause::Proxy, Phase::Request);
     bad.request_time = None;
-    bad.session.timers = Timers { queue: None, connect: None, total: 3 };
+    bad.session.timers = Timers { queue: None, connect: None, total: 3, handshake: 0 };
     for (record, want) in [
         (
             request(200, "GET /st HTTP/1.1", Cause::Local, Phase::Request),

@@ -11,6 +11,7 @@ struct Quiet;
 impl Journal for Quiet {
     fn accepted(&self, _: &SessionRecord) {}
     fn session(&self, _: &SessionRecord) {}
+    fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
     fn request(&self, _: &HttpRecord) {}
     fn event(&self, _: Option<ProxyIx>, _: crate::ir::Level, _: &str) {}
     fn lost(&self) -> u64 {

@@ -1,0 +1,68 @@
+//! Log formats: text with `%variables`, compiled to pieces.
+//!
+//! Entry points: [`Format::parse`] and [`Format::write`]. Source: configuration manual §8.2.6; what it does not say was
+//! asked of 2.6 (docs/OBSERVED.md).
+
+mod parse;
+mod variable;
+mod write;
+
+pub use parse::FormatError;
+pub use variable::{Stage, Variable};
+pub use write::{Date, Fact, Facts};
+
+/// How a variable is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// `Q`: text in double quotes.
+    pub quoted: bool,
+    /// `X`: addresses and some numbers in hexadecimal.
+    pub hex: bool,
+    /// `E`: `"`, `\` and `]` get a backslash.
+    pub escaped: bool,
+}
+
+/// One piece of a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text as it stands, without spaces.
+    Text(Box<[u8]>),
+    /// One space, written only if something stands before it that is no space.
+    Space,
+    /// A variable.
+    Variable(Variable, Flags),
+}
+
+/// A compiled format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    pieces: Box<[Piece]>,
+}
+
+impl Format {
+    /// Its pieces, in order.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Its variables.
+    pub fn variables(&self) -> impl Iterator<Item = Variable> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable, _) => Some(*variable),
+            Piece::Text(_) | Piece::Space => None,
+        })
+    }
+
+    /// The moment of a session from which all its variables are known.
+    pub fn stage(&self) -> Stage {
+        self.variables().map(Variable::stage).max().unwrap_or(Stage::Connected)
+    }
+
+    /// A variable that only a proxy in `mode http` may use.
+    pub fn http_variable(&self) -> Option<Variable> {
+        self.variables().find(|variable| variable.http_only())
+    }
+}
+
+#[cfg(test)]
+mod tests;
