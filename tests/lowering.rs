@@ -101,9 +101,10 @@ fn planned(config: &Config) -> String {
     for (threads, hard) in [(1, Some(20_000)), (2, Some(1024)), (4, None)] {
         let needs = Needs::of(config, None, threads);
         let limits = Limits::of(&needs, Ceiling(hard));
-        let Limits { maxconn, maxsock, nofile } = limits;
-        text +=
-            &format!("threads {threads}, hard limit {hard:?}: maxconn {maxconn} maxsock {maxsock} nofile {nofile}\n");
+        let Limits { maxconn, maxsock, nofile, pipes } = limits;
+        text += &format!(
+            "threads {threads}, hard limit {hard:?}: maxconn {maxconn} maxsock {maxsock} nofile {nofile} pipes {pipes}\n"
+        );
     }
     text
 }

@@ -16,7 +16,8 @@ const COLUMNS: [&str; 12] =
     ["slim", "weight", "act", "bck", "pid", "iid", "sid", "type", "qlimit", "rate_lim", "mode", "algo"];
 
 /// Lines of `show info` that the configuration and the limits alone decide.
-const FACTS: [&str; 6] = ["Nbthread", "Maxsock", "Maxconn", "Hard_maxconn", "node", "description"];
+const FACTS: [&str; 8] =
+    ["Nbthread", "Ulimit-n", "Maxpipes", "Maxsock", "Maxconn", "Hard_maxconn", "node", "description"];
 
 /// Replaces `PORT` by free addresses and `SOCKET` by a path.
 fn filled(config: &str, socket: &Path) -> String {
@@ -80,11 +81,12 @@ frontend f
     bind PORT
     bind PORT id 3
     maxconn 55
+    option splice-request
     default_backend b
 backend b
     balance leastconn
     server s1 127.0.0.1:1 id 2
-    server s2 127.0.0.1:1 weight 0
+    server s2 127.0.0.1:1 weight 0 port 80
     server s3 127.0.0.1:1 backup maxqueue 9
     server s4 127.0.0.1:1 id 7 minconn 5
     server s5 127.0.0.1:1 minconn 5 maxconn 3

@@ -121,6 +121,8 @@ pub struct Frontend {
     pub nolinger: bool,
     /// `rate-limit sessions`; 0: none.
     pub rate_limit: u32,
+    /// `option splice-*`: pipes are reserved for them.
+    pub splice: Splice,
 }
 
 /// TCP keep-alive of one side.
@@ -217,4 +219,6 @@ pub struct Backend {
     pub log_health_checks: bool,
     /// What checks of its servers do beyond connecting; `None`: nothing, and connecting is told as such.
     pub check: Option<Arc<Script>>,
+    /// Descriptors that haproxy reserves for words of `server` lines, besides those of checks.
+    pub reserved: u32,
 }

@@ -46,6 +46,8 @@ pub struct ProxyDraft {
     pub binds: Vec<Bind>,
     /// Servers, in order.
     pub servers: Vec<ir::Server>,
+    /// Words of `server` lines for which haproxy reserves a descriptor.
+    pub reserved: u32,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
     /// Which family servers with a host name ask for, where they ask: index of the server, and what.
@@ -203,6 +205,7 @@ impl ProxyDraft {
             id: None,
             description: None,
             binds: Vec::new(),
+            reserved: 0,
             servers: Vec::new(),
             tracks: Vec::new(),
             families: Vec::new(),

@@ -37,6 +37,8 @@ pub struct ServerDraft {
     pub fall: Option<u32>,
     pub addr: Option<IpAddr>,
     pub port: Option<u16>,
+    /// Words of the server's own line for which haproxy reserves a descriptor.
+    pub reserved: u32,
     pub track: Option<Named>,
     pub on_marked_down: MarkedDown,
     pub on_marked_up: MarkedUp,
@@ -59,7 +61,9 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = args.word("a name and an address")?;
     let (address, port_offset, family) = address(&place, args)?;
     let mut draft = ServerDraft::clone(&proxy.set.default_server);
+    draft.reserved = 0;
     options_line::server(&mut draft, OptionLine::Server, args)?;
+    proxy.reserved += draft.reserved;
     let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
     if let Some(track) = draft.track.take() {
         if draft.check {

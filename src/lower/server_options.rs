@@ -177,6 +177,7 @@ pub fn port(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a port")?;
     let port = word.lenient(0, 65535, args)?;
     server.port = u16::try_from(port).ok().filter(|port| *port > 0);
+    server.reserved += 1; // 2.6 counts a descriptor for the word, whether the server is checked or not
     Ok(())
 }
 

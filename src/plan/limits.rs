@@ -1,8 +1,8 @@
 //! How many connections and descriptors there may be.
 //!
 //! The sums are haproxy's, so `maxconn`, `Maxsock` and `Ulimit-n` come out as with 2.6: two descriptors per connection,
-//! one per listener (those of disabled proxies too) and check, those of `stats maxconn` where there is a stats socket,
-//! a quarter of the connections twice for pipes where something may be spliced, 10 of the process and 3 per thread.
+//! one per listener (those of disabled proxies too), check and `port` of a server, those of `stats maxconn` where there is a stats socket,
+//! a pipe, which is two, for a quarter of the connections that may be spliced, 10 of the process and 3 per thread.
 //! baton itself needs fewer.
 
 use crate::ir::{Config, Splice};
@@ -29,8 +29,8 @@ pub struct Needs {
     pub ceiling: Option<u32>,
     /// Descriptors besides those of connections.
     pub others: u64,
-    /// Whether connections may need pipes.
-    pub pipes: bool,
+    /// Connections that may need pipes; `u32::MAX`: all.
+    pub spliced: u32,
 }
 
 /// How many descriptors this process may have at most; `None`: no limit.
@@ -46,16 +46,19 @@ pub struct Limits {
     pub maxsock: u64,
     /// The limit to have.
     pub nofile: u64,
+    /// Pipes that connections may need at once.
+    pub pipes: u32,
 }
 
 impl Needs {
     /// What `config` asks for when it runs on `threads` threads; `maxconn` is `-n`.
     pub fn of(config: &Config, maxconn: Option<u32>, threads: usize) -> Self {
         let global = &config.global;
-        let fronts = config.proxies.iter().filter_map(|proxy| proxy.frontend.as_ref());
+        let fronts = || config.proxies.iter().filter_map(|proxy| proxy.frontend.as_ref());
         let backs = || config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref());
-        let listeners = fronts.map(|front| front.binds.len()).sum::<usize>() + global.stats_sockets.len();
+        let listeners = fronts().map(|front| front.binds.len()).sum::<usize>() + global.stats_sockets.len();
         let checks = backs().flat_map(|back| &back.servers).filter(|server| server.check.is_some()).count();
+        let reserved = backs().map(|back| u64::from(back.reserved)).sum::<u64>();
         let stats = match global.stats_sockets.is_empty() {
             true => global.stats_maxconn.unwrap_or(0),
             false => global.stats_maxconn.unwrap_or(STATS_MAXCONN),
@@ -64,23 +67,47 @@ impl Needs {
             maxconn: maxconn.filter(|n| *n > 0).or(global.maxconn.filter(|n| *n > 0)),
             nofile: global.rlimits.nofile.filter(|n| *n > 0),
             ceiling: global.rlimits.fd_hard_limit.filter(|n| *n > 0),
-            others: OWN + PER_THREAD * threads as u64 + (listeners + checks) as u64 + u64::from(stats),
-            pipes: !global.no_splice && backs().any(|back| back.splice != Splice::default()),
+            others: OWN + PER_THREAD * threads as u64 + (listeners + checks) as u64 + reserved + u64::from(stats),
+            spliced: if global.no_splice { 0 } else { spliced(config) },
         }
     }
 
     /// Descriptors for that many connections.
     fn descriptors(&self, maxconn: u32) -> u64 {
-        let pipes = if self.pipes { 2 * u64::from(maxconn / 4) } else { 0 };
-        2 * u64::from(maxconn) + pipes + self.others
+        2 * u64::from(maxconn) + 2 * u64::from(self.pipes(maxconn)) + self.others
+    }
+
+    /// Pipes for that many connections.
+    fn pipes(&self, maxconn: u32) -> u32 {
+        match self.spliced.min(maxconn) {
+            0 => 0,
+            some => (some / 4).max(1),
+        }
     }
 
     /// The most connections that so many descriptors serve.
     fn fitting(&self, descriptors: u64) -> u32 {
         let left = descriptors.saturating_sub(self.others);
-        let each = if self.pipes { left * 2 / 5 } else { left / 2 };
-        u32::try_from(each).unwrap_or(u32::MAX)
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let most = small(left.saturating_sub(2 * u64::from(self.pipes(u32::MAX))) / 2);
+        if self.spliced <= most { most } else { small(left * 2 / 5) }
     }
+}
+
+/// Connections that may be spliced: what the frontends with `option splice-*` may have together, or the backends with it
+/// by their `fullconn`, whichever is more; one without a limit of its own stands for all.
+fn spliced(config: &Config) -> u32 {
+    let all = |limit: Option<u32>| limit.filter(|limit| *limit > 0).unwrap_or(u32::MAX);
+    let (mut front, mut back) = (0u32, 0u32);
+    for proxy in &config.proxies {
+        if let Some(side) = proxy.frontend.as_ref().filter(|side| side.splice != Splice::default()) {
+            front = front.saturating_add(all(side.maxconn));
+        }
+        if let Some(side) = proxy.backend.as_ref().filter(|side| side.splice != Splice::default()) {
+            back = back.saturating_add(all(side.fullconn));
+        }
+    }
+    front.max(back)
 }
 
 impl Limits {
@@ -90,13 +117,15 @@ impl Limits {
         let most = needs.nofile.map_or(most, u64::from);
         let maxconn = needs.maxconn.unwrap_or_else(|| needs.fitting(most).max(LEAST));
         let maxsock = needs.descriptors(maxconn);
-        Self { maxconn, maxsock, nofile: needs.nofile.map_or(maxsock, u64::from) }
+        let nofile = needs.nofile.map_or(maxsock, u64::from);
+        Self { maxconn, maxsock, nofile, pipes: needs.pipes(maxconn) }
     }
 
     /// What is left when only `limit` descriptors can be had.
     #[must_use]
     pub fn within(self, needs: &Needs, limit: u64) -> Self {
-        Self { maxconn: self.maxconn.min(needs.fitting(limit).max(1)), maxsock: limit, nofile: limit }
+        let maxconn = self.maxconn.min(needs.fitting(limit).max(1));
+        Self { maxconn, maxsock: limit, nofile: limit, pipes: needs.pipes(maxconn) }
     }
 }
 
@@ -107,7 +136,7 @@ mod tests {
     #[test]
     fn the_sums_are_haproxys() {
         // Two threads, two listeners, a stats socket: 28 (show info of 2.6.12).
-        let with = |maxconn, nofile, ceiling| Needs { maxconn, nofile, ceiling, others: 28, pipes: false };
+        let with = |maxconn, nofile, ceiling| Needs { maxconn, nofile, ceiling, others: 28, spliced: 0 };
         for (needs, hard, maxconn, maxsock, nofile) in [
             (with(Some(5), None, None), 20_000, 5, 38, 38),
             (with(None, None, None), 20_000, 9986, 20_000, 20_000),
@@ -119,15 +148,28 @@ mod tests {
             // Never made less than 100: 2.6 then says that it cannot have the limit.
             (with(None, None, None), 100, 100, 228, 228),
         ] {
-            assert_eq!(Limits::of(&needs, Ceiling(Some(hard))), Limits { maxconn, maxsock, nofile }, "{needs:?}");
+            assert_eq!(
+                Limits::of(&needs, Ceiling(Some(hard))),
+                Limits { maxconn, maxsock, nofile, pipes: 0 },
+                "{needs:?}"
+            );
         }
         assert_eq!(Limits::of(&with(None, None, None), Ceiling(None)).nofile, ENDLESS);
         assert_eq!(Limits::of(&with(None, None, None), Ceiling(Some(1_073_741_816))).nofile, ENDLESS);
         let huge = Limits::of(&with(Some(u32::MAX), None, None), Ceiling(Some(1)));
         assert_eq!(huge.maxsock, 2 * u64::from(u32::MAX) + 28);
         // 1,000 connections, one thread and listener, option splice-auto: 2514 (what 2.6 asks for).
-        let pipes = Needs { maxconn: Some(1000), others: 14, pipes: true, ..Needs::default() };
+        let pipes = Needs { maxconn: Some(1000), others: 14, spliced: u32::MAX, ..Needs::default() };
         assert_eq!(Limits::of(&pipes, Ceiling(Some(20_000))).maxsock, 2514);
+        assert_eq!(Limits::of(&pipes, Ceiling(Some(20_000))).pipes, 250);
         assert_eq!(Limits::of(&pipes, Ceiling(Some(20_000))).within(&pipes, 514).maxconn, 200);
+        // Two threads, one listener, a stats socket: splicing everywhere, in a frontend with `maxconn 100`, with 1.
+        for (spliced, maxconn, maxsock, pipes) in
+            [(u32::MAX, 7988, 19_998, 1997), (100, 9961, 20_000, 25), (1, 9985, 20_000, 1)]
+        {
+            let needs = Needs { others: 28, spliced, ..Needs::default() };
+            let want = Limits { maxconn, maxsock, nofile: maxsock, pipes };
+            assert_eq!(Limits::of(&needs, Ceiling(Some(20_000))), want, "{spliced}");
+        }
     }
 }

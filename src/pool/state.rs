@@ -74,6 +74,10 @@ pub struct ProcessState {
     pub maxconn: AtomicU32,
     /// Descriptors that they and the rest need, as planned at the start; 0: not planned.
     pub maxsock: AtomicU32,
+    /// The descriptor limit that was asked for at the start, as `show info` tells it; 0: not planned.
+    pub nofile: AtomicU32,
+    /// Pipes that connections may need at once, as planned.
+    pub maxpipes: AtomicU32,
     /// Client connections ever.
     pub connections_total: Counter,
     /// Connections per second.

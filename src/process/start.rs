@@ -25,7 +25,7 @@ use super::{privileges, services};
 use crate::engine::{Engine, Input};
 use crate::ir::{Config, LogProtocol};
 use crate::plan::{Ceiling, Limits, Needs};
-use crate::pool::{Page, Pool};
+use crate::pool::{Page, Pool, ProcessState};
 use crate::sys::fd::{self, Inherited};
 use crate::sys::proc;
 use crate::text::SourceMap;
@@ -198,7 +198,7 @@ impl Story<'_> {
             && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
         pool.set_maxconn(plan.maxconn);
-        pool.process.maxsock.store(u32::try_from(plan.maxsock).unwrap_or(u32::MAX), Ordering::Relaxed);
+        plan_of(&pool.process, &plan);
         let running = services.run(&pool);
         let input = Input {
             pool: Arc::clone(&pool),
@@ -257,6 +257,14 @@ impl Rest {
             pidfile.unlock();
         }
     }
+}
+
+/// Notes what was decided, for `show info`.
+fn plan_of(process: &ProcessState, plan: &Limits) {
+    let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    process.maxsock.store(small(plan.maxsock), Ordering::Relaxed);
+    process.nofile.store(small(plan.nofile), Ordering::Relaxed);
+    process.maxpipes.store(plan.pipes, Ordering::Relaxed);
 }
 
 fn me() -> i32 {

@@ -184,8 +184,12 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         keep_alive: keep_alive(set.client_keep_alive),
         nolinger: set.nolinger,
         rate_limit: set.rate_limit,
+        splice: set.splice,
     });
-    let backend = is_backend(draft.kind).then(|| backend(&set, draft.servers, keep_alive(set.server_keep_alive)));
+    let backend = is_backend(draft.kind).then(|| {
+        let made = backend(&set, draft.servers, keep_alive(set.server_keep_alive));
+        Backend { reserved: draft.reserved, ..made }
+    });
     Proxy {
         name: draft.name,
         id: draft.id.map_or(0, |(id, _)| id),
@@ -235,5 +239,6 @@ fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) 
         splice: set.splice,
         log_health_checks: set.log_health_checks,
         check: if checked { set.checks.script() } else { None },
+        reserved: 0,
     }
 }

@@ -105,7 +105,10 @@ impl Info<'_> {
     }
 
     fn descriptors(&self) -> u64 {
-        getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+        match self.pool.process.nofile.load(Relaxed) {
+            0 => getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+            planned => u64::from(planned),
+        }
     }
 
     fn maxconn(&self) -> u32 {
@@ -168,7 +171,7 @@ pub(super) const LINES: [Line; 70] = [
     line(20, "MaxSslConns", "MMP", zero, "Limit on TLS connections"),
     line(21, "CurrSslConns", "MGP", zero, "TLS connections now"),
     line(22, "CumSslConns", "MCP", zero, "TLS connections since the start"),
-    line(23, "Maxpipes", "CLP", zero, "Limit on pipes for splicing"),
+    line(23, "Maxpipes", "CLP", |i| small(i.pool.process.maxpipes.load(Relaxed)), "Limit on pipes for splicing"),
     line(24, "PipesUsed", "MGP", zero, "Pipes in use"),
     line(25, "PipesFree", "MGP", zero, "Pipes in reserve"),
     line(26, "ConnRate", "MRP", |i| small(i.pool.process.connection_rate.get(i.now)), "Client connections in the last second"),
