@@ -3,10 +3,12 @@
 mod harness;
 
 use harness::backends::Backend;
+use harness::process::{alive, send};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
-use harness::{client, ports};
+use harness::{client, ports, wait};
+use nix::sys::signal::Signal;
 
 #[test]
 fn no_more_sessions_a_second_than_the_rate_limit() {
@@ -32,4 +34,40 @@ fn no_more_sessions_a_second_than_the_rate_limit() {
         let most = if program.is_ours() { 5 } else { 10 };
         assert!((1..=most).contains(&highest), "{}: {highest} sessions in a second", program.path.display());
     }
+}
+
+#[test]
+fn a_daemon_that_has_too_little_memory_says_so() {
+    let backend = Backend::echo();
+    let mut served = 0;
+    for megabytes in (2..=40).step_by(2) {
+        let (folder, door) = (tempfile::tempdir().unwrap(), ports::free());
+        let (config, pidfile) = (folder.path().join("cfg"), folder.path().join("pid"));
+        let text = format!(
+            "global\n  nbthread 2\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 20s\n  \
+             timeout server 20s\nlisten l\n  bind {door}\n  server s {}\n",
+            backend.address
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Program::ours().command();
+        command.args(["-q", "-D", "-m", &megabytes.to_string(), "-p"]).arg(&pidfile).arg("-f").arg(&config);
+        // Its output is no pipe: a daemon that kept one open would keep us waiting.
+        let silence = || std::process::Stdio::from(std::fs::File::create(folder.path().join("out")).unwrap());
+        let status = command.stdout(silence()).stderr(silence()).status().unwrap();
+        let pid = std::fs::read_to_string(&pidfile).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        if !status.success() {
+            assert_eq!(pid, None, "{megabytes} MB: the pidfile names nobody");
+            assert!(!ports::listens(door), "{megabytes} MB: nobody listens");
+            continue;
+        }
+        served += 1;
+        let pid = pid.expect("a pid");
+        for _ in 0..20 {
+            client::echo(&mut client::connect(door), b"it said that it serves, and it does");
+        }
+        assert!(alive(pid), "{megabytes} MB");
+        send(pid, Signal::SIGTERM);
+        wait::until_true("its end", || !alive(pid));
+    }
+    assert!(served > 0, "40 MB is enough for two threads");
 }

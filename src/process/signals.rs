@@ -43,6 +43,19 @@ pub(crate) fn register() -> std::io::Result<Signals> {
     Signals::new([SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTTOU, SIGTTIN])
 }
 
+/// Ends the waiting for signals when the engine has ended.
+///
+/// # Errors
+/// EAGAIN when no thread can be had.
+pub(crate) fn watch(engine: Engine, signals: &Signals) -> std::io::Result<()> {
+    let closer = signals.handle();
+    let waiter = move || {
+        engine.wait();
+        closer.close();
+    };
+    thread::Builder::new().name("end".into()).spawn(waiter).map(drop)
+}
+
 /// A successor serves: this process finishes its sessions, or ends at once. The same as its signals, which may not reach
 /// us when it runs as another user.
 pub(crate) fn order_to_end(at_once: bool) {
@@ -50,17 +63,9 @@ pub(crate) fn order_to_end(at_once: bool) {
 }
 
 impl Serving {
-    /// Serves until the engine has ended: exit code 0 after a soft stop, death by the signal after SIGTERM and SIGINT.
-    pub(crate) fn until_the_end(self, engine: Engine, mut signals: Signals) -> ExitCode {
+    /// Serves until the engine has ended ([`watch`]): exit code 0 after a soft stop, death by the signal after SIGTERM and SIGINT.
+    pub(crate) fn until_the_end(self, mut signals: Signals) -> ExitCode {
         let handle = signals.handle();
-        let closer = handle.clone();
-        let waiter = thread::Builder::new().name("end".into()).spawn(move || {
-            engine.wait();
-            closer.close();
-        });
-        if waiter.is_err() {
-            return ExitCode::FAILURE;
-        }
         let mut fatal = None;
         let mut stopping = false;
         let mut refusing: Vec<OwnedFd> = Vec::new();
@@ -119,11 +124,14 @@ impl Serving {
         }
         let Some(limit) = self.pool.config.global.hard_stop_after else { return };
         let (control, journal) = (Arc::clone(&self.control), Arc::clone(&self.journal));
-        let _ = thread::Builder::new().name("hard-stop".into()).spawn(move || {
+        let timer = thread::Builder::new().name("hard-stop".into()).spawn(move || {
             patience::pause(limit.duration());
             journal.event(None, Level::Warning, "hard-stop-after: the sessions that are left are cut.");
             control.hard_stop();
         });
+        if let Err(why) = timer {
+            self.say(None, Level::Alert, &format!("hard-stop-after does not hold: {why}"));
+        }
     }
 
     /// Frees the addresses if nobody else holds our sockets: to shut one down acts on all its copies. Otherwise

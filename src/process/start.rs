@@ -222,6 +222,10 @@ impl Story<'_> {
             sockets.listeners()
         };
         let desk = Desk::new(Box::new(give), Box::new(signals::order_to_end));
+        // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
+        let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
+        let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
+        signals::watch(engine, &signals).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
         match starter {
             Some(starter) => {
                 self.console.silence();
@@ -234,13 +238,11 @@ impl Story<'_> {
             None => rest.finish(me(), self.console),
         }
         drop((rest, null));
-        if let Some(door) = door
-            && let Err(why) = door.serve(Arc::clone(&desk))
-        {
-            self.console.warning(format_args!("nobody will be able to take over: {why}"));
+        if let Some(latch) = latch {
+            latch.lift();
         }
         let serving = Serving { pool, journal: running.journal, control, desk, exclusive, backlog: plan.maxconn };
-        Ok(serving.until_the_end(engine, signals))
+        Ok(serving.until_the_end(signals))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use super::super::patience;
@@ -79,12 +79,16 @@ impl Door {
         Ok(Self(door))
     }
 
-    /// Answers newcomers from now on, in threads of their own, for the life of the process.
+    /// Answers newcomers, in threads of their own, for the life of the process, from when the returned [`Latch`] is lifted.
     ///
     /// # Errors
     /// EAGAIN when no thread can be had.
-    pub(crate) fn serve(self, desk: Arc<Desk>) -> io::Result<()> {
+    pub(crate) fn serve(self, desk: Arc<Desk>) -> io::Result<Latch> {
+        let (lift, lifted) = mpsc::channel();
         std::thread::Builder::new().name("handover".into()).spawn(move || {
+            if lifted.recv().is_err() {
+                return;
+            }
             loop {
                 pidfd::readable(self.0.as_fd(), Duration::from_secs(3600));
                 match socket::accept(&self.0) {
@@ -95,7 +99,18 @@ impl Door {
                 }
             }
         })?;
-        Ok(())
+        Ok(Latch(lift))
+    }
+}
+
+/// Holds a [`Door`] shut until the process is in charge; dropped unlifted, nobody is ever answered.
+#[derive(Debug)]
+pub(crate) struct Latch(mpsc::Sender<()>);
+
+impl Latch {
+    /// Lets newcomers in.
+    pub(crate) fn lift(self) {
+        let _ = self.0.send(());
     }
 }
 
