@@ -133,7 +133,7 @@ fn welcome(socket: OwnedFd, peer: Option<std::net::SocketAddr>, seat: Seat) -> A
         Some(address) => Peer::Inet(address),
         None => Peer::Unix(seat.bind().map_or(0, |bind| bind.id)),
     };
-    Accepted { socket, peer, at: clock::now(), wall: SystemTime::now(), seat }
+    Accepted { socket, peer, at: clock::now(), wall: SystemTime::now(), seat, announced: None }
 }
 
 /// Gives each connection to the thread that has the fewest.

@@ -9,23 +9,30 @@ use std::time::Duration;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, socket_with, sockopt,
-};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 
 use crate::ir::{Backend, Frontend, KeepAlive, Server, ServerAddress, SourceAddress};
 
 /// Starts to connect to a server. The socket is writable, or in error, when it is done.
 ///
+/// `local`: the address that the client connected to, asked for only where the server's address depends on it.
+///
 /// # Errors
 /// What the system says at once: no descriptor, no free local port, no such unix socket…
-pub(super) fn open(server: &Server, back: &Backend, client: &OwnedFd) -> Result<OwnedFd, Errno> {
+pub(super) fn open(
+    server: &Server,
+    back: &Backend,
+    local: impl FnOnce() -> Option<SocketAddr>,
+) -> Result<OwnedFd, Errno> {
     match &server.address {
         ServerAddress::Inet(address) => {
-            let address = &destination(*address, server.port_offset, client)?;
+            let address = &destination(*address, server.port_offset, local)?;
             let socket = stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })?;
             sockopt::set_tcp_nodelay(&socket, true)?;
             keep_alive(&socket, back.keep_alive);
+            if let Some(limit) = server.user_timeout {
+                sockopt::set_tcp_user_timeout(&socket, limit.get())?;
+            }
             if let Some(source) = &server.source {
                 bind_source(&socket, source)?;
             }
@@ -42,13 +49,13 @@ pub(super) fn open(server: &Server, back: &Backend, client: &OwnedFd) -> Result<
 pub(super) fn destination(
     mut address: SocketAddr,
     port_offset: Option<i32>,
-    client: &OwnedFd,
+    local: impl FnOnce() -> Option<SocketAddr>,
 ) -> Result<SocketAddr, Errno> {
     if !address.ip().is_unspecified() && port_offset.is_none() {
         return Ok(address);
     }
     // A client on a unix socket chose neither.
-    let chosen = SocketAddr::try_from(getsockname(client)?).map_err(|_| Errno::ADDRNOTAVAIL)?;
+    let chosen = local().ok_or(Errno::ADDRNOTAVAIL)?;
     if address.ip().is_unspecified() {
         address.set_ip(chosen.ip());
     }

@@ -8,10 +8,11 @@ use rustix::net::{RecvFlags, recv};
 use super::relay::register;
 use super::session::Session;
 use super::shard::Shard;
-use super::{clock, connect};
+use super::{clock, connect, proxy_header};
 use crate::ir::{Balance, Redispatch, ServerIx};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState};
 use crate::units::Millis;
+use crate::units::proxy_header::Ends;
 
 /// Longest pause before a server is tried again.
 const TURN_AROUND: Millis = Millis::seconds(1);
@@ -114,7 +115,7 @@ impl Session {
         let Some((back, server)) = target else { return self.over(shard, Cause::Internal, Phase::Connect) };
         self.step = Step::Connecting;
         self.since = clock::now();
-        match connect::open(server, back, self.client.get_ref()).map(register) {
+        match connect::open(server, back, || self.local()).map(register) {
             Ok(Ok(socket)) => {
                 self.server = Some(socket);
                 self.arm(shard, key);
@@ -141,8 +142,24 @@ impl Session {
         self.server_seen = now;
         self.step = Step::Relaying;
         self.log_early(&shard.shared);
+        self.introduce(shard);
         self.arm(shard, key);
         Poll::Ready(())
+    }
+
+    /// Puts the PROXY header that the server wants before what it is sent.
+    fn introduce(&mut self, shard: &Shard) {
+        let settings = self.backend(&shard.shared);
+        let server = self.target.and_then(|ix| settings?.servers.get(ix.0 as usize));
+        let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
+            return;
+        };
+        let ends = match self.peer {
+            Peer::Inet(source) => self.local().map(|destination| Ends { source, destination }),
+            Peer::Unix(_) => None,
+        };
+        let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
+        self.up.put_first(proxy_header::of_session(options, ends, authority));
     }
 
     /// An attempt failed: again, elsewhere, or over.

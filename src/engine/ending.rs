@@ -61,14 +61,14 @@ impl Session {
         let formats = proxy.formats.as_deref();
         let shows_local =
             proxy.log_moment == LogMoment::Accepted || formats.is_some_and(|formats| formats.local_address);
-        let local = shows_local.then(|| getsockname(self.client.get_ref()).ok()).flatten();
+        let local = if shows_local { self.local() } else { None };
         let shows_server = formats.is_some_and(|formats| formats.server_addresses);
         let (source, destination) = if shows_server { self.server_ends(shared) } else { (None, None) };
         let ended = self.end.is_some();
         SessionRecord {
             number: self.id() - 1,
             client: self.peer,
-            local: local.and_then(|address| address.try_into().ok()),
+            local,
             source,
             destination,
             ended,
@@ -80,7 +80,7 @@ impl Session {
                 queue: self.queue_time,
                 connect: self.connect_time,
                 total: clock::now().since(self.accepted) as u32,
-                handshake: 0,
+                handshake: self.announced.as_ref().map_or(0, |announced| announced.begun.since(self.accepted) as u32),
             },
             // what was read ahead of the connection is not under way yet
             bytes_out: if ended { self.down.bytes } else { 0 },
@@ -110,7 +110,7 @@ impl Session {
         };
         let destination = match target.address {
             ServerAddress::Inet(address) => {
-                connect::destination(address, target.port_offset, self.client.get_ref()).ok().map(Peer::Inet)
+                connect::destination(address, target.port_offset, || self.local()).ok().map(Peer::Inet)
             }
             ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some(Peer::Unix(0)),
             ServerAddress::Unresolved { .. } => None,

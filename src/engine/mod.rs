@@ -12,6 +12,7 @@ mod control;
 mod dispatch;
 mod ending;
 mod page;
+mod proxy_header;
 mod relay;
 mod session;
 mod shard;

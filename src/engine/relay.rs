@@ -146,6 +146,14 @@ impl Flow {
         Ok(())
     }
 
+    /// Puts bytes of our own before what is held: they go out with it, and do not count as the sender's.
+    pub(super) fn put_first(&mut self, mut bytes: Vec<u8>) {
+        if let Held::Bytes(aside) = &self.held {
+            bytes.extend_from_slice(&aside.bytes[aside.done..]);
+        }
+        self.held = Held::Bytes(Box::new(Aside { bytes: bytes.into(), done: 0 }));
+    }
+
     /// Gives an empty pipe back to the thread.
     pub(super) fn release_pipe(&mut self, shard: &Shard) {
         if matches!(&self.held, Held::Pipe(pipe) if pipe.held == 0)

@@ -3,11 +3,13 @@
 //!
 //! `dispatch` finds and reaches its server, `relay` moves its bytes, `ending` says how it ended and what that counts.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use super::dispatch::Step;
+use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
@@ -55,6 +57,8 @@ pub(super) struct Session {
     pub(super) since: Tick,
     pub(super) wall: SystemTime,
     pub(super) peer: Peer,
+    /// What the PROXY header said that it began with, if it began with one.
+    pub(super) announced: Option<Box<Announced>>,
     pub(super) retries: u32,
     pub(super) queue_time: Option<u32>,
     pub(super) connect_time: Option<u32>,
@@ -72,7 +76,9 @@ enum Side {
 impl Session {
     /// Begins a session; `None` if the system cannot watch its socket.
     pub(super) fn new(shard: &Shard, accepted: Accepted) -> Option<Self> {
-        let Accepted { socket, peer, at, wall, seat } = accepted;
+        let Accepted { socket, peer, at, wall, seat, announced } = accepted;
+        // Its idle time begins behind the header.
+        let begun = announced.as_ref().map_or(at, |announced| announced.begun);
         let (front, proxy, side) = seat.proxy()?;
         let back = side.default_backend.unwrap_or(front);
         let short_log = proxy.log_moment == LogMoment::Accepted;
@@ -85,8 +91,8 @@ impl Session {
             server: None,
             up: Flow::default(),
             down: Flow::default(),
-            client_seen: at,
-            server_seen: at,
+            client_seen: begun,
+            server_seen: begun,
             step: Step::Start,
             due: false,
             resets: false,
@@ -105,6 +111,7 @@ impl Session {
             since: at,
             wall,
             peer,
+            announced,
             retries: 0,
             queue_time: None,
             connect_time: None,
@@ -115,7 +122,7 @@ impl Session {
         if let Some(back) = shard.shared.pool.back(back) {
             back.sessions.up();
             back.sessions_total.add(1);
-            back.session_rate.hit(at);
+            back.session_rate.hit(begun);
         }
         session.resets = session.backend(&shard.shared).is_some_and(|back| back.nolinger);
         if short_log {
@@ -127,6 +134,12 @@ impl Session {
     /// Its number, unique in the process.
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The address that its client connected to; `None` on a unix socket.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        let announced = self.announced.as_ref().and_then(|announced| announced.destination);
+        announced.or_else(|| rustix::net::getsockname(self.client.get_ref()).ok()?.try_into().ok())
     }
 
     /// Whether an order means it.

@@ -23,7 +23,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, checks, clock, commands, page};
+use super::{Purpose, accept, checks, clock, commands, page, proxy_header};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing, Phase};
 use crate::units::Tick;
@@ -103,6 +103,15 @@ impl Shard {
 
     /// Serves a connection that has its seat on this thread.
     pub(super) fn serve(self: &Rc<Self>, accepted: Accepted) {
+        if accepted.seat.announces() {
+            drop(spawn_local(proxy_header::greet(accepted, Rc::clone(self))));
+        } else {
+            self.serve_now(accepted);
+        }
+    }
+
+    /// Serves a connection whose PROXY header, if it is to have one, was read.
+    pub(super) fn serve_now(self: &Rc<Self>, accepted: Accepted) {
         match accepted.seat.purpose() {
             Purpose::Frontend(proxy, _) if self.shared.pool.config.proxies[proxy.0 as usize].mode == Mode::Tcp => {
                 self.begin(accepted);

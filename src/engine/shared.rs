@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use super::control::Mailbox;
+use super::proxy_header::Announced;
 use super::{Input, Purpose};
 use crate::ir::{Bind, Frontend, Proxy, ProxyIx};
 use crate::pool::{Commands, FrontState, Journal, ListenerState, Page, Peer, Pool};
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) purpose: Purpose,
+    /// `accept-proxy`: its connections begin with a PROXY header.
+    pub(super) announces: bool,
     seats: AtomicU32,
 }
 
@@ -89,6 +92,8 @@ pub(crate) struct Accepted {
     pub(crate) wall: SystemTime,
     /// Its place in the limits; keep it as long as the connection lives.
     pub(crate) seat: Seat,
+    /// What its PROXY header said, once it was read.
+    pub(crate) announced: Option<Box<Announced>>,
 }
 
 impl Shared {
@@ -96,7 +101,8 @@ impl Shared {
         let mut places = Vec::new();
         let mut sockets = Vec::new();
         for listening in input.listeners {
-            places.push(Place { purpose: listening.purpose, seats: AtomicU32::new(0) });
+            let announces = announces(&input.pool, listening.purpose);
+            places.push(Place { purpose: listening.purpose, announces, seats: AtomicU32::new(0) });
             sockets.push(listening.socket);
         }
         let proxies = input.pool.config.proxies.len();
@@ -200,6 +206,18 @@ impl Shared {
     }
 }
 
+/// Whether a listening socket's line has `accept-proxy`.
+fn announces(pool: &Pool, purpose: Purpose) -> bool {
+    let config = &pool.config;
+    match purpose {
+        Purpose::Frontend(proxy, bind) => {
+            let front = config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.frontend.as_ref());
+            front.and_then(|front| front.binds.get(bind)).is_some_and(|bind| bind.options.accept_proxy)
+        }
+        Purpose::Commands(at) => config.global.stats_sockets.get(at).is_some_and(|socket| socket.accept_proxy),
+    }
+}
+
 /// Takes one of `limit` (0: no limit), unless all are taken.
 fn take_below(taken: &AtomicU32, limit: u32) -> bool {
     let room = |now: u32| (limit == 0 || now < limit).then_some(now + 1);
@@ -215,18 +233,32 @@ impl Seat {
         process.connections.up();
         process.connections_total.add(1);
         process.connection_rate.hit(now);
-        process.session_rate.hit(now);
         if let Some((front, listener)) = self.counters() {
             front.sessions.up();
-            front.sessions_total.add(1);
             front.connections_total.add(1);
-            front.session_rate.hit(now);
             front.connection_rate.hit(now);
             if let Some(listener) = listener {
                 listener.sessions.up();
                 listener.sessions_total.add(1);
             }
         }
+        if !self.announces() {
+            self.begin(now);
+        }
+    }
+
+    /// Counts its session: at once, or when its PROXY header has come.
+    pub(super) fn begin(&self, now: Tick) {
+        self.shared.pool.process.session_rate.hit(now);
+        if let Some((front, _)) = self.counters() {
+            front.sessions_total.add(1);
+            front.session_rate.hit(now);
+        }
+    }
+
+    /// Whether the connection begins with a PROXY header.
+    pub(super) fn announces(&self) -> bool {
+        self.shared.places[self.place as usize].announces
     }
 
     /// What the connection came in for.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::text::Span;
+use crate::units::Millis;
 
 /// A local address as a configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +51,14 @@ pub struct BindOptions {
     pub tfo: bool,
     /// Owner and mode of a unix socket's file.
     pub file: FilePermissions,
+    /// `defer-accept`: TCP connections come with their first bytes.
+    pub defer_accept: bool,
+    /// `tcp-ut`: how long data to a client may stay without acknowledgment.
+    pub user_timeout: Option<Millis>,
+    /// `transparent`: the address need not be this host's.
+    pub transparent: bool,
+    /// `accept-proxy`: each connection begins with a PROXY header.
+    pub accept_proxy: bool,
 }
 
 /// Owner and mode of a unix socket's file; `None` leaves what the system gives.

@@ -53,6 +53,8 @@ pub struct Global {
     pub no_splice: bool,
     /// `noreuseport` or `-dR`.
     pub no_reuseport: bool,
+    /// `pp2-never-send-local`: checks send PROXY where they are to send LOCAL.
+    pub never_send_local: bool,
     /// `tune.bufsize`, in bytes.
     pub bufsize: Option<u32>,
     /// `tune.maxaccept`.
@@ -115,4 +117,6 @@ pub struct StatsSocket {
     pub maxconn: u32,
     /// The line to blame.
     pub span: Span,
+    /// `accept-proxy`: each connection begins with a PROXY header.
+    pub accept_proxy: bool,
 }

@@ -18,7 +18,9 @@ pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,
 };
-pub use server::{Check, InitAddr, MarkedDown, MarkedUp, Server, ServerAddress, ServerIx, SourceAddress, TrackRef};
+pub use server::{
+    Check, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress, TrackRef,
+};
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
 
 use crate::text::Diagnostic;

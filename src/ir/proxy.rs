@@ -94,6 +94,8 @@ pub struct ErrorFile {
 pub struct Timeouts {
     pub client: Option<Millis>,
     pub client_fin: Option<Millis>,
+    /// `timeout client-hs`: until a PROXY header has come; default `timeout client`.
+    pub client_hs: Option<Millis>,
     pub connect: Option<Millis>,
     pub server: Option<Millis>,
     pub server_fin: Option<Millis>,

@@ -64,6 +64,10 @@ pub struct Server {
     pub on_marked_up: MarkedUp,
     /// `source`: the local address to connect from.
     pub source: Option<SourceAddress>,
+    /// `tcp-ut`: how long data to it may stay without acknowledgment.
+    pub user_timeout: Option<Millis>,
+    /// The PROXY header that connections to it begin with.
+    pub send_proxy: SendProxy,
     /// `init-addr`, in order.
     pub init_addr: Vec<InitAddr>,
     /// The line to blame.
@@ -96,6 +100,68 @@ pub struct Check {
     pub addr: Option<IpAddr>,
     /// `port`: checked instead of the server's own port.
     pub port: Option<u16>,
+    /// The PROXY header that a check begins with, if it begins with one.
+    pub send_proxy: Option<SendProxy>,
+}
+
+/// What `send-proxy` and its companions say of the PROXY header, each word by itself: none of them, no header.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct SendProxy(u16);
+
+impl SendProxy {
+    /// `send-proxy`.
+    pub const V1: Self = Self(1);
+    /// `send-proxy-v2`: version 2, whatever else is said.
+    pub const V2: Self = Self(1 << 1);
+    /// What is known of the client's TLS.
+    pub const SSL: Self = Self(1 << 2);
+    /// The name in the client's certificate.
+    pub const CERT_CN: Self = Self(1 << 3);
+    /// The cipher of the client's connection.
+    pub const SSL_CIPHER: Self = Self(1 << 4);
+    /// How our certificate is signed.
+    pub const CERT_SIG: Self = Self(1 << 5);
+    /// The algorithm of our certificate's key.
+    pub const CERT_KEY: Self = Self(1 << 6);
+    /// The host name that the client asked for.
+    pub const AUTHORITY: Self = Self(1 << 7);
+    /// A checksum.
+    pub const CRC32C: Self = Self(1 << 8);
+    /// The name of the connection.
+    pub const UNIQUE_ID: Self = Self(1 << 9);
+    /// All that is about TLS: with any of them the header says whether there is TLS at all.
+    pub const TLS: Self =
+        Self(Self::SSL.0 | Self::CERT_CN.0 | Self::SSL_CIPHER.0 | Self::CERT_SIG.0 | Self::CERT_KEY.0);
+
+    /// Whether nothing is said.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether any of these is said.
+    pub const fn has(self, any: Self) -> bool {
+        self.0 & any.0 != 0
+    }
+
+    /// These too.
+    pub const fn with(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
+    /// All but these.
+    pub const fn without(self, less: Self) -> Self {
+        Self(self.0 & !less.0)
+    }
+}
+
+impl std::fmt::Debug for SendProxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const NAMES: [&str; 10] =
+            ["v1", "v2", "ssl", "cert-cn", "ssl-cipher", "cert-sig", "cert-key", "authority", "crc32c", "unique-id"];
+        f.debug_list()
+            .entries((0..).zip(NAMES).filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name))
+            .finish()
+    }
 }
 
 /// What happens to sessions when their server goes down.

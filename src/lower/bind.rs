@@ -16,6 +16,7 @@ use super::options_line;
 use crate::grammar::OptionLine;
 use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint};
 use crate::text::Span;
+use crate::units::Millis;
 use crate::units::address::{Place, split_list};
 
 /// What the options of a line said.
@@ -182,6 +183,30 @@ pub fn mss(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a segment size")?;
     let mss = word.lenient(1, 65535, args).or_else(|_| word.lenient(-65535, -1, args));
     bind.options.mss = i32::try_from(mss.map_err(|_| word.range(1, 65535))?).ok();
+    Ok(())
+}
+
+/// `accept-proxy`: connections begin with a PROXY header.
+pub fn accept_proxy(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
+    bind.options.accept_proxy = true;
+    Ok(())
+}
+
+/// `defer-accept`: TCP connections come with their first bytes, or when their SYN is repeated.
+pub fn defer_accept(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
+    bind.options.defer_accept = true;
+    Ok(())
+}
+
+/// `tcp-ut <delay>`, a bare number counts in milliseconds; 0: the system's.
+pub fn tcp_ut(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    bind.options.user_timeout = Some(args.time()?).filter(|time| *time != Millis::ZERO);
+    Ok(())
+}
+
+/// `transparent`: TCP addresses that are not this host's.
+pub fn transparent(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
+    bind.options.transparent = true;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub mod options;
 mod options_line;
 mod resolve;
 mod section;
+pub mod send_proxy;
 pub mod server;
 pub mod server_options;
 pub mod source;

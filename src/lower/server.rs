@@ -13,7 +13,7 @@ use super::error::{LowerError, Lowered};
 use super::names;
 use super::options_line;
 use crate::grammar::OptionLine;
-use crate::ir::{Check, InitAddr, MarkedDown, MarkedUp, Server, ServerAddress, SourceAddress};
+use crate::ir::{Check, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, SourceAddress};
 use crate::units::address::{Family, Host, Place, ServerPort};
 use crate::units::{Millis, Weight};
 
@@ -44,6 +44,9 @@ pub struct ServerDraft {
     pub on_marked_up: MarkedUp,
     pub source: Option<SourceAddress>,
     pub init_addr: Vec<InitAddr>,
+    pub user_timeout: Option<Millis>,
+    pub send_proxy: SendProxy,
+    pub check_send_proxy: bool,
     /// Refused words that act only in certain proxies.
     pub refused: Vec<RefusedWord>,
 }
@@ -98,6 +101,8 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         on_marked_down: draft.on_marked_down,
         on_marked_up: draft.on_marked_up,
         source: draft.source,
+        user_timeout: draft.user_timeout,
+        send_proxy: draft.send_proxy,
         init_addr: draft.init_addr,
         span: name.span,
     });
@@ -106,6 +111,9 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// The check with haproxy's defaults where nothing was said.
 fn check(draft: &ServerDraft) -> Check {
+    // A check of another address is another matter, and begins with a header only if that is said.
+    let elsewhere = draft.addr.is_some() || draft.port.is_some();
+    let sent = draft.check_send_proxy || !draft.send_proxy.is_empty() && !elsewhere;
     Check {
         inter: draft.inter.unwrap_or(Millis::seconds(2)),
         fastinter: draft.fastinter,
@@ -114,6 +122,7 @@ fn check(draft: &ServerDraft) -> Check {
         fall: draft.fall.unwrap_or(3),
         addr: draft.addr,
         port: draft.port,
+        send_proxy: sent.then_some(draft.send_proxy),
     }
 }
 

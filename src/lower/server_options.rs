@@ -97,6 +97,12 @@ pub fn slowstart(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `tcp-ut <delay>`, a bare number counts in milliseconds; 0: the system's.
+pub fn tcp_ut(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    server.user_timeout = Some(args.time()?).filter(|time| *time != Millis::ZERO);
+    Ok(())
+}
+
 /// `check`.
 pub fn check(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
     server.check = true;

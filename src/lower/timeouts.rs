@@ -31,6 +31,11 @@ pub fn client_fin(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     set(proxy, args, |timeouts| &mut timeouts.client_fin)
 }
 
+/// `timeout client-hs <time>`.
+pub fn client_hs(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    set(proxy, args, |timeouts| &mut timeouts.client_hs)
+}
+
 /// `timeout connect <time>`.
 pub fn connect(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     set(proxy, args, |timeouts| &mut timeouts.connect)

@@ -93,7 +93,16 @@ fn nothing_is_lost_when_servers_come_and_go_under_load() {
             let line = backend(balance, 3, |server| {
                 let inter = Millis::seconds(1);
                 let (fastinter, downinter) = (None, None);
-                server.check = Some(Check { inter, fastinter, downinter, rise: 1, fall: 1, addr: None, port: None });
+                server.check = Some(Check {
+                    inter,
+                    fastinter,
+                    downinter,
+                    rise: 1,
+                    fall: 1,
+                    addr: None,
+                    port: None,
+                    send_proxy: None,
+                });
                 server.maxconn = 2;
                 server.maxqueue = 5;
                 server.backup = server.id == 3;

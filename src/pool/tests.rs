@@ -23,6 +23,8 @@ pub(super) fn server(id: u32) -> Server {
         disabled: false,
         maxconn: 0,
         minconn: 0,
+        user_timeout: None,
+        send_proxy: crate::ir::SendProxy::default(),
         maxqueue: 0,
         slowstart: None,
         check: None,

@@ -17,6 +17,7 @@ use crate::plan::{self, Line};
 use crate::sys::fd::Inherited;
 use crate::sys::socket::{self, Local, TcpOptions};
 use crate::text::Span;
+use crate::units::Millis;
 
 /// One socket that a configuration asks for.
 #[derive(Debug, Clone)]
@@ -98,6 +99,9 @@ fn tcp_options(options: &BindOptions, reuse_port: bool, backlog: u32) -> TcpOpti
         device: options.interface.clone(),
         mss: options.mss,
         fast_open: options.tfo.then_some(backlog),
+        defer_accept: options.defer_accept,
+        user_timeout: options.user_timeout.map(Millis::get),
+        transparent: options.transparent,
     }
 }
 
@@ -139,6 +143,15 @@ impl Want {
         let v6only = !matches!(wanted, Local::Inet(SocketAddr::V6(_)))
             || self.options.v6only.is_none_or(|wanted| wanted == seen.v6only);
         same && v6only && seen.device == self.options.device
+    }
+
+    /// Makes a socket that somebody else has bound what this configuration says.
+    fn adopt(&self, socket: &OwnedFd) -> io::Result<()> {
+        socket::set_nonblocking(socket)?;
+        if let Some(Local::Inet(_)) = socket::local(socket) {
+            socket::set_live_options(socket, &self.options)?;
+        }
+        socket::listen(socket, self.backlog)
     }
 
     fn error(&self, why: io::Error) -> ListenError {
@@ -206,7 +219,7 @@ pub(crate) fn open(
             seen.swap_remove(at);
             let fd = found.swap_remove(at);
             // A longer backlog than the old configuration's, and a flag that haproxy sets too.
-            let ready = socket::set_nonblocking(&fd).and_then(|()| socket::listen(&fd, want.backlog));
+            let ready = want.adopt(&fd);
             match ready {
                 Ok(()) => {
                     opened.listening.push(Listening { purpose: want.purpose, socket: fd });
@@ -233,9 +246,8 @@ pub(crate) fn open(
 fn get(want: &Want, inherited: &Inherited, busy: &mut dyn Busy) -> io::Result<(OwnedFd, Option<PathBuf>)> {
     if let Some(number) = want.descriptor() {
         let fd = inherited.take(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
-        socket::set_nonblocking(&fd)?;
         socket::local(&fd).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTSOCK))?;
-        socket::listen(&fd, want.backlog)?;
+        want.adopt(&fd)?;
         return Ok((fd, None));
     }
     loop {

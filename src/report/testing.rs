@@ -47,6 +47,8 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         disabled: false,
         maxconn: 0,
         minconn: 0,
+        user_timeout: None,
+        send_proxy: crate::ir::SendProxy::default(),
         maxqueue: 0,
         slowstart: None,
         check: None,

@@ -5,7 +5,7 @@
 use std::io;
 use std::mem::size_of_val;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,12 @@ pub struct TcpOptions {
     pub mss: Option<i32>,
     /// Connections whose data may wait in their SYN (TCP_FASTOPEN); `None`: off.
     pub fast_open: Option<u32>,
+    /// Connections are given out with their first bytes, or when their SYN is repeated (TCP_DEFER_ACCEPT).
+    pub defer_accept: bool,
+    /// How long what was sent may stay without acknowledgment, in milliseconds (TCP_USER_TIMEOUT); `None`: the system's.
+    pub user_timeout: Option<u32>,
+    /// The address need not be this host's (IP_TRANSPARENT); takes CAP_NET_ADMIN.
+    pub transparent: bool,
 }
 
 /// Opens and binds a TCP socket: non-blocking, closed on exec, SO_REUSEADDR. It does not listen yet.
@@ -62,11 +68,28 @@ pub fn bind_tcp(address: SocketAddr, options: &TcpOptions) -> io::Result<OwnedFd
         }
         Some(0) | None => {}
     }
+    if options.transparent {
+        match address {
+            SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
+            SocketAddr::V6(_) => socket.set_ip_transparent_v6(true)?,
+        }
+    }
+    set_live_options(&socket, options)?;
     socket.bind(&SockAddr::from(address))?;
     if let Some(queue) = options.fast_open {
         set_fast_open(&socket, queue)?;
     }
     Ok(socket.into())
+}
+
+/// Sets what a TCP listener may change at any time, that of another process included: accepted sockets inherit it.
+///
+/// # Errors
+/// None that a TCP socket gives.
+pub fn set_live_options(socket: impl AsFd, options: &TcpOptions) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_tcp_user_timeout(&socket, options.user_timeout.unwrap_or(0))?;
+    set_defer_accept(socket.as_fd(), options.defer_accept)
 }
 
 /// Opens a unix stream socket under a path that does not exist yet. It does not listen yet.
@@ -226,8 +249,16 @@ pub fn set_path_rights(path: &Path, uid: Option<u32>, gid: Option<u32>, mode: Op
     Ok(())
 }
 
+fn set_defer_accept(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    // One second: the kernel waits for one repeated SYN.
+    set_tcp_int(socket, libc::TCP_DEFER_ACCEPT, libc::c_int::from(on))
+}
+
 fn set_fast_open(socket: &Socket, queue: u32) -> io::Result<()> {
-    let value: libc::c_int = i32::try_from(queue).unwrap_or(i32::MAX);
+    set_tcp_int(socket.as_fd(), libc::TCP_FASTOPEN, i32::try_from(queue).unwrap_or(i32::MAX))
+}
+
+fn set_tcp_int(socket: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let length = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the descriptor is open for the whole call, and pointer and length are those of a live integer that
     // the kernel only reads.
@@ -235,7 +266,7 @@ fn set_fast_open(socket: &Socket, queue: u32) -> io::Result<()> {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_TCP,
-            libc::TCP_FASTOPEN,
+            option,
             std::ptr::from_ref(&value).cast::<libc::c_void>(),
             length,
         )

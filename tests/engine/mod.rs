@@ -79,6 +79,8 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         disabled: false,
         maxconn: 0,
         minconn: 0,
+        user_timeout: None,
+        send_proxy: baton::ir::SendProxy::default(),
         maxqueue: 0,
         slowstart: None,
         check: None,

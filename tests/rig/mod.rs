@@ -79,6 +79,8 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         disabled: false,
         maxconn: 0,
         minconn: 0,
+        user_timeout: None,
+        send_proxy: baton::ir::SendProxy::default(),
         maxqueue: 0,
         slowstart: None,
         check: None,
@@ -141,6 +143,7 @@ impl Rig {
             file: FilePermissions::default(),
             name: None,
             maxconn: 0,
+            accept_proxy: false,
             span: Default::default(),
         };
         let sockets = vec![socket("admin", AdminLevel::Admin, true), socket("user", AdminLevel::User, false)];

@@ -17,8 +17,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::ir::SourceAddress;
+use crate::engine::proxy_header;
 use crate::ir::check::{CheckStatus, Finding};
+use crate::ir::{SendProxy, SourceAddress};
 
 /// Bytes that are asked for at once.
 const SIP: usize = 4096;
@@ -122,6 +123,18 @@ impl Link {
             Some(why) => Err(Failure::Connect(errno(&why))),
             None => Ok(Self { stream: Stream::Inet { stream, manner } }),
         }
+    }
+
+    /// Sends the PROXY header of a check.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn introduce(&mut self, options: SendProxy, never_local: bool) -> io::Result<()> {
+        let header = match &self.stream {
+            Stream::Inet { stream, .. } => proxy_header::of_check(options, stream, never_local),
+            Stream::Unix(stream) => proxy_header::of_check(options, stream, never_local),
+        };
+        self.send(&header).await
     }
 
     /// Sends all of it.

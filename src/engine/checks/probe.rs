@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::link::Place;
 use super::{clock, talk};
 use crate::ir::check::{Connect, Script};
-use crate::ir::{Check, Config, Server, ServerAddress, SourceAddress, Timeouts, TrackRef};
+use crate::ir::{Check, Config, SendProxy, Server, ServerAddress, SourceAddress, Timeouts, TrackRef};
 use crate::pool::CheckResult;
 use crate::units::Millis;
 
@@ -29,6 +29,8 @@ pub(super) struct Target {
     pub(super) to: Place,
     /// The local address.
     pub(super) source: Option<SourceAddress>,
+    /// The PROXY header that it begins with, and `pp2-never-send-local`.
+    pub(super) header: Option<(SendProxy, bool)>,
     /// What is said; `None`: nothing, and connecting is told as such.
     pub(super) script: Option<Arc<Script>>,
     /// How long it may take.
@@ -84,6 +86,7 @@ impl Target {
         Some(Self {
             to: place(server, check)?,
             source: server.source.clone(),
+            header: check.send_proxy.map(|options| (options, config.global.never_send_local)),
             script: back.check.clone(),
             limits: Limits::of(&proxy.timeouts, check),
             most,

@@ -76,15 +76,21 @@ impl Talk<'_> {
         self.link = None;
         self.heard.clear();
         self.over = false;
+        // A connection that a script asks for begins with no header.
+        let header = self.target.header.filter(|_| step.is_none());
         let manner = match rest.first().map(|step| &step.act) {
-            None => Manner::Silent,
+            None if header.is_none() => Manner::Silent,
             _ if connect.linger => Manner::Polite,
             _ => Manner::Brusque,
         };
         let place = self.target.elsewhere(connect);
         let opened = timeout_at(self.deadline, Link::open(&place, self.target.source.as_ref(), manner)).await;
         match opened {
-            Ok(Ok(link)) => {
+            Ok(Ok(mut link)) => {
+                if let Some((options, never_local)) = header {
+                    // What becomes of it is found by what follows, as with haproxy.
+                    let _ = timeout_at(self.deadline, link.introduce(options, never_local)).await;
+                }
                 self.link = Some(link);
                 self.deadline = self.target.limits.connected(self.deadline);
                 Ok(())

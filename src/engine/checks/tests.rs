@@ -13,6 +13,7 @@ fn check(inter: u32, fastinter: Option<u32>) -> Check {
         fall: 3,
         addr: None,
         port: None,
+        send_proxy: None,
     }
 }
 

@@ -64,7 +64,8 @@ enum End {
 /// Serves one connection to its end.
 pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
     let Some(proxy) = accepted.seat.proxy().map(|(ix, ..)| ix) else { return };
-    let local = rustix::net::getsockname(&accepted.socket).ok().and_then(|address| address.try_into().ok());
+    let announced = accepted.announced.as_ref().and_then(|announced| announced.destination);
+    let local = announced.or_else(|| rustix::net::getsockname(&accepted.socket).ok()?.try_into().ok());
     let Ok(socket) = relay::register(accepted.socket) else { return };
     let line = Line::new(socket, accepted.at);
     let desk =

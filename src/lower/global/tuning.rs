@@ -87,6 +87,12 @@ pub fn noreuseport(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `pp2-never-send-local`.
+pub fn pp2_never_send_local(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
+    global.ir.never_send_local = true;
+    Ok(())
+}
+
 /// `tune.bufsize <bytes>`: at least 1.
 pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number of bytes")?;

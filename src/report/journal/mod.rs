@@ -254,6 +254,8 @@ impl Journal for Log {
                 // there is no session that an id could be of
                 self.formatted(buffers, record, None, (formats.error.as_ref(), None, None));
             }
+            // as with haproxy, one that has no line for its sessions has none for these
+            _ if proxy.session_log == SessionLog::Default => {}
             _ => line::refused(&mut buffers.message, &self.config, &self.env, record, (listener, why)),
         });
     }

@@ -55,6 +55,7 @@ fn check() -> Option<Check> {
         fall: 3,
         addr: None,
         port: None,
+        send_proxy: None,
     })
 }
 

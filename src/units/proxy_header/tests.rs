@@ -1,3 +1,5 @@
+//! Headers that 2.6.12 took, refused and sent; then any bytes.
+
 use super::*;
 
 fn ends(source: &str, destination: &str) -> Option<Ends> {
@@ -29,9 +31,9 @@ fn version_1_is_read_as_haproxy_reads_it() {
         ("TCP4 1.2.3.4. 5.6.7.8 1 2\r\n", Err(HeaderError::INVALID)),
         ("TCP4 1.2.3.4 5.6.7.8 -1 2\r\n", Err(HeaderError::INVALID)),
         ("TCP4 1.2.3.4 5.6.7.8 1 2 \r\n", Err(HeaderError::INVALID)),
-        ("TCP4 1.2.3.4\05.6.7.8 1 2\r\n", Err(HeaderError::INVALID)),
+        ("TCP4 1.2.3.4\x005.6.7.8 1 2\r\n", Err(HeaderError::INVALID)),
         ("TCP6 ::1 ::2  1 2\r\n", good("[::1]:0", "[::2]:1")), // what follows the fourth word is ignored
-        ("TCP6 ::1\0x ::2 1\0 2\r\n", good("[::1]:1", "[::2]:2")), // a NUL ends a word
+        ("TCP6 ::1\x00x ::2 1\x00 2\r\n", good("[::1]:1", "[::2]:2")), // a NUL ends a word
         ("TCP6 ::1 ::2 1\r\n", Err(HeaderError::INVALID)),
         ("TCP6 1.2.3.4 ::2 1 2\r\n", Err(HeaderError::INVALID)),
         ("TCP6 ::1 ::2 1 2\r", Err(HeaderError::Truncated)),

@@ -1,0 +1,246 @@
+//! The PROXY header around a connection: read before there is a session, and made for a server.
+//!
+//! A listener without `accept-proxy` never comes here. The header is looked at once, as it lies in the socket, and only
+//! its own bytes are taken out: what follows is read by whoever serves the connection. A header that has not come whole
+//! by the first look is refused, as with haproxy. Counters, time limit and log lines observed on 2.6.12
+//! (docs/OBSERVED.md §5.1 "accept-proxy").
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, getpeername, getsockname, recv};
+use thiserror::Error;
+
+use super::relay::register;
+use super::shard::Shard;
+use super::shared::Accepted;
+use super::{Purpose, clock};
+use crate::ir::SendProxy;
+use crate::pool::{Cause, Peer, Phase, SessionRecord, Termination, Timers};
+use crate::units::proxy_header::{self, Command, Ends, Extras, Header, HeaderError};
+use crate::units::{Millis, Tick};
+
+/// Most bytes of a header unless `tune.bufsize` says another number.
+const BUFSIZE: u32 = 16 * 1024;
+/// How long a stats socket waits for a header unless `stats timeout` says another time.
+const COMMANDS_WAIT: Millis = Millis::seconds(10);
+
+/// What a header said of a connection besides its client.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    /// The address that the client connected to; `None`: that of the socket.
+    pub(crate) destination: Option<SocketAddr>,
+    /// The host name that the client asked for.
+    pub(crate) authority: Option<Box<[u8]>>,
+    /// When it had come.
+    pub(crate) begun: Tick,
+}
+
+/// Why a connection never became a session. The texts are haproxy's, to be found in logs.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error("Connection closed while waiting for PROXY protocol header")]
+    Closed,
+    #[error("Connection error while waiting for PROXY protocol header")]
+    Reset,
+    #[error("Timeout while waiting for PROXY protocol header")]
+    TooLate,
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+}
+
+impl Failure {
+    /// Whether not a byte came: a probe, which `option dontlognull` is silent about.
+    fn is_silent(&self) -> bool {
+        !matches!(self, Self::Header(_))
+    }
+}
+
+/// Waits for the header of a connection and has it served, or says why not and closes it.
+pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
+    let limit = match accepted.seat.purpose() {
+        Purpose::Frontend(proxy, _) => {
+            let timeouts = &shard.shared.pool.config.proxies[proxy.0 as usize].timeouts;
+            timeouts.client_hs.or(timeouts.client)
+        }
+        Purpose::Commands(_) => Some(shard.shared.pool.config.global.stats_timeout.unwrap_or(COMMANDS_WAIT)),
+    };
+    let by = limit.map(|limit| accepted.at.after(limit));
+    match receive(accepted.socket, by, &shard).await {
+        Ok((socket, header)) => {
+            let begun = clock::now();
+            accepted.socket = socket;
+            if let Some(ends) = header.ends {
+                accepted.peer = Peer::Inet(ends.source);
+            }
+            let destination = header.ends.map(|ends| ends.destination);
+            accepted.announced = Some(Box::new(Announced { destination, authority: header.authority, begun }));
+            accepted.seat.begin(begun);
+            shard.serve_now(accepted);
+        }
+        Err((socket, failure)) => {
+            let told = Told { peer: accepted.peer, seat: &accepted.seat, at: accepted.at, wall: accepted.wall };
+            told.refuse(&shard, &failure, socket.as_ref());
+            // Bytes that nobody read turn this close into a reset.
+            drop(socket);
+        }
+    }
+}
+
+/// What is left of a connection whose socket is looked at elsewhere.
+struct Told<'a> {
+    peer: Peer,
+    seat: &'a super::shared::Seat,
+    at: Tick,
+    wall: std::time::SystemTime,
+}
+
+impl Told<'_> {
+    /// Writes the line of a connection that is refused.
+    fn refuse(&self, shard: &Shard, failure: &Failure, socket: Option<&OwnedFd>) {
+        tracing::debug!(%failure, "a connection is refused");
+        let (Some((front, proxy, _)), Some(bind)) = (self.seat.proxy(), self.seat.bind()) else { return };
+        if proxy.dont_log_null && failure.is_silent() {
+            return;
+        }
+        let ends = match failure {
+            Failure::Header(HeaderError::Invalid { ends }) => *ends,
+            _ => None,
+        };
+        let pool = &shard.shared.pool;
+        let local = socket.and_then(|socket| getsockname(socket).ok()?.try_into().ok());
+        let spent = clock::now().since(self.at) as u32;
+        let record = SessionRecord {
+            number: 0,
+            source: None,
+            destination: None,
+            ended: true,
+            client: ends.map_or(self.peer, |ends| Peer::Inet(ends.source)),
+            local: ends.map(|ends| ends.destination).or(local),
+            accepted: self.wall,
+            frontend: front,
+            backend: front,
+            server: None,
+            timers: Timers { queue: None, connect: None, total: spent, handshake: spent },
+            bytes_out: 0,
+            bytes_in: 0,
+            termination: Termination { cause: Cause::Proxy, phase: Phase::Request },
+            process_sessions: pool.process.connections.get(),
+            frontend_sessions: pool.front(front).map_or(0, |front| front.sessions.get()),
+            backend_sessions: 0,
+            server_sessions: 0,
+            retries: 0,
+            redispatched: false,
+            server_queue: 0,
+            backend_queue: 0,
+        };
+        // One without a name is told by its number.
+        let given = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());
+        let listener = given.unwrap_or(&bind.name);
+        shard.shared.journal.refused(&record, listener, &failure.to_string());
+    }
+}
+
+/// Looks until there is something; then it must be a whole header, which is taken out of the socket.
+///
+/// # Errors
+/// Why there is none, with the socket if it can still be closed by the caller.
+async fn receive(
+    socket: OwnedFd,
+    by: Option<Tick>,
+    shard: &Shard,
+) -> Result<(OwnedFd, Header), (Option<OwnedFd>, Failure)> {
+    // Mostly it lies there by the time its connection is accepted: then nothing has to be watched.
+    if let Some(seen) = look(&socket, shard) {
+        return finish(socket, seen);
+    }
+    let Ok(watched) = register(socket) else { return Err((None, Failure::Reset)) };
+    let seen = async {
+        loop {
+            match watched.readable().await {
+                Err(_) => return Err(Failure::Reset),
+                Ok(mut ready) => match look(watched.get_ref(), shard) {
+                    Some(seen) => return seen,
+                    None => ready.clear_ready(),
+                },
+            }
+        }
+    };
+    let seen = match by {
+        None => seen.await,
+        Some(by) => {
+            let left = std::time::Duration::from_millis(by.since(clock::now()));
+            tokio::time::timeout(left, seen).await.unwrap_or(Err(Failure::TooLate))
+        }
+    };
+    finish(watched.into_inner(), seen)
+}
+
+/// Takes a header's bytes out of the socket.
+fn finish(socket: OwnedFd, seen: Result<Header, Failure>) -> Result<(OwnedFd, Header), (Option<OwnedFd>, Failure)> {
+    match seen {
+        Ok(header) => {
+            let mut left = header.length;
+            let mut sink = [0; 512];
+            while left > 0 {
+                let wanted = left.min(sink.len());
+                match recv(&socket, &mut sink[..wanted], RecvFlags::empty()) {
+                    Ok((count @ 1.., _)) => left -= count,
+                    Err(Errno::INTR) => {}
+                    _ => return Err((Some(socket), Failure::Reset)), // cannot be: it was seen to be there
+                }
+            }
+            Ok((socket, header))
+        }
+        Err(failure) => Err((Some(socket), failure)),
+    }
+}
+
+/// Looks at what lies in the socket; `None`: nothing yet.
+fn look(socket: &OwnedFd, shard: &Shard) -> Option<Result<Header, Failure>> {
+    let mut scratch = shard.scratch.borrow_mut();
+    let most = shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize;
+    let most = most.min(scratch.len());
+    loop {
+        return match recv(socket, &mut scratch[..most], RecvFlags::PEEK) {
+            Ok((0, _)) => Some(Err(Failure::Closed)),
+            Ok((count, _)) => Some(proxy_header::decode(&scratch[..count]).map_err(Failure::Header)),
+            Err(Errno::AGAIN) => None,
+            Err(Errno::INTR) => continue,
+            Err(_) => Some(Err(Failure::Reset)),
+        };
+    }
+}
+
+/// The header that a server is sent before its client's bytes. `ends`: `None` where the client is no TCP client.
+pub(super) fn of_session(options: SendProxy, ends: Option<Ends>, authority: Option<&[u8]>) -> Vec<u8> {
+    if !options.has(SendProxy::V2) {
+        return proxy_header::v1(ends);
+    }
+    let extras = Extras {
+        crc32c: options.has(SendProxy::CRC32C),
+        authority: authority.filter(|_| options.has(SendProxy::AUTHORITY)),
+        // Without a format there is an empty one.
+        unique_id: options.has(SendProxy::UNIQUE_ID).then_some(b""),
+        no_tls: options.has(SendProxy::TLS),
+    };
+    proxy_header::v2(Command::Proxy, ends, extras)
+}
+
+/// The header that a health check begins with: about its own connection, which is there. `never_local`:
+/// `pp2-never-send-local`.
+pub(super) fn of_check(options: SendProxy, socket: &impl AsFd, never_local: bool) -> Vec<u8> {
+    let ends = || -> Option<Ends> {
+        let source = getsockname(socket).ok()?.try_into().ok()?;
+        Some(Ends { source, destination: getpeername(socket).ok()??.try_into().ok()? })
+    };
+    let ends = ends();
+    if !options.has(SendProxy::V2) {
+        return proxy_header::v1(ends);
+    }
+    let command = if never_local { Command::Proxy } else { Command::Local };
+    let (crc32c, no_tls) = (options.has(SendProxy::CRC32C), options.has(SendProxy::TLS));
+    proxy_header::v2(command, ends, Extras { crc32c, no_tls, ..Extras::default() })
+}
