@@ -13,6 +13,9 @@ use super::{clock, connect};
 use crate::ir::{LogMoment, ServerAddress};
 use crate::pool::{Cause, Peer, Phase, SessionRecord, Timers};
 
+/// Most bytes of a client that are counted though no server took them.
+const UNREAD: usize = 16_384;
+
 impl Session {
     /// Ends the session: counts, logs and closes it.
     pub(super) fn finish(mut self, shard: &Shard) {
@@ -22,6 +25,7 @@ impl Session {
         {
             back.leave_queue(*ticket, clock::now());
         }
+        self.count_unread(shard);
         self.settle(shared);
         let proxy = self.front_proxy(shared);
         let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
@@ -37,6 +41,16 @@ impl Session {
         self.up.release_pipe(shard);
         self.down.release_pipe(shard);
         self.say_goodbye(shard);
+    }
+
+    /// Where no server took them, what the client has sent counts all the same, up to a buffer as haproxy's.
+    fn count_unread(&mut self, shard: &Shard) {
+        if self.connect_time.is_none()
+            && let Ok((count, _)) =
+                recv(self.client.get_ref(), &mut shard.scratch.borrow_mut()[..UNREAD], RecvFlags::empty())
+        {
+            self.up.bytes += count as u64;
+        }
     }
 
     /// Writes its line when its server is connected, if that is the moment. One that would not be written for a session
