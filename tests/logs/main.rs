@@ -1,0 +1,11 @@
+//! Log lines of every format on both programs: variables, flags, texts, samples of lines, moments, frames.
+//!
+//! Each scenario runs on haproxy and on the program under test; what they log must be equal but for dates, process
+//! ids, ports and milliseconds.
+
+mod formats;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod moments;
+mod stage;
+mod texts;
