@@ -168,7 +168,8 @@ pub fn interface(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `v4v6`: an IPv6 listener takes IPv4 too.
 pub fn v4v6(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
-    bind.options.v6only = Some(false);
+    // Beside `v6only` it changes nothing, whichever stands first.
+    bind.options.v6only.get_or_insert(false);
     Ok(())
 }
 

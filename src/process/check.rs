@@ -30,6 +30,10 @@ pub(crate) fn read(arguments: &Arguments, console: &Console) -> Option<Checked> 
     let mut sources = SourceMap::default();
     let choices = Choices { ignore_resolution: arguments.ignore_unresolved };
     let judged = lower::configuration(&arguments.files, choices, &mut world, &mut sources);
+    // haproxy is silent from the line `quiet` on, even of alerts; what ends the start is told here all the same.
+    if judged.value.as_ref().is_some_and(|config| config.global.quiet) && !arguments.verbose {
+        console.silence();
+    }
     console.diagnostics(&sources, &judged.diagnostics, arguments.diagnose);
     let Some(mut config) = judged.value else {
         let alerts = judged.diagnostics.iter().filter(|said| said.severity == Severity::Alert).count();

@@ -32,7 +32,7 @@ struct Command {
     run: fn(&Console, &[&str]) -> Reply,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 9] = [
     Command { words: &["_getsocks"], usage: "", help: "", level: AdminLevel::User, run: |_, _| Reply::Sockets },
     Command {
         words: &["help"],
@@ -58,6 +58,13 @@ const COMMANDS: [Command; 8] = [
             Some(seconds @ 1..) => Reply::Timeout(seconds),
             _ => Reply::Text("Invalid timeout value.\n".into()),
         },
+    },
+    Command {
+        words: &["show", "cli", "level"],
+        usage: "",
+        help: "the rights of this session",
+        level: AdminLevel::User,
+        run: |_, _| Reply::Quit, // answered by `run`, which knows the level
     },
     Command {
         words: &["show", "info"],
@@ -171,6 +178,14 @@ impl Commands for Console {
                 }
                 Reply::Text(format!("Commands at this level:\n{listed}"))
             }
+            Some(known) if known.words == ["show", "cli", "level"] => Reply::Text(
+                match level {
+                    AdminLevel::User => "user\n",
+                    AdminLevel::Operator => "operator\n",
+                    AdminLevel::Admin => "admin\n",
+                }
+                .into(),
+            ),
             Some(known) => (known.run)(self, &words[known.words.len()..]),
             None => Reply::Text(format!("Unknown command. Commands at this level:\n{}", self.help(level, &[]))),
         }

@@ -18,6 +18,10 @@ pub(crate) struct ProbeFile {
     pub(crate) args: Vec<String>,
     /// The environment.
     pub(crate) env: Vec<(String, String)>,
+    /// What a shell does before it becomes the program.
+    pub(crate) shell: Option<String>,
+    /// Values below /proc/sys of a network of its own.
+    pub(crate) sysctls: Vec<(String, String)>,
     /// Files of the probe's folder: name and content.
     pub(crate) files: Vec<(String, String)>,
     /// In order.
@@ -58,6 +62,8 @@ impl ProbeFile {
             only: None,
             args: vec!["-db".to_owned()],
             env: Vec::new(),
+            shell: None,
+            sysctls: Vec::new(),
             files: Vec::new(),
             steps: Vec::new(),
             cuts: Vec::new(),
@@ -102,9 +108,14 @@ impl ProbeFile {
             }
             "args" => self.args = rest.split_whitespace().map(str::to_owned).collect(),
             "env" => self.env.push(pair(rest, '=').ok_or("NAME=value is wanted")?),
-            "file" => self.files.push(pair(rest, ' ').ok_or("a name and a text are wanted")?),
+            "shell" => self.shell = Some(rest.to_owned()),
+            "network" => self.sysctls.push(pair(rest, '=').ok_or("PATH=value is wanted")?),
+            "file" => {
+                let (name, text) = pair(rest, ' ').ok_or("a name and a text are wanted")?;
+                self.files.push((name, super::step::unescape(&text)?));
+            }
             "do" | "see" => self.steps.push(Step::parse(word, rest)?),
-            _ => return Err("probe, do, see, args, env, file or only is wanted".to_owned()),
+            _ => return Err("probe, do, see, args, env, file, network, shell or only is wanted".to_owned()),
         }
         Ok(())
     }

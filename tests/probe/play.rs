@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -54,7 +55,7 @@ pub(crate) fn play(file: &ProbeFile, cut: Option<&Cut>, program: &Program, limit
     let text = stage.fill(&file.text(cut));
     let config = stage.folder().join("haproxy.cfg");
     std::fs::write(&config, &text).expect("the configuration is written");
-    let mut command = program.command();
+    let mut command = command(program, file);
     command.args(file.args.iter().map(|arg| stage.fill(arg))).arg("-f").arg(&config);
     command.envs(file.env.iter().map(|(name, value)| (name, stage.fill(value))));
     let process = Running::start("haproxy", stage.folder(), command);
@@ -71,6 +72,23 @@ pub(crate) fn play(file: &ProbeFile, cut: Option<&Cut>, program: &Program, limit
         None => format!("{why}\nit said: {said}"),
         Some(_) => why,
     })
+}
+
+/// The program, prepared by a shell and in a network of its own when the probe wants it.
+fn command(program: &Program, file: &ProbeFile) -> Command {
+    let mut lines: Vec<String> =
+        file.sysctls.iter().map(|(name, value)| format!("echo {value} > /proc/sys/{name}")).collect();
+    lines.extend(file.shell.clone());
+    if lines.is_empty() {
+        return program.command();
+    }
+    lines.push("exec \"$0\" \"$@\"".to_owned());
+    let mut command = Command::new(if file.sysctls.is_empty() { "sh" } else { "unshare" });
+    if !file.sysctls.is_empty() {
+        command.args(["-n", "sh"]);
+    }
+    command.arg("-c").arg(lines.join(" && ")).arg(&program.path);
+    command
 }
 
 impl Play<'_> {
@@ -97,7 +115,7 @@ impl Play<'_> {
                         return Ok(());
                     }
                     if *now || start.elapsed() >= self.limits.patience {
-                        let value = value.unwrap_or_else(|why| why);
+                        let value: String = value.unwrap_or_else(|why| why).chars().take(400).collect();
                         return Err(format!("{subject:?} is {value:?}, wanted {:?} {wanted:?}", want.compare));
                     }
                     wait::moment(Duration::from_millis(4));
@@ -155,6 +173,8 @@ impl Play<'_> {
                 send(self.pid()?, *signal);
                 Ok(())
             }
+            Deed::Stop(server) => self.stage.stop(server),
+            Deed::Serve(late) => self.stage.serve(late),
             Deed::Pause => {
                 wait::moment(self.limits.pause);
                 Ok(())

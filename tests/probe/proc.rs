@@ -14,7 +14,7 @@ pub(crate) fn with_argument(argument: &Path) -> Vec<u32> {
     found
 }
 
-/// A field of a process: `uid gid groups root cwd nofile nofile-hard affinity comm threads nice dumpable`.
+/// A field of a process: `uid gid groups root cwd nofile nofile-hard affinity comm threads core owner pipes`.
 pub(crate) fn field(pid: u32, field: &str) -> Result<String, String> {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).map_err(|why| why.to_string());
     let link = |name: &str| {
@@ -45,6 +45,12 @@ pub(crate) fn field(pid: u32, field: &str) -> Result<String, String> {
         "nofile" => limit("Max open files", 0),
         "nofile-hard" => limit("Max open files", 1),
         "core" => limit("Max core file size", 0),
+        "pipes" => {
+            let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).map_err(|why| why.to_string())?;
+            let pipe = |path: std::path::PathBuf| path.to_string_lossy().starts_with("pipe:");
+            let pipes = entries.flatten().filter(|entry| std::fs::read_link(entry.path()).is_ok_and(pipe));
+            Ok(pipes.count().to_string())
+        }
         // The kernel gives the folder of a process that must not be dumped to root.
         "owner" => {
             std::fs::metadata(format!("/proc/{pid}")).map(|of| of.uid().to_string()).map_err(|why| why.to_string())

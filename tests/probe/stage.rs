@@ -27,8 +27,8 @@ pub(crate) struct Stage {
 }
 
 /// The kinds of names; a number may follow.
-const KINDS: [&str; 12] =
-    ["door", "refused", "echo", "peer", "say", "silent", "flood", "web", "hang", "deaf", "log", "any"];
+const KINDS: [&str; 13] =
+    ["door", "refused", "late", "echo", "peer", "say", "silent", "flood", "web", "hang", "deaf", "log", "any"];
 
 impl Stage {
     pub(crate) fn new() -> Self {
@@ -73,6 +73,9 @@ impl Stage {
             "host" => return Some(ports::address().to_string()),
             _ => {}
         }
+        if let Some(count) = place.strip_prefix('x').and_then(|count| count.parse().ok()) {
+            return Some("x".repeat(count));
+        }
         let (name, port_only) = place.strip_suffix(":port").map_or((place, false), |name| (name, true));
         let kind = KINDS.into_iter().find(|kind| *kind == name.trim_end_matches(|c: char| c.is_ascii_digit()))?;
         let address = self.address(kind, name);
@@ -84,7 +87,7 @@ impl Stage {
             return *address;
         }
         let address = match kind {
-            "door" | "refused" => ports::free(),
+            "door" | "refused" | "late" => ports::free(),
             // Free on every address, for what binds them all.
             "any" => ports::free_on(std::net::Ipv4Addr::UNSPECIFIED),
             "deaf" => {
@@ -100,7 +103,7 @@ impl Stage {
             }
             _ => {
                 let got = Arc::new(Mutex::new(String::new()));
-                let backend = serve(kind, name, Arc::clone(&got));
+                let backend = serve(ports::free(), kind, name, Arc::clone(&got));
                 let address = backend.address;
                 self.servers.insert(name.to_owned(), Server { backend, got });
                 address
@@ -108,6 +111,21 @@ impl Stage {
         };
         self.addresses.insert(name.to_owned(), address);
         address
+    }
+
+    /// A server stops listening.
+    pub(crate) fn stop(&self, server: &str) -> Result<(), String> {
+        self.servers.get(server).ok_or_else(|| format!("there is no server {server}"))?.backend.stop();
+        Ok(())
+    }
+
+    /// The server of a `late` place begins to listen: it says its name.
+    pub(crate) fn serve(&mut self, late: &str) -> Result<(), String> {
+        let address = *self.addresses.get(late).ok_or_else(|| format!("there is no place {late}"))?;
+        let got = Arc::new(Mutex::new(String::new()));
+        let backend = serve(address, "say", late, Arc::clone(&got));
+        self.servers.insert(late.to_owned(), Server { backend, got });
+        Ok(())
     }
 
     /// Connections that a server has accepted.
@@ -129,23 +147,23 @@ impl Stage {
     }
 }
 
-/// Starts a server of this kind.
-fn serve(kind: &str, name: &str, got: Arc<Mutex<String>>) -> Backend {
+/// Starts a server of this kind at an address.
+fn serve(at: SocketAddr, kind: &str, name: &str, got: Arc<Mutex<String>>) -> Backend {
     let name = name.to_owned();
     let status: String = name.chars().filter(char::is_ascii_digit).collect();
     let status = if status.len() == 3 { status } else { "200".to_owned() };
     match kind {
-        "echo" => Backend::start(move |stream| converse(stream, "", true, &got)),
-        "say" => Backend::start(move |stream| converse(stream, &name, false, &got)),
-        "peer" => Backend::start(move |stream| {
+        "echo" => Backend::start_at(at, move |stream| converse(stream, "", true, &got)),
+        "say" => Backend::start_at(at, move |stream| converse(stream, &name, false, &got)),
+        "peer" => Backend::start_at(at, move |stream| {
             let peer = stream.peer_addr().map_or_else(|why| why.to_string(), |peer| peer.to_string());
             converse(stream, &format!("{peer}\n"), true, &got);
         }),
-        "silent" => Backend::start(move |stream| converse(stream, "", false, &got)),
-        "flood" => Backend::start(|mut stream| while stream.write_all(&[b'.'; 65_536]).is_ok() {}),
-        "web" => Backend::start(move |stream| answer(stream, &status, &got)),
+        "silent" => Backend::start_at(at, move |stream| converse(stream, "", false, &got)),
+        "flood" => Backend::start_at(at, |mut stream| while stream.write_all(&[b'.'; 65_536]).is_ok() {}),
+        "web" => Backend::start_at(at, move |stream| answer(stream, &status, &got)),
         // Neither reads nor closes; the descriptor ends with the test.
-        _ => Backend::start(std::mem::forget),
+        _ => Backend::start_at(at, std::mem::forget),
     }
 }
 

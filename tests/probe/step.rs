@@ -31,6 +31,10 @@ pub(crate) enum Deed {
     Close(String),
     Reset(String),
     Signal(Signal),
+    /// A server of the test stops listening; its connections go on.
+    Stop(String),
+    /// The server of a `late` place begins to listen.
+    Serve(String),
     /// Lets a moment pass for what must not happen.
     Pause,
 }
@@ -163,8 +167,10 @@ fn deed(text: &str) -> Result<Deed, String> {
         ["close", client] => Deed::Close(own(client)),
         ["reset", client] => Deed::Reset(own(client)),
         ["signal", name] => Deed::Signal(format!("SIG{name}").parse().map_err(|_| "no such signal")?),
+        ["stop", server] => Deed::Stop(own(server)),
+        ["serve", late] => Deed::Serve(own(late)),
         ["pause"] => Deed::Pause,
-        _ => return Err("open, send, half, close, reset, signal or pause is wanted".to_owned()),
+        _ => return Err("open, send, half, close, reset, signal, stop, serve or pause is wanted".to_owned()),
     })
 }
 
@@ -209,7 +215,7 @@ fn subject(text: &str) -> Result<Subject, String> {
 }
 
 /// `\n`, `\r`, `\t`, `\\`, `\s` (a blank) and `\x41`, as in Rust's texts.
-fn unescape(text: &str) -> Result<String, String> {
+pub(crate) fn unescape(text: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
