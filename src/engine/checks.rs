@@ -5,6 +5,8 @@
 //! Source: manual §5.2 "inter", §3.1 "spread-checks", "max-spread-checks", §4.2 "timeout check"; start offsets and
 //! time limits observed on 2.6.12.
 
+mod agent;
+mod agent_words;
 mod answer;
 mod link;
 mod probe;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+pub(super) use self::agent::start as start_agents;
 use super::clock;
 use crate::ir::{Check, Config, Global, TrackRef};
 use crate::pool::{CheckResult, Control, Journal, Pool};

@@ -85,6 +85,7 @@ impl Shard {
         let (pool, journal) = (Arc::clone(&self.shared.pool), Arc::clone(&self.shared.journal));
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
         let threads = self.shared.mailboxes.len();
+        checks::start_agents(&pool, &journal, &control, self.thread as usize, threads);
         spawn_local(checks::run(pool, journal, control, self.thread as usize, threads));
         started(Ok(()));
         loop {

@@ -13,6 +13,10 @@ pub enum CheckStatus {
     Unknown,
     #[default]
     Ini,
+    /// Something was said that changes no state.
+    Checked,
+    /// Found in the traffic.
+    Hana,
     SockErr,
     L4Ok,
     L4Tout,
@@ -37,6 +41,8 @@ impl CheckStatus {
         match self {
             Self::Unknown => "UNK",
             Self::Ini => "INI",
+            Self::Checked => "CHECKED",
+            Self::Hana => "HANA",
             Self::SockErr => "SOCKERR",
             Self::L4Ok => "L4OK",
             Self::L4Tout => "L4TOUT",
@@ -60,6 +66,8 @@ impl CheckStatus {
         match self {
             Self::Unknown => "Unknown",
             Self::Ini => "Initializing",
+            Self::Checked => "No status change",
+            Self::Hana => "Health analyze",
             Self::SockErr => "Socket error",
             Self::L4Ok => "Layer4 check passed",
             Self::L4Tout => "Layer4 timeout",

@@ -3,6 +3,7 @@
 //! Built by [`crate::lower`], read by everything behind it. A value here is complete: defaults are folded
 //! in and every reference is checked. Nothing here acts.
 
+mod agent;
 mod bind;
 pub mod check;
 mod global;
@@ -11,6 +12,7 @@ mod proxy;
 mod server;
 mod stats;
 
+pub use agent::{Agent, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
 pub use global::{AdminLevel, DropTo, Global, Rlimits, StatsSocket};
 pub use log::{Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, SessionLog};

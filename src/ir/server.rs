@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::ProxyIx;
+use super::{Agent, Observe, ProxyIx};
 use crate::text::Span;
 use crate::units::{Millis, Weight};
 
@@ -56,6 +56,10 @@ pub struct Server {
     pub slowstart: Option<Millis>,
     /// `check` and its companions; `None`: no check.
     pub check: Option<Check>,
+    /// `agent-check` and its companions; `None`: no agent.
+    pub agent: Option<Box<Agent>>,
+    /// `observe` and its companions, where a check is there to act on.
+    pub observe: Option<Observe>,
     /// `track [backend/]server`.
     pub track: Option<TrackRef>,
     /// `on-marked-down`.

@@ -28,6 +28,7 @@ pub mod source;
 mod statement;
 pub mod stats;
 pub mod timeouts;
+pub mod watch_options;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));
 }

@@ -11,9 +11,11 @@ use super::args::{Args, Given};
 use super::draft::{Named, ProxyDraft, RefusedWord};
 use super::error::{LowerError, Lowered};
 use super::names;
-use super::options_line;
+use super::{options_line, watch_options};
 use crate::grammar::OptionLine;
-use crate::ir::{Check, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, SourceAddress};
+use crate::ir::{
+    Agent, Check, InitAddr, MarkedDown, MarkedUp, Observe, OnError, SendProxy, Server, ServerAddress, SourceAddress,
+};
 use crate::units::address::{Family, Host, Place, ServerPort};
 use crate::units::{Millis, Weight};
 
@@ -39,6 +41,15 @@ pub struct ServerDraft {
     pub port: Option<u16>,
     /// Words of the server's own line for which haproxy reserves a descriptor.
     pub reserved: u32,
+    pub agent: bool,
+    pub agent_inter: Option<Millis>,
+    pub agent_addr: Option<IpAddr>,
+    pub agent_port: Option<u16>,
+    pub agent_send: Vec<u8>,
+    pub observe: bool,
+    pub layer7: Option<crate::text::Span>,
+    pub error_limit: Option<u32>,
+    pub on_error: OnError,
     pub track: Option<Named>,
     pub on_marked_down: MarkedDown,
     pub on_marked_up: MarkedUp,
@@ -54,7 +65,8 @@ pub struct ServerDraft {
 /// `default-server <options>`: adds to what was said before.
 pub fn default_server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let draft = Arc::make_mut(&mut proxy.set.default_server);
-    options_line::server(draft, OptionLine::DefaultServer, args)
+    options_line::server(draft, OptionLine::DefaultServer, args)?;
+    watch_options::judge_layer7(draft, proxy.set.mode, args)
 }
 
 /// `server <name> <address>[:port] <options>`.
@@ -67,6 +79,7 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     draft.reserved = 0;
     options_line::server(&mut draft, OptionLine::Server, args)?;
     proxy.reserved += draft.reserved;
+    watch_options::judge_layer7(&mut draft, proxy.set.mode, args)?;
     let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
     if let Some(track) = draft.track.take() {
         if draft.check {
@@ -83,6 +96,9 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         proxy.server_ids.push((ix, id, span));
     }
     let check = draft.check.then(|| check(&draft));
+    let agent = if draft.agent { Some(Box::new(agent(&draft, &name)?)) } else { None };
+    let limit = draft.error_limit.unwrap_or(10);
+    let observe = (draft.observe && draft.check).then_some(Observe { limit, on_error: draft.on_error });
     proxy.servers.push(Server {
         name: name.text(),
         id: draft.id.map_or(0, |(id, _)| id),
@@ -97,6 +113,8 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         maxqueue: draft.maxqueue,
         slowstart: draft.slowstart,
         check,
+        agent,
+        observe,
         track: None,
         on_marked_down: draft.on_marked_down,
         on_marked_up: draft.on_marked_up,
@@ -124,6 +142,19 @@ fn check(draft: &ServerDraft) -> Check {
         port: draft.port,
         send_proxy: sent.then_some(draft.send_proxy),
     }
+}
+
+/// The agent with haproxy's defaults where nothing was said.
+///
+/// # Errors
+/// It has no port.
+fn agent(draft: &ServerDraft, name: &Given<'_>) -> Lowered<Agent> {
+    let Some(port) = draft.agent_port.filter(|port| *port > 0).or(draft.port) else {
+        let blame = name.blame(LowerError::Misplaced("an agent needs a port of its own"));
+        return Err(blame.hint("add 'agent-port <port>'"));
+    };
+    let inter = draft.agent_inter.unwrap_or(Millis::seconds(2));
+    Ok(Agent { inter, addr: draft.agent_addr, port, send: draft.agent_send.clone() })
 }
 
 /// A server's address, its port's offset to the client's destination port where it has no port of

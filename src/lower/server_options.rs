@@ -116,7 +116,7 @@ pub fn no_check(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
 }
 
 /// A time that may not be zero.
-fn interval(args: &mut Args<'_>) -> Lowered<Option<Millis>> {
+pub(super) fn interval(args: &mut Args<'_>) -> Lowered<Option<Millis>> {
     let place = args.position();
     let time = args.time()?;
     if time == Millis::ZERO {

@@ -57,7 +57,9 @@ impl Needs {
         let fronts = || config.proxies.iter().filter_map(|proxy| proxy.frontend.as_ref());
         let backs = || config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref());
         let listeners = fronts().map(|front| front.binds.len()).sum::<usize>() + global.stats_sockets.len();
-        let checks = backs().flat_map(|back| &back.servers).filter(|server| server.check.is_some()).count();
+        let asked =
+            |server: &crate::ir::Server| usize::from(server.check.is_some()) + usize::from(server.agent.is_some());
+        let checks = backs().flat_map(|back| &back.servers).map(asked).sum::<usize>();
         let reserved = backs().map(|back| u64::from(back.reserved)).sum::<u64>();
         let stats = match global.stats_sockets.is_empty() {
             true => global.stats_maxconn.unwrap_or(0),

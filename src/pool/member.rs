@@ -1,5 +1,6 @@
 //! One server as its backend's lock guards it: limits, load, health, weight, queue.
 
+use super::agent::AgentState;
 use super::balance::{Standing, WEIGHT_SCALE};
 use super::health::{Admin, Health, LastCheck};
 use super::queue::Line;
@@ -47,6 +48,10 @@ pub(super) struct Member {
     /// Failed checks while it was up.
     pub(super) failed_checks: u64,
     pub(super) last: LastCheck,
+    /// What its agent says.
+    pub(super) agent: Option<Box<AgentState>>,
+    /// What the agent of the server it tracks says.
+    pub(super) tracked_agent_up: bool,
 }
 
 impl Member {
@@ -77,6 +82,8 @@ impl Member {
             downtime: 0,
             failed_checks: 0,
             last: LastCheck::default(),
+            agent: server.agent.is_some().then(|| Box::new(AgentState::new())),
+            tracked_agent_up: true,
         }
     }
 
@@ -85,14 +92,24 @@ impl Member {
         if self.unresolved { Admin::Maint } else { self.admin.max(self.inherited) }
     }
 
+    /// Whether its agent, and that of the server it tracks, let it be used.
+    pub(super) fn agent_up(&self) -> bool {
+        self.tracked_agent_up && self.agent.as_ref().is_none_or(|agent| agent.up)
+    }
+
+    /// Whether checks and agents let it be used.
+    pub(super) fn is_up(&self) -> bool {
+        self.health.is_up() && self.agent_up()
+    }
+
     /// Whether new sessions may be balanced to it.
     pub(super) fn usable(&self) -> bool {
-        self.ordered() == Admin::Ready && self.health.is_up() && self.scaled_weight > 0
+        self.ordered() == Admin::Ready && self.is_up() && self.scaled_weight > 0
     }
 
     /// Whether statistics would call it up: its checks pass and it is not in maintenance.
     pub(super) fn running(&self) -> bool {
-        self.ordered() != Admin::Maint && self.health.is_up()
+        self.ordered() != Admin::Maint && self.is_up()
     }
 
     /// Notes that it goes up or down at `now`; time down counts only for servers that were down.

@@ -7,6 +7,7 @@
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
+mod agent;
 mod backend;
 mod balance;
 mod core;
@@ -30,6 +31,7 @@ mod track;
 mod verdicts;
 mod view;
 
+pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use counters::Times;
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
@@ -37,4 +39,4 @@ pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageReques
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
 pub use verdicts::Events;
-pub use view::{BackView, CheckView, Failures, ServerView};
+pub use view::{AgentView, BackView, CheckView, Failures, ServerView};

@@ -47,8 +47,8 @@ pub(super) enum Change<'a> {
     Maintained { was_up: bool, was_drained: bool },
     /// It leaves maintenance.
     Restored { drained: bool, up: bool },
-    /// It is to get no more sessions.
-    Drained,
+    /// It is to get no more sessions, and whether it is up.
+    Drained { up: bool },
     /// It may get sessions again.
     Undrained { up: bool },
     /// It is drained still, whatever changed besides.
@@ -76,6 +76,16 @@ impl Subject<'_> {
             false => (health.level(), health.rise(), "DOWN"),
         };
         let _ = write!(line, ", status: {count}/{of} {state}.");
+        self.event(Level::Notice, line)
+    }
+
+    /// The same for what an agent said.
+    pub(super) fn agent_checked(&self, result: &CheckResult, up: bool) -> Event {
+        let backup = if self.server.backup { "backup " } else { "" };
+        let verdict = if result.status.passed() { "succeeded" } else { "failed" };
+        let mut line = format!("Agent check for {backup}server {}/{} {verdict}", self.proxy.name, self.server.name);
+        reason(&mut line, result);
+        line.push_str(if up { ", status: 1/1 UP." } else { ", status: 0/1 DOWN." });
         self.event(Level::Notice, line)
     }
 
@@ -117,11 +127,11 @@ impl Subject<'_> {
                 let (up, mode) = (word(*up), if *drained { "DRAIN" } else { "READY" });
                 let _ = write!(line, " is {up}/{mode} (leaving {forced}maintenance).");
             }
-            Change::Drained => {
+            Change::Drained { up } => {
                 line.push_str(" enters drain state");
                 self.say_via(&mut line);
                 line.push('.');
-                figures(&mut line, tally, true);
+                figures(&mut line, tally, *up);
             }
             Change::Undrained { up } => {
                 let _ = write!(line, " is {} (leaving forced drain).", word(*up));

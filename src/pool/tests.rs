@@ -30,6 +30,8 @@ pub(super) fn server(id: u32) -> Server {
         check: None,
         track: None,
         on_marked_down: Default::default(),
+        agent: None,
+        observe: None,
         on_marked_up: Default::default(),
         source: None,
         init_addr: vec![InitAddr::Libc],

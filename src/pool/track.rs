@@ -55,7 +55,7 @@ impl Pool {
     }
 
     /// The first of a chain of trackers: the one that is checked.
-    fn root(&self, tracked: TrackRef) -> TrackRef {
+    pub(super) fn root(&self, tracked: TrackRef) -> TrackRef {
         let mut root = tracked;
         for _ in 0..self.trackers.len() {
             let Some(next) = self.server(root).and_then(|server| server.track) else { break };

@@ -6,7 +6,7 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::core::{Core, Grants};
-use super::health::{Admin, CheckResult, Effect, Event, Health};
+use super::health::{Admin, CheckResult, Event, Health};
 use super::member::Member;
 use super::notice::{self, Change, Subject, Tally, Why};
 use super::{BackState, Cause, Closing, Control, Journal, Pool};
@@ -60,8 +60,8 @@ impl Pool {
         if member.ordered() == Admin::Maint {
             return Events::new(); // it ended too late: nobody asks any more
         }
-        let before = member.health;
-        let (health, effect) = before.after(result.status.passed());
+        let (before, was_up) = (member.health, member.is_up());
+        let (health, _) = before.after(result.status.passed());
         member.failed_checks += u64::from(before.is_up() && !result.status.passed());
         let news = member.last.status != result.status || before != health;
         member.last.note(result, now);
@@ -72,14 +72,11 @@ impl Pool {
         }
         site.member().health = health;
         let why = if logged { Why::Told } else { Why::Check(result) };
-        match effect {
-            Effect::None => {}
-            Effect::MarkUp => site.turn(true, why),
-            Effect::MarkDown => site.turn(false, why),
-        }
+        site.turn_if_changed(was_up, why);
+        let agent_up = site.member().agent_up();
         let mut events = site.close();
         if before != health {
-            self.follow(at, health, now, &mut events);
+            self.follow(at, health, agent_up, now, &mut events);
         }
         events
     }
@@ -96,17 +93,16 @@ impl Pool {
         let at = TrackRef { proxy, server };
         let Some(mut site) = Site::open(self, at, None, now) else { return Events::new() };
         let member = site.member();
-        let before = member.health;
+        let (before, was_up) = (member.health, member.is_up());
         let health = if up { before.up() } else { before.down() };
         if member.ordered() == Admin::Maint || before == health {
             return Events::new();
         }
         member.health = health;
-        if before.is_up() != up {
-            site.turn(up, Why::Order);
-        }
+        site.turn_if_changed(was_up, Why::Order);
+        let agent_up = site.member().agent_up();
         let mut events = site.close();
-        self.follow(at, health, now, &mut events);
+        self.follow(at, health, agent_up, now, &mut events);
         events
     }
 
@@ -116,9 +112,22 @@ impl Pool {
         let member = site.member();
         member.weight = weight.get();
         member.warm(now);
+        let drained = member.ordered() == Admin::Drain;
         site.refresh();
         site.fill();
+        if drained {
+            site.tell(&Change::RemainsDrained, 0);
+        }
         site.settle();
+        site.close()
+    }
+
+    /// Changes the sessions that a server may have at once; 0: no limit.
+    pub fn set_server_maxconn(&self, proxy: ProxyIx, server: ServerIx, maxconn: u32, now: Tick) -> Events {
+        let Some(mut site) = Site::open(self, TrackRef { proxy, server }, None, now) else { return Events::new() };
+        site.member().maxconn = maxconn;
+        site.refresh();
+        site.fill();
         site.close()
     }
 
@@ -139,21 +148,23 @@ impl Pool {
     }
 
     /// Lets the trackers of a server follow its health.
-    fn follow(&self, tracked: TrackRef, health: Health, now: Tick, events: &mut Events) {
+    pub(super) fn follow(&self, tracked: TrackRef, health: Health, agent_up: bool, now: Tick, events: &mut Events) {
         for at in self.trackers(tracked) {
             let Some(mut site) = Site::open(self, at, Some(tracked), now) else { continue };
             let member = site.member();
-            let before = std::mem::replace(&mut member.health, health);
-            if before.is_up() != health.is_up() && member.ordered() != Admin::Maint {
-                site.turn(health.is_up(), Why::Told);
+            let (was_up, maintained) = (member.is_up(), member.ordered() == Admin::Maint);
+            (member.health, member.tracked_agent_up) = (health, agent_up);
+            let agent_up = member.agent_up();
+            if !maintained {
+                site.turn_if_changed(was_up, Why::Told);
             }
             events.append(&mut site.close());
-            self.follow(at, health, now, events);
+            self.follow(at, health, agent_up, now, events);
         }
     }
 
     /// Gives an order to a server, or (with `via`) to one that tracks another.
-    fn order(&self, at: TrackRef, admin: Admin, via: Option<TrackRef>, now: Tick, events: &mut Events) {
+    pub(super) fn order(&self, at: TrackRef, admin: Admin, via: Option<TrackRef>, now: Tick, events: &mut Events) {
         let Some(mut site) = Site::open(self, at, via, now) else { return };
         let member = site.member();
         let before = member.ordered();
@@ -167,13 +178,14 @@ impl Pool {
             return;
         }
         site.reorder(before, after);
-        let health = site.member().health;
+        let (health, agent_up) = (site.member().health, site.member().agent_up());
         events.append(&mut site.close());
         for tracker in self.trackers(at) {
             if before == Admin::Maint
                 && let Some(mut site) = Site::open(self, tracker, Some(at), now)
             {
-                site.member().health = health;
+                let member = site.member();
+                (member.health, member.tracked_agent_up) = (health, agent_up);
             }
             self.order(tracker, after, Some(at), now, events);
         }
@@ -181,7 +193,7 @@ impl Pool {
 }
 
 /// One server under its backend's lock, and what is to be told when the lock is given back.
-struct Site<'p> {
+pub(super) struct Site<'p> {
     pool: &'p Pool,
     at: TrackRef,
     via: Option<TrackRef>,
@@ -194,21 +206,21 @@ struct Site<'p> {
 }
 
 impl<'p> Site<'p> {
-    fn open(pool: &'p Pool, at: TrackRef, via: Option<TrackRef>, now: Tick) -> Option<Self> {
+    pub(super) fn open(pool: &'p Pool, at: TrackRef, via: Option<TrackRef>, now: Tick) -> Option<Self> {
         let server = pool.server(at)?;
         let back = pool.back(at.proxy)?;
         let core = back.lock();
         Some(Self { pool, at, via, server, back, core, now, woken: Grants::new(), events: Events::new() })
     }
 
-    fn close(self) -> Events {
+    pub(super) fn close(self) -> Events {
         let Self { back, core, woken, events, now, .. } = self;
         drop(core);
         back.wake(woken, now);
         events
     }
 
-    fn member(&mut self) -> &mut Member {
+    pub(super) fn member(&mut self) -> &mut Member {
         &mut self.core.members[self.at.server.0 as usize]
     }
 
@@ -264,8 +276,22 @@ impl<'p> Site<'p> {
         }
     }
 
+    /// Tells what an agent said, where `option log-health-checks` asks for it.
+    pub(super) fn tell_agent(&mut self, result: &CheckResult, up: bool) {
+        let event = self.subject().agent_checked(result, up);
+        self.events.push((self.at.proxy, event));
+    }
+
+    /// The server's health may have turned: it was up, or not.
+    pub(super) fn turn_if_changed(&mut self, was_up: bool, why: Why<'_>) {
+        let up = self.member().is_up();
+        if up != was_up {
+            self.turn(up, why);
+        }
+    }
+
     /// The server's health has turned.
-    fn turn(&mut self, up: bool, why: Why<'_>) {
+    pub(super) fn turn(&mut self, up: bool, why: Why<'_>) {
         let now = self.now;
         let member = self.member();
         member.turn(up, now);
@@ -303,7 +329,7 @@ impl<'p> Site<'p> {
     fn reorder(&mut self, before: Admin, after: Admin) {
         let now = self.now;
         let member = self.member();
-        let up = member.health.is_up();
+        let up = member.is_up();
         match (before, after) {
             (_, Admin::Maint) => {
                 if up {
@@ -312,17 +338,19 @@ impl<'p> Site<'p> {
                     member.downtime += now.since(member.changed);
                     member.changed = now;
                 }
-                member.last = super::health::LastCheck::default();
+                member.last.running = false;
                 let moved = self.put_in_force(false);
                 self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain }, moved);
             }
             (Admin::Maint, _) => {
-                // Whatever its checks said before: it is believed up until the next one.
+                let (drained, up) = (after == Admin::Drain, member.agent_up());
+                // Whatever its checks said before: it is believed up until the next one, if its agent lets it.
                 member.health = Health::starting(member.health.rise(), member.health.fall());
-                member.turn(true, now);
-                let drained = after == Admin::Drain;
-                let moved = self.put_in_force(true);
-                self.tell(&Change::Restored { drained, up: true }, moved);
+                if up {
+                    member.turn(true, now);
+                }
+                let moved = self.put_in_force(up);
+                self.tell(&Change::Restored { drained, up }, moved);
                 if drained {
                     self.tell(&Change::RemainsDrained, 0);
                 }
@@ -331,7 +359,7 @@ impl<'p> Site<'p> {
                 member.changed = now;
                 self.refresh();
                 let moved = self.redistribute();
-                self.tell(&Change::Drained, moved);
+                self.tell(&Change::Drained { up }, moved);
             }
             (_, Admin::Ready) => {
                 member.changed = now;

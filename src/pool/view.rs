@@ -24,6 +24,8 @@ pub struct ServerView {
     pub backup: bool,
     /// Its check, while it is checked.
     pub check: Option<CheckView>,
+    /// Its agent, if it has one.
+    pub agent: Option<AgentView>,
     /// Failed checks while it was up (`chkfail`), times it went down (`chkdown`), seconds it was down (`downtime`):
     /// only of servers with a check.
     pub failures: Option<Failures>,
@@ -56,6 +58,23 @@ pub struct CheckView {
     pub running: bool,
     /// `check_rise`, `check_fall` and ([`Health::level`]) `check_health`.
     pub health: Health,
+}
+
+/// The agent of a server; what it ever says takes effect at once, as if `rise` and `fall` were 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentView {
+    /// Columns `agent_status` and `agent_desc`.
+    pub status: CheckStatus,
+    /// `agent_duration` in ms; 0 before the first answer.
+    pub duration: u32,
+    /// `agent_code`.
+    pub code: Option<u16>,
+    /// `last_agt`: what it said, or what went wrong.
+    pub detail: Option<Cow<'static, str>>,
+    /// Whether it is being asked: `agent_status` starts with `* ` then.
+    pub running: bool,
+    /// `agent_health`: whether it lets the server be used.
+    pub up: bool,
 }
 
 /// What checks and orders have counted.
@@ -93,7 +112,8 @@ pub struct BackView {
 impl Pool {
     /// A server as statistics show it.
     pub fn server_view(&self, proxy: ProxyIx, server: ServerIx, now: Tick) -> Option<ServerView> {
-        let line = self.server(TrackRef { proxy, server })?;
+        let at = TrackRef { proxy, server };
+        let line = self.server(at)?;
         let back = self.back(proxy)?;
         let core = back.lock();
         let member = core.members.get(server.0 as usize)?;
@@ -107,10 +127,15 @@ impl Pool {
             Admin::Drain if member.health.is_up() => ServerStatus::Drain,
             _ => member.health.status(),
         };
+        let agent_down = admin != Admin::Maint && !member.agent_up();
+        let status = if agent_down { ServerStatus::Down { rising: None } } else { status };
+        let asked = line.agent.is_some() || self.server(self.root(at)).is_some_and(|root| root.agent.is_some());
         let tracked = line.track.map(|track| self.label(track));
         let status_text = match (&tracked, admin) {
             (_, Admin::Maint) if member.unresolved => "MAINT (resolution)".to_owned(),
             (Some(tracked), Admin::Maint) if member.admin != Admin::Maint => format!("MAINT (via {tracked})"),
+            _ if agent_down => "DOWN (agent)".to_owned(),
+            _ if asked && status == ServerStatus::Drain => "DRAIN (agent)".to_owned(),
             _ => status.to_string(),
         };
         let down_since = if member.running() { 0 } else { now.since(member.changed) };
@@ -129,6 +154,14 @@ impl Pool {
                 detail: last.detail.clone(),
                 running: last.running,
                 health: member.health,
+            }),
+            agent: member.agent.as_ref().map(|agent| AgentView {
+                status: agent.last.status,
+                duration: agent.last.duration.unwrap_or(0),
+                code: agent.last.status.has_code().then(|| agent.last.code.unwrap_or(0)),
+                detail: agent.last.detail.clone(),
+                running: agent.last.running,
+                up: agent.up,
             }),
             failures: checked.then_some(Failures {
                 checks: member.failed_checks,

@@ -54,6 +54,8 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         check: None,
         track: None,
         on_marked_down: MarkedDown::default(),
+        agent: None,
+        observe: None,
         on_marked_up: MarkedUp::default(),
         source: None,
         init_addr: Vec::new(),

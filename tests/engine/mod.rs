@@ -86,6 +86,8 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         check: None,
         track: None,
         on_marked_down: MarkedDown::Keep,
+        agent: None,
+        observe: None,
         on_marked_up: MarkedUp::Keep,
         source: None,
         port_offset: None,

@@ -86,6 +86,8 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         check: None,
         track: None,
         on_marked_down: MarkedDown::default(),
+        agent: None,
+        observe: None,
         on_marked_up: MarkedUp::default(),
         source: None,
         init_addr: Vec::new(),

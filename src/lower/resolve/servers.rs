@@ -85,7 +85,8 @@ fn follow(sections: &Sections, from: Place, named: &Named, tracked: &Tracked) ->
         let ix = u32::try_from(place.1).unwrap_or(u32::MAX);
         sections.proxies[place.0].tracks.iter().any(|(other, _)| *other == ix)
     };
-    if owner.servers[target].check.is_none() && !tracks((proxy, target)) {
+    let server = &owner.servers[target];
+    if server.check.is_none() && server.agent.is_none() && !tracks((proxy, target)) {
         return Err(format!("'{}/{name}' is not checked: nothing can be learnt from it", owner.name));
     }
     let mut next = Some((proxy, target));

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::subject::{Kind, Subject};
 use super::value::{Cell, Tags, Value, large, small, text};
 use crate::ir::{Balance, Mode, Proxy, ServerAddress};
-use crate::pool::{BackState, BackView, CheckView, FrontState, ServerState, ServerView, Times};
+use crate::pool::{AgentView, BackState, BackView, CheckStatus, FrontState, ServerState, ServerView, Times};
 
 /// One column.
 pub(super) struct Column {
@@ -114,9 +114,9 @@ pub(crate) fn address(address: &ServerAddress) -> Option<String> {
 }
 
 /// What the last check found; a star in front while the next one runs.
-fn check_word(check: &CheckView) -> Cow<'static, str> {
-    let word = check.status.word();
-    if check.running { format!("* {word}").into() } else { word.into() }
+fn star(status: CheckStatus, running: bool) -> Cow<'static, str> {
+    let word = status.word();
+    if running { format!("* {word}").into() } else { word.into() }
 }
 
 /// Nothing for this kind of object.
@@ -154,6 +154,11 @@ fn seen<'a>(
 /// What checks and orders made of a server.
 fn server<'a>(s: &'a Subject<'a>, value: fn(&'a ServerView) -> Cell<'a>) -> Cell<'a> {
     seen(s, value, |_| None)
+}
+
+/// What its agent made of a server.
+fn agent<'a>(s: &'a Subject<'a>, value: fn(&'a AgentView) -> Cell<'a>) -> Cell<'a> {
+    if let Kind::Server { view, .. } = &s.kind { view.agent.as_ref().and_then(value) } else { None }
 }
 
 #[rustfmt::skip]
@@ -206,7 +211,7 @@ pub(super) const COLUMNS: [Column; 118] = [
         _ => None,
     }),
     but_backends(col("rate_max", "MMP", |s| by(s, |f| small(f.session_rate.max()), |v| small(v.session_rate.max()), |b| small(b.session_rate.max()))), "MGP"),
-    col("check_status", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(check_word(c))))),
+    col("check_status", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(star(c.status, c.running))))),
     col("check_code", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| c.code).and_then(small))),
     col("check_duration", "MDP", |s| server(s, |v| v.check.as_ref().and_then(|c| c.duration).and_then(large))),
     col("hrsp_1xx", "MCP", |s| answers(s, 0)),
@@ -234,22 +239,22 @@ pub(super) const COLUMNS: [Column; 118] = [
         _ => Some(Value::S32(s.last_session().map_or(-1, |ago| i32::try_from(ago).unwrap_or(i32::MAX)))),
     }),
     col("last_chk", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(c.detail.as_deref().unwrap_or_default())))),
-    col("last_agt", "MOP", nothing),
+    col("last_agt", "MOP", |s| agent(s, |a| text(a.detail.as_deref().unwrap_or_default()))),
     col("qtime", "MaP", |s| times(s).and_then(|t| small(t.averages()[0]))),
     col("ctime", "MaP", |s| times(s).and_then(|t| small(t.averages()[1]))),
     col("rtime", "MaP", |s| times(s).and_then(|_| small(0u32))),
     col("ttime", "MaP", |s| times(s).and_then(|t| small(t.averages()[2]))),
-    col("agent_status", "MOP", nothing),
-    col("agent_code", "MOP", nothing),
-    col("agent_duration", "MDP", nothing),
+    col("agent_status", "MOP", |s| agent(s, |a| text(star(a.status, a.running)))),
+    col("agent_code", "MOP", |s| agent(s, |a| a.code.and_then(small))),
+    col("agent_duration", "MDP", |s| agent(s, |a| large(a.duration))),
     col("check_desc", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(c.status.description())))),
-    col("agent_desc", "MOP", nothing),
+    col("agent_desc", "MOP", |s| agent(s, |a| text(a.status.description()))),
     col("check_rise", "CGS", |s| server(s, |v| v.check.as_ref().and_then(|c| small(c.health.rise())))),
     col("check_fall", "CGS", |s| server(s, |v| v.check.as_ref().and_then(|c| small(c.health.fall())))),
     col("check_health", "CGS", |s| server(s, |v| v.check.as_ref().and_then(|c| small(c.health.level())))),
-    col("agent_rise", "CGS", nothing),
-    col("agent_fall", "CGS", nothing),
-    col("agent_health", "CGS", nothing),
+    col("agent_rise", "CGS", |s| agent(s, |_| small(1u32))),
+    col("agent_fall", "CGS", |s| agent(s, |_| small(1u32))),
+    col("agent_health", "CGS", |s| agent(s, |a| small(u32::from(a.up)))),
     col("addr", "CGS", |s| if let Kind::Server { server, .. } = &s.kind { address(&server.address).and_then(text) } else { None }),
     col("cookie", "CNS", nothing),
     col("mode", "CGS", |s| text(if is_http(s.proxy) { "http" } else { "tcp" })),
