@@ -3,7 +3,7 @@
 mod harness;
 
 use harness::backends::Backend;
-use harness::process::{alive, send};
+use harness::process::{Running, alive, send};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
@@ -70,4 +70,57 @@ fn a_daemon_that_has_too_little_memory_says_so() {
         wait::until_true("its end", || !alive(pid));
     }
     assert!(served > 0, "40 MB is enough for two threads");
+}
+
+/// Connects 20 clients to a process that stands still, lets it go on, and tells how many connections it accepted in a
+/// row before it turned to the servers of any.
+fn accepted_in_a_row(program: &Program, global: &str) -> usize {
+    let backend = Backend::echo();
+    let door = ports::free();
+    let config = format!(
+        "global\n  nbthread 1\n{global}\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 20s\n  \
+         timeout server 20s\nlisten l\n  bind {door}\n  server s {}\n",
+        backend.address
+    );
+    let proxy = Proxy::start(program, &config);
+    let trace = proxy.folder().join("trace");
+    let mut command = std::process::Command::new("strace");
+    command.args(["-f", "-e", "trace=accept4,connect", "-o"]).arg(&trace);
+    command.args(["-p", &proxy.process.pid().to_string()]);
+    let mut tracer = Running::start("strace", proxy.folder(), command);
+    tracer.wait_ready(|| {
+        let said = std::fs::read_to_string(proxy.folder().join("strace.out")).unwrap_or_default();
+        said.contains("attached")
+    });
+    proxy.process.signal(Signal::SIGSTOP);
+    wait::until_true("it to stand still", || {
+        let trace = std::fs::read_to_string(&trace).unwrap_or_default();
+        trace.contains("stopped by SIGSTOP")
+    });
+    let mut clients: Vec<_> = (0..20).map(|_| client::connect(door)).collect();
+    proxy.process.signal(Signal::SIGCONT);
+    clients.iter_mut().for_each(|stream| client::echo(stream, b"served"));
+    tracer.signal(Signal::SIGTERM);
+    tracer.wait();
+    let calls = std::fs::read_to_string(&trace).expect("a trace");
+    let (mut most, mut row) = (0, 0);
+    for line in calls.lines() {
+        row = match (line.contains("connect("), line.contains("accept4(") && !line.contains("EAGAIN")) {
+            (true, _) => 0,
+            (_, accepted) => row + usize::from(accepted),
+        };
+        most = most.max(row);
+    }
+    most
+}
+
+#[test]
+fn as_many_are_accepted_in_a_row_as_maxaccept_says() {
+    for program in [Program::ours(), Program::theirs()] {
+        let name = program.path.display();
+        assert_eq!(accepted_in_a_row(&program, "  tune.maxaccept 1"), 1, "{name}");
+        assert_eq!(accepted_in_a_row(&program, "  tune.maxaccept 7"), 7, "{name}");
+        let usual = accepted_in_a_row(&program, "");
+        assert!(![1, 7].contains(&usual), "{name}: {usual}"); // 4 of 2.6, up to 64 of ours
+    }
 }

@@ -107,6 +107,10 @@ pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered 
     }
     let word = args.word("a number")?;
     let number = word.lenient(i64::MIN, i64::from(MOST), args)?;
-    global.ir.maxaccept = u32::try_from(number).ok().filter(|number| *number > 0);
+    global.ir.maxaccept = match number {
+        0 => None,
+        1.. => u32::try_from(number).ok(),
+        _ => Some(u32::MAX), // no limit
+    };
     Ok(())
 }
