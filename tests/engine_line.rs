@@ -331,7 +331,7 @@ fn server_connections_come_from_the_source_address_and_probe_for_life() {
     });
     let mut only = server("s1", backend.address);
     let address = "127.0.0.77:0".parse().expect("an address");
-    only.source = Some(baton::ir::SourceAddress { address, interface: None });
+    only.source = Some(baton::ir::SourceAddress { address, ports: None, interface: None, usesrc: None });
     let mut proxy = listen(vec![only]);
     let probes = baton::ir::KeepAlive { on: true, count: Some(3), idle: Some(1111), interval: Some(7) };
     proxy.backend.as_mut().expect("a server side").keep_alive = probes;

@@ -60,7 +60,7 @@ pub(crate) async fn run(
         let now = clock::now();
         while let Some(task) = agenda.take_due(now) {
             let at = agenda.tasks[task as usize];
-            match probe::Target::of(&pool.config, at).filter(|_| pool.start_check(at.proxy, at.server)) {
+            match probe::Target::of(&pool, at).filter(|_| pool.start_check(at.proxy, at.server)) {
                 Some(target) => {
                     under_way.spawn(async move { (task, target.probe().await) });
                 }

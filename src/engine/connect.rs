@@ -7,41 +7,117 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::IpBindAddressNoPort;
+use nix::sys::socket::sockopt::{IpBindAddressNoPort, IpTransparent};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, socket_with, sockopt,
+};
 
-use crate::ir::{Backend, Frontend, KeepAlive, Server, ServerAddress, SourceAddress};
+use crate::ir::{Forward, Frontend, KeepAlive, Server, ServerAddress, SourceAddress, UseSource};
+use crate::pool::{Peer, SourcePorts};
+use crate::units::Millis;
 
-/// Starts to connect to a server. The socket is writable, or in error, when it is done.
+/// Ports of a range that are tried for one connection, as with haproxy.
+const PORTS_TRIED: u32 = 10;
+
+/// What a connection is opened by.
+pub(super) struct Way<'a> {
+    pub(super) address: &'a ServerAddress,
+    pub(super) port_offset: Option<i32>,
+    pub(super) source: Option<&'a SourceAddress>,
+    /// Ports to connect from. The port that a connection has taken is given back by [`close`].
+    pub(super) ports: Option<&'a SourcePorts>,
+    pub(super) keep_alive: KeepAlive,
+    pub(super) user_timeout: Option<Millis>,
+}
+
+impl<'a> Way<'a> {
+    pub(super) fn to_server(server: &'a Server, ports: Option<&'a SourcePorts>, keep_alive: KeepAlive) -> Self {
+        Self {
+            address: &server.address,
+            port_offset: server.port_offset,
+            source: server.source.as_ref(),
+            ports,
+            keep_alive,
+            user_timeout: server.user_timeout,
+        }
+    }
+
+    pub(super) fn forward(to: &'a Forward, keep_alive: KeepAlive) -> Self {
+        Self {
+            address: &to.address,
+            port_offset: to.port_offset,
+            source: to.source.as_ref(),
+            ports: None,
+            keep_alive,
+            user_timeout: None,
+        }
+    }
+}
+
+/// Why no connection is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The address to connect from cannot be had, or every port of its range is taken.
+    Source(Errno),
+    /// The system has no local port left for this server.
+    NoPort,
+    /// The system is short of descriptors or memory.
+    Shortage,
+    /// The server, or the way to it.
+    Server,
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ADDRNOTAVAIL => Self::NoPort,
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::AGAIN => Self::Shortage,
+            _ => Self::Server,
+        }
+    }
+}
+
+/// Starts to connect. The socket is writable, or in error, when it is done.
 ///
 /// `local`: the address that the client connected to, asked for only where the server's address depends on it.
 ///
 /// # Errors
-/// What the system says at once: no descriptor, no free local port, no such unix socket…
-pub(super) fn open(
-    server: &Server,
-    back: &Backend,
-    local: impl FnOnce() -> Option<SocketAddr>,
-) -> Result<OwnedFd, Errno> {
-    match &server.address {
+/// What the system says at once.
+pub(super) fn open(way: &Way<'_>, local: impl FnOnce() -> Option<SocketAddr>, peer: Peer) -> Result<OwnedFd, Refusal> {
+    match way.address {
         ServerAddress::Inet(address) => {
-            let address = &destination(*address, server.port_offset, local)?;
+            let address = &destination(*address, way.port_offset, local).map_err(|_| Refusal::Server)?;
             let socket = stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })?;
             sockopt::set_tcp_nodelay(&socket, true)?;
-            keep_alive(&socket, back.keep_alive);
-            if let Some(limit) = server.user_timeout {
+            keep_alive(&socket, way.keep_alive);
+            if let Some(limit) = way.user_timeout {
                 sockopt::set_tcp_user_timeout(&socket, limit.get())?;
             }
-            if let Some(source) = &server.source {
-                bind_source(&socket, source)?;
+            if let Some(source) = way.source {
+                bind_session(&socket, source, way.ports, peer).map_err(Refusal::Source)?;
             }
-            under_way(connect(&socket, address))?;
-            Ok(socket)
+            match under_way(connect(&socket, address)) {
+                Ok(()) => Ok(socket),
+                Err(errno) => {
+                    close(socket, way.ports);
+                    Err(errno.into())
+                }
+            }
         }
-        ServerAddress::Unix(path) => to_unix(&SocketAddrUnix::new(path.as_path())?),
-        ServerAddress::Abstract(name) => to_unix(&SocketAddrUnix::new_abstract_name(name)?),
-        ServerAddress::Unresolved { .. } => Err(Errno::ADDRNOTAVAIL),
+        ServerAddress::Unix(path) => Ok(to_unix(&SocketAddrUnix::new(path.as_path())?)?),
+        ServerAddress::Abstract(name) => Ok(to_unix(&SocketAddrUnix::new_abstract_name(name)?)?),
+        ServerAddress::Unresolved { .. } => Err(Refusal::Server),
+    }
+}
+
+/// Closes a connection's socket; its port is free for the next one.
+pub(super) fn close(socket: OwnedFd, ports: Option<&SourcePorts>) {
+    let Some(ports) = ports else { return };
+    let local = getsockname(&socket).ok().and_then(|local| SocketAddr::try_from(local).ok());
+    drop(socket); // first: who gets the port binds it at once
+    if let Some(local) = local {
+        ports.give_back(local.port());
     }
 }
 
@@ -64,11 +140,6 @@ pub(super) fn destination(
         address.set_port(u16::try_from(port).map_err(|_| Errno::ADDRNOTAVAIL)?);
     }
     Ok(address)
-}
-
-/// Whether it is our system, not the server, that cannot give a connection.
-pub(super) fn is_shortage(errno: Errno) -> bool {
-    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::ADDRNOTAVAIL | Errno::AGAIN)
 }
 
 /// Sets what clients' TCP sockets inherit from their listening socket; a unix socket refuses, and needs nothing.
@@ -116,21 +187,70 @@ fn under_way(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-fn bind_source(socket: &OwnedFd, source: &SourceAddress) -> Result<(), Errno> {
+/// Binds the socket of a session to the address that `source` gives it.
+fn bind_session(
+    socket: &OwnedFd,
+    source: &SourceAddress,
+    ports: Option<&SourcePorts>,
+    peer: Peer,
+) -> Result<(), Errno> {
+    let foreign = match (source.usesrc, peer) {
+        (Some(UseSource::Address(address)), _) => Some(address),
+        (Some(UseSource::Client), Peer::Inet(client)) => Some(client),
+        (Some(UseSource::ClientIp), Peer::Inet(client)) => Some(SocketAddr::new(client.ip(), 0)),
+        // A client on a unix socket has no address to show.
+        (Some(UseSource::Client | UseSource::ClientIp), Peer::Unix(_)) | (Some(UseSource::Header) | None, _) => None,
+    };
+    let Some(foreign) = foreign else { return bind_source(socket, source, ports) };
+    prepare(socket, source)?;
+    // Where it may not be set the address is taken if it is ours.
+    let _ = setsockopt(socket, IpTransparent, &true);
+    let _ = setsockopt(socket, IpBindAddressNoPort, &true);
+    bind_to(socket, foreign)
+}
+
+/// Binds to the address of `source` itself, with a port of the range if it has one: whoever connects there without
+/// being a session.
+///
+/// # Errors
+/// EADDRINUSE when every port is taken; what the system says.
+pub(super) fn bind_source(socket: &OwnedFd, source: &SourceAddress, ports: Option<&SourcePorts>) -> Result<(), Errno> {
+    prepare(socket, source)?;
+    if source.address.ip().is_unspecified() {
+        return Ok(());
+    }
+    let Some(ports) = ports else {
+        // The port is chosen at connect, when the destination is known: 28,000 ports per server, not in all.
+        let _ = setsockopt(socket, IpBindAddressNoPort, &true);
+        return bind_to(socket, source.address);
+    };
+    for _ in 0..PORTS_TRIED {
+        let port = ports.take().ok_or(Errno::ADDRINUSE)?;
+        match bind_to(socket, SocketAddr::new(source.address.ip(), port)) {
+            Ok(()) => return Ok(()),
+            // Somebody else's: it may be free later.
+            Err(Errno::ADDRINUSE) => ports.give_back(port),
+            Err(errno) => {
+                ports.give_back(port);
+                return Err(errno);
+            }
+        }
+    }
+    Err(Errno::ADDRINUSE)
+}
+
+fn prepare(socket: &OwnedFd, source: &SourceAddress) -> Result<(), Errno> {
     sockopt::set_socket_reuseaddr(socket, true)?;
     if let Some(device) = &source.interface {
-        socket2::SockRef::from(socket).bind_device(Some(device.as_bytes())).map_err(|why| errno(&why))?;
+        // haproxy goes on without a device that is not there.
+        let _ = socket2::SockRef::from(socket).bind_device(Some(device.as_bytes()));
     }
-    if source.address.port() == 0 {
-        // The port is chosen at connect, when the destination is known: 28,000 ports per server, not in all.
-        setsockopt(socket, IpBindAddressNoPort, &true).map_err(|why| Errno::from_raw_os_error(why as i32))?;
-    }
-    match source.address {
+    Ok(())
+}
+
+fn bind_to(socket: &OwnedFd, address: SocketAddr) -> Result<(), Errno> {
+    match address {
         SocketAddr::V4(address) => bind(socket, &SocketAddrV4::new(*address.ip(), address.port())),
         SocketAddr::V6(address) => bind(socket, &address),
     }
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::INVAL)
 }

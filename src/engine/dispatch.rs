@@ -5,12 +5,14 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use super::connect::{self, Refusal, Way};
 use super::relay::register;
 use super::session::Session;
 use super::shard::Shard;
-use super::{clock, connect, proxy_header};
-use crate::ir::{Balance, Redispatch, ServerIx};
-use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState};
+use super::shared::Shared;
+use super::{clock, proxy_header};
+use crate::ir::{Balance, Level, Redispatch, ServerIx};
+use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::Millis;
 use crate::units::proxy_header::Ends;
 
@@ -22,6 +24,10 @@ const TURN_AROUND: Millis = Millis::seconds(1);
 pub(super) enum Step {
     /// Nothing was done yet.
     Start,
+    /// Its server, or the way to it, failed: it asks for another one than this.
+    Elsewhere(Option<ServerIx>),
+    /// It could not even begin to connect: once more.
+    Again,
     /// It waits for a server to have room.
     Queued(Box<QueueTicket>),
     /// The connection is on its way.
@@ -30,6 +36,17 @@ pub(super) enum Step {
     Pausing(Millis),
     /// Bytes move.
     Relaying,
+}
+
+/// How an attempt failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// The server refused.
+    Refused,
+    /// It did not answer in time.
+    Late,
+    /// Nothing was sent: no address or port to connect from.
+    AtHome,
 }
 
 impl Session {
@@ -42,6 +59,11 @@ impl Session {
                 }
                 self.seek(cx, shard, key, None)
             }
+            Step::Elsewhere(avoid) => {
+                let avoid = *avoid;
+                self.seek(cx, shard, key, avoid)
+            }
+            Step::Again => self.reconnect(cx, shard, key),
             Step::Queued(ticket) => {
                 let of_server = ticket.server.is_some();
                 let given = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
@@ -62,10 +84,14 @@ impl Session {
 
     /// Asks for a server.
     fn seek(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, avoid: Option<ServerIx>) -> Poll<()> {
+        let now = clock::now();
+        if self.backend(&shard.shared).is_some_and(|back| back.forward.is_some()) {
+            self.queue_time = Some(now.since(self.accepted) as u32);
+            return self.reconnect(cx, shard, key);
+        }
         let Some(back) = shard.shared.pool.back(self.back) else {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
-        let now = clock::now();
         let client = match self.peer {
             Peer::Inet(address) => Some(address.ip()),
             Peer::Unix(_) => None,
@@ -108,23 +134,65 @@ impl Session {
         self.reconnect(cx, shard, key)
     }
 
-    /// Connects to the present server, for the first time or again.
+    /// Connects to the present server, or where sessions are forwarded to, for the first time or again.
     pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
-        let settings = self.backend(&shard.shared);
-        let target = self.target.and_then(|ix| Some((settings?, settings?.servers.get(ix.0 as usize)?)));
-        let Some((back, server)) = target else { return self.over(shard, Cause::Internal, Phase::Connect) };
+        let Some(way) = self.way(&shard.shared) else { return self.over(shard, Cause::Internal, Phase::Connect) };
+        let opened = connect::open(&way, || self.local(), self.peer);
         self.step = Step::Connecting;
         self.since = clock::now();
-        match connect::open(server, back, || self.local()).map(register) {
+        match opened.map(register) {
             Ok(Ok(socket)) => {
                 self.server = Some(socket);
                 self.arm(shard, key);
                 self.connected(cx, shard, key)
             }
-            Ok(Err(_)) => self.over(shard, Cause::Resource, Phase::Connect),
-            Err(errno) if connect::is_shortage(errno) => self.over(shard, Cause::Resource, Phase::Connect),
-            Err(_) => self.connect_failed(cx, shard, key, false),
+            Ok(Err(_)) | Err(Refusal::Shortage) => self.over(shard, Cause::Resource, Phase::Connect),
+            Err(Refusal::Server) => self.connect_failed(cx, shard, key, Failed::Refused),
+            Err(refusal @ (Refusal::Source(_) | Refusal::NoPort)) => {
+                self.complain(shard, refusal);
+                self.connect_failed(cx, shard, key, Failed::AtHome)
+            }
         }
+    }
+
+    /// How its next connection is to be opened.
+    fn way<'a>(&self, shared: &'a Shared) -> Option<Way<'a>> {
+        let back = self.backend(shared)?;
+        match self.target {
+            Some(ix) => {
+                let server = back.servers.get(ix.0 as usize)?;
+                Some(Way::to_server(server, self.source_ports(shared), back.keep_alive))
+            }
+            None => Some(Way::forward(back.forward.as_ref()?, back.keep_alive)),
+        }
+    }
+
+    /// The ports that its server is reached from, where they are dealt out.
+    fn source_ports<'a>(&self, shared: &'a Shared) -> Option<&'a SourcePorts> {
+        shared.pool.back(self.back)?.servers.get(self.target?.0 as usize)?.source_ports.as_deref()
+    }
+
+    /// Closes the connection to its server.
+    pub(super) fn close_server(&mut self, shared: &Shared) {
+        if let Some(socket) = self.server.take() {
+            connect::close(socket.into_inner(), self.source_ports(shared));
+        }
+    }
+
+    /// Tells that there is no address or port to connect from: a line for each attempt, as haproxy has it.
+    fn complain(&self, shard: &Shard, refusal: Refusal) {
+        let back = self.back_proxy(&shard.shared);
+        let (level, lack) = match refusal {
+            Refusal::Source(Errno::ADDRINUSE) => {
+                (Level::Emerg, "every source port that may be used is taken".to_owned())
+            }
+            Refusal::Source(errno) => (Level::Emerg, format!("the source address cannot be used ({errno})")),
+            _ => (Level::Err, "the system has no free port left for it".to_owned()),
+        };
+        let servers = back.backend.as_ref().map_or(&[][..], |back| &back.servers);
+        let server = self.target.and_then(|ix| servers.get(ix.0 as usize)).map_or("<NOSRV>", |server| &server.name);
+        let message = format!("Proxy {} cannot connect to {server}: {lack}.", back.name);
+        shard.shared.journal.event(Some(self.back), level, &message);
     }
 
     /// Looks whether the connection is there.
@@ -134,7 +202,7 @@ impl Session {
             Poll::Pending => return self.watch_client(cx, shard, Phase::Connect),
             // Only a connection that failed is ready to be written to no more.
             Poll::Ready(Ok(ready)) if !ready.ready().is_write_closed() => {}
-            Poll::Ready(_) => return self.connect_failed(cx, shard, key, false),
+            Poll::Ready(_) => return self.connect_failed(cx, shard, key, Failed::Refused),
         }
         let now = clock::now();
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
@@ -163,19 +231,20 @@ impl Session {
     }
 
     /// An attempt failed: again, elsewhere, or over.
-    pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, late: bool) -> Poll<()> {
-        let cause = if late { Cause::ServerTimeout } else { Cause::Server };
+    pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, how: Failed) -> Poll<()> {
+        let cause = if how == Failed::Late { Cause::ServerTimeout } else { Cause::Server };
         let Some(back) = self.backend(&shard.shared) else { return self.over(shard, cause, Phase::Connect) };
         if self.retries >= back.retries {
             return self.over(shard, cause, Phase::Connect); // the socket stays: a log line may show its address
         }
-        self.server = None;
+        self.close_server(&shard.shared);
         self.retries += 1;
         let left = back.retries - self.retries;
         // haproxy does more than its manual says: where servers are taken in turns, *every* retry goes elsewhere, at
         // once, whatever interval is given (docs/OBSERVED.md, §4.2 "option redispatch"; tests/vtc/redispatch.vtc).
         let others = shard.shared.pool.back(self.back).is_some_and(|back| back.active() > 1);
         let elsewhere = others
+            && back.forward.is_none()
             && match back.redispatch {
                 Redispatch::Never => false,
                 _ if back.balance != Balance::Source => true,
@@ -186,7 +255,7 @@ impl Session {
         if elsewhere {
             let avoid = self.target.take();
             self.give_server_back(shard, avoid);
-            return self.seek(cx, shard, key, avoid);
+            return self.next(cx, Step::Elsewhere(avoid));
         }
         self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
         if let (Some(back), Some(server)) = (shard.shared.pool.back(self.back), self.target) {
@@ -194,13 +263,22 @@ impl Session {
         }
         let limit = self.back_proxy(&shard.shared).timeouts.connect;
         let pause = limit.map_or(TURN_AROUND, |limit| limit.min(TURN_AROUND));
-        if late {
-            return self.reconnect(cx, shard, key); // it has waited already
+        match how {
+            Failed::Refused => {}
+            Failed::Late => return self.reconnect(cx, shard, key), // it has waited already
+            Failed::AtHome => return self.next(cx, Step::Again),
         }
         self.step = Step::Pausing(pause);
         self.since = clock::now();
         self.arm(shard, key);
         self.watch_client(cx, shard, Phase::Connect)
+    }
+
+    /// Goes on by being polled again, and not by a call: so many retries as one likes need no more stack.
+    fn next(&mut self, cx: &Context<'_>, step: Step) -> Poll<()> {
+        self.step = step;
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Notes its place in the queue that it leaves.

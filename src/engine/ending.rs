@@ -41,6 +41,7 @@ impl Session {
         self.up.release_pipe(shard);
         self.down.release_pipe(shard);
         self.say_goodbye(shard);
+        self.close_server(shared);
     }
 
     /// Where no server took them, what the client has sent counts all the same, up to a buffer as haproxy's.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
-use super::dispatch::Step;
+use super::dispatch::{Failed, Step};
 use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::shard::Shard;
@@ -281,7 +281,7 @@ impl Session {
             Step::Queued(_) => Some(self.since.after(back.queue.or(back.connect)?)),
             Step::Connecting => Some(self.since.after(back.connect?)),
             Step::Pausing(pause) => Some(self.since.after(pause)),
-            Step::Start => None,
+            Step::Start | Step::Elsewhere(_) | Step::Again => None,
             Step::Relaying => {
                 let proxies = (self.front, self.back);
                 let client = limit(shared, proxies, Side::Client, &self.up, &self.down);
@@ -300,9 +300,9 @@ impl Session {
     fn time_is_up(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match self.step {
             Step::Queued(_) => self.over(shard, Cause::ServerTimeout, Phase::Queue),
-            Step::Connecting => self.connect_failed(cx, shard, key, true),
+            Step::Connecting => self.connect_failed(cx, shard, key, Failed::Late),
             Step::Pausing(_) => self.reconnect(cx, shard, key),
-            Step::Start => Poll::Pending,
+            Step::Start | Step::Elsewhere(_) | Step::Again => Poll::Ready(()),
             Step::Relaying => self.cut_the_silent(shard, key),
         }
     }

@@ -21,7 +21,8 @@ pub use proxy::{
     Timeouts,
 };
 pub use server::{
-    Check, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress, TrackRef,
+    Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
+    TrackRef, UseSource,
 };
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
 

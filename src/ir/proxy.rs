@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::Script;
-use super::{Bind, Formats, LogMoment, LogTarget, Server, SessionLog, StatsPage};
+use super::{Bind, Formats, Forward, LogMoment, LogTarget, Server, SessionLog, StatsPage};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -201,6 +201,8 @@ pub struct Backend {
     pub hash: HashType,
     /// All servers; [`super::ServerIx`] counts here.
     pub servers: Vec<Server>,
+    /// `dispatch` or `option transparent` where nothing balances: no server gets a session then.
+    pub forward: Option<Forward>,
     /// `fullconn`.
     pub fullconn: Option<u32>,
     /// `retries`; default 3.

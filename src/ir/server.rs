@@ -191,10 +191,38 @@ pub enum MarkedUp {
 /// `source`: the local address of connections to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceAddress {
-    /// Address; port 0 lets the system choose.
+    /// Address; port 0 lets the system choose. An unspecified one is not bound to, whatever its port.
     pub address: SocketAddr,
+    /// First and last of the ports to connect from, each for one connection at a time; the port of `address` is 0 then.
+    pub ports: Option<(u16, u16)>,
     /// Network device to bind to.
     pub interface: Option<String>,
+    /// `usesrc`: an address that need not be ours, for sessions only.
+    pub usesrc: Option<UseSource>,
+}
+
+/// `usesrc`: what a server is to take for the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UseSource {
+    /// This one; port 0 lets the system choose.
+    Address(SocketAddr),
+    /// The client's address and port.
+    Client,
+    /// The client's address.
+    ClientIp,
+    /// An address in an HTTP header (`hdr_ip`): nothing in `mode tcp`.
+    Header,
+}
+
+/// Where sessions go that are not balanced: `dispatch`, `option transparent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// The address. An unspecified IP stands for the client's destination address.
+    pub address: ServerAddress,
+    /// As [`Server::port_offset`].
+    pub port_offset: Option<i32>,
+    /// `source` of the proxy.
+    pub source: Option<SourceAddress>,
 }
 
 /// One way to find a server's first address.

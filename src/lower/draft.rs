@@ -42,6 +42,8 @@ pub struct ProxyDraft {
     pub id: Option<(u32, Span)>,
     /// `description`.
     pub description: Option<String>,
+    /// `dispatch`, and the words that said it.
+    pub dispatch: Option<(ir::ServerAddress, Span)>,
     /// Listeners, with ids and names still to be given: see [`super::bind`].
     pub binds: Vec<Bind>,
     /// Servers, in order.
@@ -54,6 +56,8 @@ pub struct ProxyDraft {
     pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
     pub server_ids: Vec<(u32, u32, Span)>,
+    /// Servers with `tfo`.
+    pub fast_open: Vec<Span>,
     /// Words that this version does not act on, where it is not yet known whether they would act.
     pub refused: Vec<RefusedWord>,
 }
@@ -142,6 +146,8 @@ pub struct Settings {
     pub splice: Splice,
     /// `source`.
     pub source: Option<ir::SourceAddress>,
+    /// `option transparent`: where it was said.
+    pub transparent: Option<Span>,
     /// `default-server`; shared until a section changes it.
     pub default_server: Arc<ServerDraft>,
     /// `stats …`; `None`: nothing was said.
@@ -204,12 +210,14 @@ impl ProxyDraft {
             set,
             id: None,
             description: None,
+            dispatch: None,
             binds: Vec::new(),
             reserved: 0,
             servers: Vec::new(),
             tracks: Vec::new(),
             families: Vec::new(),
             server_ids: Vec::new(),
+            fast_open: Vec::new(),
             refused: Vec::new(),
         }
     }

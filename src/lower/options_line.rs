@@ -36,7 +36,7 @@ pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<
         args.enter_option();
         match (row.support, table::SERVER.get(usize::from(row.index)).copied().flatten()) {
             (Support::Full, Some(function)) => function(draft, args)?,
-            (Support::Refused { acts: Acts::Always, .. }, _) if line == OptionLine::Server => {
+            (Support::Refused { acts: Acts::Always, .. }, _) if line != OptionLine::DefaultServer => {
                 return Err(refused(row, args));
             }
             (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => {
@@ -44,6 +44,12 @@ pub(super) fn server(draft: &mut ServerDraft, line: OptionLine, args: &mut Args<
                 args.skip(usize::from(row.arity.min));
             }
             (Support::Noop { reason }, _) => {
+                // nothing acts on it, but haproxy has a warning for it
+                match row.keyword {
+                    "tfo" => draft.tfo = true,
+                    "no-tfo" => draft.tfo = false,
+                    _ => {}
+                }
                 args.without_effect(reason);
                 args.skip(usize::from(row.arity.min));
             }

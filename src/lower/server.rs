@@ -1,4 +1,4 @@
-//! `server` and `default-server` lines. Their options stand in [`super::server_options`].
+//! `server`, `server-template` and `default-server` lines. Their options stand in [`super::server_options`].
 //!
 //! A `server` begins with a copy of the `default-server`s before it. Names of hosts and of tracked servers are looked
 //! up when all is read. Source: manual §5.2.
@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::address;
-use super::args::{Args, Given};
+use super::args::{Args, Given, MOST};
 use super::draft::{Named, ProxyDraft, RefusedWord};
 use super::error::{LowerError, Lowered};
 use super::names;
@@ -17,7 +17,7 @@ use crate::ir::{
     Agent, Check, InitAddr, MarkedDown, MarkedUp, Observe, OnError, SendProxy, Server, ServerAddress, SourceAddress,
 };
 use crate::units::address::{Family, Host, Place, ServerPort};
-use crate::units::{Millis, Weight};
+use crate::units::{Millis, NumberError, Weight, parse_i64};
 
 /// A server, or what all servers of a backend begin with, as far as it was said.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +54,7 @@ pub struct ServerDraft {
     pub on_marked_down: MarkedDown,
     pub on_marked_up: MarkedUp,
     pub source: Option<SourceAddress>,
+    pub tfo: bool,
     pub init_addr: Vec<InitAddr>,
     pub user_timeout: Option<Millis>,
     pub send_proxy: SendProxy,
@@ -73,33 +74,79 @@ pub fn default_server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let name = args.word("a name and an address")?;
     names::check(&name)?;
+    let (server, draft, family) = read(&name, OptionLine::Server, proxy, args)?;
+    add(proxy, server, &draft, family);
+    Ok(())
+}
+
+/// Most servers of one `server-template`: haproxy has no limit but its memory.
+const MOST_OF_A_TEMPLATE: u32 = 1_000_000;
+
+/// `server-template <prefix> <number | first-last> <address>[:port] <options>`: as many servers, alike but for the
+/// number at the end of their names. An `id` is the first one's.
+pub fn template(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    const NEEDED: &str = "a prefix, a number and an address";
+    let prefix = args.word(NEEDED)?;
+    names::check(&prefix)?;
+    let range = args.word(NEEDED)?;
+    let (first, last) = suffixes(&range)?;
+    let (mut server, mut draft, family) = read(&prefix, OptionLine::ServerTemplate, proxy, args)?;
+    for number in first..=last {
+        server.name = format!("{}{number}", prefix.text());
+        add(proxy, server.clone(), &draft, family);
+        server.id = 0;
+        draft.id = None;
+    }
+    Ok(())
+}
+
+/// The first and the last number of a template. What stands behind either number counts for nothing, and no number is
+/// 0, as with haproxy 2.6.
+fn suffixes(word: &Given<'_>) -> Lowered<(u32, u32)> {
+    let number = |text: &[u8]| match parse_i64(text, i64::MIN..=i64::MAX) {
+        Ok(value) | Err(NumberError::Garbage { value, .. }) => value,
+        Err(_) => 0,
+    };
+    let dash = word.bytes.iter().position(|byte| *byte == b'-');
+    let (first, last) = match dash {
+        Some(dash) => (number(word.bytes), number(&word.bytes[dash + 1..])),
+        None => (1, number(word.bytes)),
+    };
+    let wrong = || word.blame(LowerError::Misplaced("no number of servers, and no range of their numbers"));
+    let (first, last) = (u32::try_from(first).map_err(|_| wrong())?, u32::try_from(last).map_err(|_| wrong())?);
+    if last < first || last > MOST {
+        return Err(wrong());
+    }
+    if last - first >= MOST_OF_A_TEMPLATE {
+        return Err(word.range(1, i64::from(MOST_OF_A_TEMPLATE)));
+    }
+    Ok((first, last))
+}
+
+/// Reads what follows the name of a `server` or `server-template`: the server, its draft, and the family that its host
+/// name is looked up in.
+fn read(
+    name: &Given<'_>,
+    line: OptionLine,
+    proxy: &mut ProxyDraft,
+    args: &mut Args<'_>,
+) -> Lowered<(Server, ServerDraft, Family)> {
     let place = args.word("a name and an address")?;
     let (address, port_offset, family) = address(&place, args)?;
     let mut draft = ServerDraft::clone(&proxy.set.default_server);
     draft.reserved = 0;
-    options_line::server(&mut draft, OptionLine::Server, args)?;
-    proxy.reserved += draft.reserved;
+    options_line::server(&mut draft, line, args)?;
     watch_options::judge_layer7(&mut draft, proxy.set.mode, args)?;
-    let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
-    if let Some(track) = draft.track.take() {
-        if draft.check {
-            let both = LowerError::Misplaced("a server that tracks another one cannot be checked itself");
-            return Err(super::error::Blame { span: track.span, error: both, hint: None }.hint("say 'no-check'"));
-        }
-        proxy.tracks.push((ix, track));
-    }
-    if family != Family::Any {
-        proxy.families.push((ix, family));
+    if let (Some(track), true) = (&draft.track, draft.check) {
+        let both = LowerError::Misplaced("a server that tracks another one cannot be checked itself");
+        return Err(super::error::Blame { span: track.span, error: both, hint: None }.hint("say 'no-check'"));
     }
     proxy.refused.append(&mut draft.refused);
-    if let Some((id, span)) = draft.id {
-        proxy.server_ids.push((ix, id, span));
-    }
     let check = draft.check.then(|| check(&draft));
     let agent = if draft.agent { Some(Box::new(agent(&draft, &name)?)) } else { None };
     let limit = draft.error_limit.unwrap_or(10);
     let observe = (draft.observe && draft.check).then_some(Observe { limit, on_error: draft.on_error });
-    proxy.servers.push(Server {
+    let server = Server {
         name: name.text(),
         id: draft.id.map_or(0, |(id, _)| id),
         address,
@@ -118,13 +165,32 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         track: None,
         on_marked_down: draft.on_marked_down,
         on_marked_up: draft.on_marked_up,
-        source: draft.source,
+        source: draft.source.take(),
         user_timeout: draft.user_timeout,
         send_proxy: draft.send_proxy,
-        init_addr: draft.init_addr,
+        init_addr: std::mem::take(&mut draft.init_addr),
         span: name.span,
-    });
-    Ok(())
+    };
+    Ok((server, draft, family))
+}
+
+/// Adds one server, and notes what is to be looked up for it when all is read.
+fn add(proxy: &mut ProxyDraft, server: Server, draft: &ServerDraft, family: Family) {
+    let ix = u32::try_from(proxy.servers.len()).unwrap_or(u32::MAX);
+    if let Some(track) = &draft.track {
+        proxy.tracks.push((ix, track.clone()));
+    }
+    if family != Family::Any {
+        proxy.families.push((ix, family));
+    }
+    if let Some((id, span)) = draft.id {
+        proxy.server_ids.push((ix, id, span));
+    }
+    proxy.reserved += draft.reserved;
+    if draft.tfo {
+        proxy.fast_open.push(server.span);
+    }
+    proxy.servers.push(server);
 }
 
 /// The check with haproxy's defaults where nothing was said.

@@ -1,15 +1,14 @@
 //! Options of `server` and `default-server` lines. Source: manual §5.2.
 
-use std::net::SocketAddr;
-
 use super::address;
 use super::args::{Args, Given, MOST};
 use super::draft::Named;
 use super::error::{LowerError, Lowered};
 use super::server::ServerDraft;
-use crate::ir::{InitAddr, MarkedDown, MarkedUp, SourceAddress};
+use super::source;
+use crate::ir::{InitAddr, MarkedDown, MarkedUp};
 use crate::text::Diagnostic;
-use crate::units::address::{Place, PortSpec};
+use crate::units::address::Place;
 use crate::units::{Millis, Weight};
 
 /// `id <number>`: at least 1, one server of a backend each.
@@ -235,34 +234,13 @@ pub fn init_addr(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `source <ip>[:port[-port]] [interface <device>]` of a server.
+/// `source <ip>[:port[-port]] [interface <device>] [usesrc …]` of a server.
 pub fn source(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
-    server.source = Some(source_address(args)?);
+    server.source = Some(source::address(args, true)?);
     Ok(())
 }
 
-/// Reads what stands behind `source`.
-///
-/// # Errors
-/// [`LowerError::Address`]; [`LowerError::NotYet`] for a range of ports and `usesrc`.
-pub fn source_address(args: &mut Args<'_>) -> Lowered<SourceAddress> {
-    let word = args.word("an address")?;
-    let parsed = address::parse(&word, args)?;
-    let Place::Inet { family, host, port } = &parsed.place else { return Err(address::wrong_kind(&word)) };
-    if let PortSpec::Range(..) = port {
-        return Err(word.blame(LowerError::NotYet { what: "a range of source ports".to_owned() }));
-    }
-    let port = parsed.plain_port().map_err(|why| address::fault(&word, why))?.unwrap_or(0);
-    let ip = address::ip(&word, host, *family, args)?;
-    let mut source = SourceAddress { address: SocketAddr::new(ip, port), interface: None };
-    loop {
-        if args.take("interface") {
-            source.interface = Some(args.string("a network device")?);
-        } else if matches!(args.peek(), Some(b"usesrc")) {
-            let word = args.word("an option")?;
-            return Err(word.blame(LowerError::NotYet { what: "'usesrc'".to_owned() }));
-        } else {
-            return Ok(source);
-        }
-    }
+/// `usesrc` that does not follow `source`: what may follow it is read with it.
+pub fn usesrc(_server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    Err(args.blame_keyword(LowerError::Misplaced("'usesrc' may only follow 'source <address>'")))
 }

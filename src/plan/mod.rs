@@ -5,7 +5,9 @@
 //! the sums were asked of haproxy 2.6 (`show info`, and what it says when a limit is too low).
 
 mod limits;
+mod rights;
 mod sockets;
 
 pub use limits::{Ceiling, Limits, Needs};
+pub use rights::needs_root;
 pub use sockets::{Line, Purpose, Socket, sockets};

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use super::ServerState;
 use super::balance::{self, Wish};
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
+use super::{ServerState, SourcePorts};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
 
@@ -100,7 +100,14 @@ impl BackState {
     /// servers take all they may, if it says nothing itself.
     pub fn new(back: &Backend, fullconn: u32, now: Tick) -> Self {
         Self {
-            servers: back.servers.iter().map(|_| ServerState::default()).collect(),
+            servers: back
+                .servers
+                .iter()
+                .map(|server| ServerState {
+                    source_ports: SourcePorts::of(server.source.as_ref()).map(Arc::new),
+                    ..ServerState::default()
+                })
+                .collect(),
             core: Mutex::new(Core::new(back, back.fullconn.unwrap_or(fullconn), now)),
             ..Self::default()
         }

@@ -22,6 +22,7 @@ mod picks;
 mod ports;
 mod queue;
 mod record;
+mod source_ports;
 mod state;
 #[cfg(test)]
 mod storm;
@@ -37,6 +38,7 @@ pub use counters::Times;
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
+pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
 pub use verdicts::Events;
 pub use view::{AgentView, BackView, CheckView, Failures, ServerView};

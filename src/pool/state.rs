@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::counters::{Counter, Gauge, Rate, Times};
-use super::{BackState, track};
+use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
 
@@ -188,4 +188,6 @@ pub struct ServerState {
     pub last_session: Counter,
     /// Queue, connect and total time of the last sessions, in milliseconds (qtime, ctime, ttime).
     pub times: Times,
+    /// Ports to connect from, where `source` has a range.
+    pub source_ports: Option<Arc<SourcePorts>>,
 }

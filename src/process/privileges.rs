@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::ir::DropTo;
+use crate::ir::{Config, DropTo};
+use crate::plan::needs_root;
 use crate::sys::identity::{self, BecomeError};
 
 /// Why rights cannot be given up; the start ends.
@@ -23,13 +24,20 @@ pub(crate) enum DropError {
     /// Group or user.
     #[error("{0}: start as root, or leave 'user', 'group', 'uid' and 'gid' out")]
     Become(#[from] BecomeError),
+    /// The user may not do what the configuration asks for.
+    #[error("'usesrc' and 'source … interface' need root's rights: leave 'user' and 'uid' out")]
+    NeedsRoot,
 }
 
 /// Looks whether rights can be given up, as far as that can be seen: before anything changes for an old process.
 ///
 /// # Errors
 /// [`DropError`] of the step that would fail.
-pub(crate) fn possible(to: &DropTo) -> Result<(), DropError> {
+pub(crate) fn possible(config: &Config) -> Result<(), DropError> {
+    let to = &config.global.drop_to;
+    if to.uid.is_some_and(|uid| uid != 0) && needs_root(config) {
+        return Err(DropError::NeedsRoot);
+    }
     if let Some((path, _)) = &to.chroot {
         let seen = std::fs::metadata(path).and_then(|seen| match seen.is_dir() {
             true => Ok(()),

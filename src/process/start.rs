@@ -89,7 +89,10 @@ impl Story<'_> {
         if background {
             self.inherited.close_but(&descriptors(&config));
         }
-        privileges::possible(&config.global.drop_to).map_err(|why| self.alert(why))?;
+        privileges::possible(&config).map_err(|why| self.alert(why))?;
+        if crate::plan::needs_root(&config) && crate::sys::identity::user() != 0 {
+            self.console.warning("'usesrc' and 'source … interface' may fail: they need root's rights");
+        }
         let pidfile = self.pidfile(config.global.pidfile.as_deref().filter(|_| background))?;
 
         let turn = Turn::take(&self.arguments.old, self.console);

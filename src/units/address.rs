@@ -2,7 +2,7 @@
 //!
 //! [`ParsedAddress::parse`] takes one address apart and asks nobody: names are not resolved, descriptors not looked at.
 //! What a port may be depends on the line, so each kind of line has its own question: [`ParsedAddress::listen_ports`],
-//! [`ParsedAddress::server_port`], [`ParsedAddress::plain_port`].
+//! [`ParsedAddress::server_port`], [`ParsedAddress::source_ports`], [`ParsedAddress::plain_port`].
 //! Source: manual §4.2 "bind" and "server", §11 of 3.x; all else observed on 2.6.12.
 
 use std::net::IpAddr;
@@ -250,7 +250,7 @@ impl ParsedAddress {
         }
     }
 
-    /// The one port of a line that takes neither ranges nor offsets (`log`, `source`, `peer`, `addr`); `None` if there
+    /// The one port of a line that takes neither ranges nor offsets (`log`, `peer`, `addr`, `source` of a proxy); `None` if there
     /// is none.
     ///
     /// # Errors
@@ -262,6 +262,24 @@ impl ParsedAddress {
             PortSpec::One(port) => small_port(port).map(Some),
             PortSpec::Range(..) => Err(AddressError::RangeHere),
             PortSpec::Offset(_) => Err(AddressError::OffsetHere),
+        }
+    }
+
+    /// The first and the last port to connect from; `None` if there is none. One port is both.
+    ///
+    /// # Errors
+    /// An offset, a range that ends before it begins, a port above 65535.
+    pub fn source_ports(&self) -> Result<Option<(u16, u16)>, AddressError> {
+        let Place::Inet { port, .. } = &self.place else { return Ok(None) };
+        match *port {
+            PortSpec::Missing => Ok(None),
+            PortSpec::Offset(_) => Err(AddressError::OffsetHere),
+            PortSpec::One(port) => small_port(port).map(|port| Some((port, port))),
+            PortSpec::Range(first, last) => {
+                let last = last.ok_or_else(|| AddressError::PortText(format!("{first}-")))?;
+                let (low, high) = (small_port(first)?, small_port(last)?);
+                if low > high { Err(AddressError::RangeOrder(first, last)) } else { Ok(Some((low, high))) }
+            }
         }
     }
 

@@ -143,6 +143,17 @@ fn ports_of_each_kind_of_line() {
     assert_eq!(parse("127.0.0.1").plain_port(), Ok(None));
     assert_eq!(parse("127.0.0.1:514").plain_port(), Ok(Some(514)));
     assert_eq!(parse("127.0.0.1:+1").plain_port(), Err(OffsetHere));
+    for (text, want) in [
+        ("127.0.0.1", Ok(None)),
+        ("127.0.0.1:7", Ok(Some((7, 7)))),
+        ("127.0.0.1:0-9", Ok(Some((0, 9)))), // seen on 2.6: 0 may be in it
+        ("127.0.0.1:9-9", Ok(Some((9, 9)))),
+        ("127.0.0.1:9-8", Err(RangeOrder(9, 8))),
+        ("127.0.0.1:1-65536", Err(PortLarge(65536))),
+        ("127.0.0.1:-1", Err(OffsetHere)),
+    ] {
+        assert_eq!(parse(text).source_ports(), want, "{text}");
+    }
     assert_eq!(parse("127.0.0.1:80x").surplus.as_deref(), Some("x"));
     assert_eq!(parse("127.0.0.1:80-90-95").surplus.as_deref(), Some("-95"));
 }

@@ -35,7 +35,7 @@ fn any_bytes_are_taken_apart() {
                 if let Ok(Some(ports)) = parsed.listen_ports() {
                     assert!(*ports.start() > 0 && !ports.is_empty());
                 }
-                let _ = (parsed.server_port(), parsed.plain_port(), parsed.want_stream());
+                let _ = (parsed.server_port(), parsed.plain_port(), parsed.source_ports(), parsed.want_stream());
             }
         }
     });

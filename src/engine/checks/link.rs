@@ -6,20 +6,22 @@
 //! something is said is closed by a reset, too, unless `linger` is asked for.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno as Text;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, getsockname, socket_with, sockopt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::engine::proxy_header;
+use crate::engine::{connect as way, proxy_header};
 use crate::ir::check::{CheckStatus, Finding};
 use crate::ir::{SendProxy, SourceAddress};
+use crate::pool::SourcePorts;
 
 /// Bytes that are asked for at once.
 const SIP: usize = 4096;
@@ -74,6 +76,35 @@ pub(super) enum Manner {
 #[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
+    /// Behind the stream: given back once that is closed.
+    _port: Lease,
+}
+
+/// Where a check connects from.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) address: SourceAddress,
+    /// The ports of the server's range.
+    pub(super) ports: Option<Arc<SourcePorts>>,
+}
+
+/// A port of the server's range, for as long as a check uses it.
+#[derive(Debug, Default)]
+struct Lease(Option<(Arc<SourcePorts>, u16)>);
+
+impl Lease {
+    fn of(socket: &OwnedFd, ports: Option<&Arc<SourcePorts>>) -> Self {
+        let local = ports.and_then(|_| SocketAddr::try_from(getsockname(socket).ok()?).ok());
+        Self(ports.cloned().zip(local.map(|local| local.port())))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some((ports, port)) = self.0.take() {
+            ports.give_back(port);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -87,10 +118,10 @@ impl Link {
     ///
     /// # Errors
     /// What failed, and what the system said.
-    pub(super) async fn open(place: &Place, source: Option<&SourceAddress>, manner: Manner) -> Result<Self, Failure> {
+    pub(super) async fn open(place: &Place, source: Option<&Source>, manner: Manner) -> Result<Self, Failure> {
         let unix = |address: Result<SocketAddrUnix, Errno>| {
             let stream = address.and_then(connect_unix).map_err(Failure::Socket)?;
-            Ok(Self { stream: Stream::Unix(stream) })
+            Ok(Self { stream: Stream::Unix(stream), _port: Lease::default() })
         };
         match place {
             Place::Inet(address) => Self::open_inet(*address, source, manner).await,
@@ -99,7 +130,8 @@ impl Link {
         }
     }
 
-    async fn open_inet(address: SocketAddr, source: Option<&SourceAddress>, manner: Manner) -> Result<Self, Failure> {
+    async fn open_inet(address: SocketAddr, source: Option<&Source>, manner: Manner) -> Result<Self, Failure> {
+        let mut port = Lease::default(); // outlives the socket where connecting fails
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let socket = socket(family).map_err(Failure::Socket)?;
         let _ = sockopt::set_tcp_nodelay(&socket, true);
@@ -108,7 +140,8 @@ impl Link {
             let _ = sockopt::set_tcp_quickack(&socket, false);
         }
         if let Some(source) = source {
-            bind_source(&socket, source).map_err(Failure::Source)?;
+            way::bind_source(&socket, &source.address, source.ports.as_deref()).map_err(Failure::Source)?;
+            port = Lease::of(&socket, source.ports.as_ref());
         }
         match connect(&socket, &address) {
             Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
@@ -121,7 +154,7 @@ impl Link {
         };
         match failed {
             Some(why) => Err(Failure::Connect(errno(&why))),
-            None => Ok(Self { stream: Stream::Inet { stream, manner } }),
+            None => Ok(Self { stream: Stream::Inet { stream, manner }, _port: port }),
         }
     }
 
@@ -189,17 +222,6 @@ fn connect_unix(address: SocketAddrUnix) -> Result<UnixStream, Errno> {
     let socket = socket(AddressFamily::UNIX)?;
     connect(&socket, &address)?;
     UnixStream::from_std(socket.into()).map_err(|why| errno(&why))
-}
-
-fn bind_source(socket: &OwnedFd, source: &SourceAddress) -> Result<(), Errno> {
-    sockopt::set_socket_reuseaddr(socket, true)?;
-    if let Some(device) = &source.interface {
-        socket2::SockRef::from(socket).bind_device(Some(device.as_bytes())).map_err(|why| errno(&why))?;
-    }
-    match source.address {
-        SocketAddr::V4(address) => bind(socket, &SocketAddrV4::new(*address.ip(), address.port())),
-        SocketAddr::V6(address) => bind(socket, &address),
-    }
 }
 
 /// The number of a system's error.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::link::Place;
+use super::link::{Place, Source};
 use super::{clock, talk};
 use crate::ir::check::{Connect, Script};
-use crate::ir::{Check, Config, SendProxy, Server, ServerAddress, SourceAddress, Timeouts, TrackRef};
-use crate::pool::CheckResult;
+use crate::ir::{Check, SendProxy, Server, ServerAddress, Timeouts, TrackRef};
+use crate::pool::{CheckResult, Pool};
 use crate::units::Millis;
 
 /// What `tune.bufsize` is unless it is set.
@@ -28,7 +28,7 @@ pub(super) struct Target {
     /// The address and port of the server line.
     pub(super) to: Place,
     /// The local address.
-    pub(super) source: Option<SourceAddress>,
+    pub(super) source: Option<Source>,
     /// The PROXY header that it begins with, and `pp2-never-send-local`.
     pub(super) header: Option<(SendProxy, bool)>,
     /// What is said; `None`: nothing, and connecting is told as such.
@@ -77,15 +77,17 @@ fn after(time: Millis) -> Instant {
 
 impl Target {
     /// What a check of this server tries; `None` if it is not checked, or has no address.
-    pub(super) fn of(config: &Config, at: TrackRef) -> Option<Self> {
+    pub(super) fn of(pool: &Pool, at: TrackRef) -> Option<Self> {
+        let config = &pool.config;
         let proxy = config.proxies.get(at.proxy.0 as usize)?;
         let back = proxy.backend.as_ref()?;
         let server = back.servers.get(at.server.0 as usize)?;
         let check = server.check.as_ref()?;
+        let ports = pool.back(at.proxy)?.servers.get(at.server.0 as usize)?.source_ports.clone();
         let most = config.global.bufsize.unwrap_or(BUFSIZE) as usize;
         Some(Self {
             to: place(server, check)?,
-            source: server.source.clone(),
+            source: server.source.clone().map(|address| Source { address, ports }),
             header: check.send_proxy.map(|options| (options, config.global.never_send_local)),
             script: back.check.clone(),
             limits: Limits::of(&proxy.timeouts, check),

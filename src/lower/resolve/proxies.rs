@@ -7,6 +7,7 @@ use crate::lower::checks::CheckKind;
 use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
 use crate::lower::error::LowerError;
 use crate::lower::section::Sections;
+use crate::lower::source;
 use crate::text::{Diagnostic, Span};
 
 /// Where a frontend's `default_backend` leads.
@@ -66,6 +67,7 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         let message = format!("{} has servers that nobody reaches: 'default_backend' leads elsewhere", called(proxy));
         said.push(Diagnostic::warning(named.span, message).resolved());
     }
+    without_balance(proxy, said);
     missing_timeouts(proxy, said);
     let formatted = set.session_log.is_some() || set.log_format_sd.is_some();
     if is_frontend(proxy.kind) && formatted && set.logs.is_empty() && set.shared_logs.is_empty() {
@@ -139,6 +141,33 @@ fn one_letter_apart(a: &[u8], b: &[u8]) -> bool {
     x.is_some() && x == y || a.is_empty() && b.is_empty()
 }
 
+/// `dispatch` and `option transparent` count only where nothing balances; a header is no source of TCP connections.
+fn without_balance(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
+    if !is_backend(proxy.kind) {
+        return;
+    }
+    let balances = proxy.set.balance.is_some() || proxy.set.hash_balance.is_some();
+    if let (Some((_, span)), true) = (&proxy.dispatch, balances) {
+        let message = format!("{} balances: 'dispatch' counts for nothing", called(proxy));
+        said.push(Diagnostic::warning(*span, message).resolved().hint("remove 'dispatch' or 'balance'"));
+    }
+    if let (Some(span), true) = (proxy.set.transparent, balances) {
+        let message = format!("{} cannot balance and be transparent at once", called(proxy));
+        said.push(Diagnostic::alert(span, message).resolved().hint("remove 'option transparent' or 'balance'"));
+    }
+    let header = |source: &Option<ir::SourceAddress>| {
+        source.as_ref().is_some_and(|source| source.usesrc == Some(ir::UseSource::Header))
+    };
+    let servers = proxy.servers.iter().filter(|server| header(&server.source)).map(|server| server.span);
+    let own = header(&proxy.set.source).then_some(proxy.span);
+    if proxy.set.mode == Mode::Tcp {
+        for span in servers.chain(own) {
+            let message = format!("{} is in 'mode tcp': no header tells the source address", called(proxy));
+            said.push(Diagnostic::warning(span, message).resolved().hint("remove 'usesrc hdr_ip(…)'"));
+        }
+    }
+}
+
 /// The client side needs `timeout client`, the side with servers `connect` and `server`.
 fn missing_timeouts(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
     let set = &proxy.set;
@@ -160,6 +189,7 @@ fn missing_timeouts(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
 
 /// The proxy as it is, with defaults and what haproxy assumes folded in.
 pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) -> Proxy {
+    let forward = source::forward(&draft);
     let mut set = draft.set;
     let mut logs = std::mem::take(&mut set.shared_logs);
     logs.append(&mut set.logs);
@@ -187,7 +217,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         splice: set.splice,
     });
     let backend = is_backend(draft.kind).then(|| {
-        let made = backend(&set, draft.servers, keep_alive(set.server_keep_alive));
+        let made = backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive));
         Backend { reserved: draft.reserved, ..made }
     });
     Proxy {
@@ -219,7 +249,12 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
     }
 }
 
-fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) -> Backend {
+fn backend(
+    set: &Settings,
+    mut servers: Vec<ir::Server>,
+    forward: Option<ir::Forward>,
+    keep_alive: KeepAlive,
+) -> Backend {
     for server in servers.iter_mut().filter(|server| server.source.is_none()) {
         server.source.clone_from(&set.source);
     }
@@ -229,6 +264,7 @@ fn backend(set: &Settings, mut servers: Vec<ir::Server>, keep_alive: KeepAlive) 
         balance: set.balance.unwrap_or_default(),
         hash: set.hash,
         servers,
+        forward,
         fullconn: set.fullconn,
         retries: set.retries.unwrap_or(3),
         redispatch: set.redispatch,

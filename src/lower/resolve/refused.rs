@@ -49,11 +49,16 @@ pub(super) fn judge(sections: &Sections, references: &[Reference], clean: bool, 
             said.push(alert.hint("'mode tcp' is built; 'mode http' is not yet, but for the statistics page"));
         }
         for word in proxy.set.refused.iter().chain(&proxy.refused) {
-            match judge_word(proxy, word, http) {
+            match judge_word(proxy, word, http, clean) {
                 Verdict::Silent => {}
                 Verdict::Ignored => {
                     let message = format!("'{}' is ignored: {} is in 'mode tcp'", word.row.keyword, called(proxy));
                     said.push(Diagnostic::warning(word.span, message).resolved());
+                }
+                Verdict::Misplaced => {
+                    let message =
+                        format!("'{}' is for 'mode http': {} is in 'mode tcp'", word.row.keyword, called(proxy));
+                    said.push(Diagnostic::alert(word.span, message).resolved());
                 }
                 Verdict::Refused => {
                     if blamed.insert(word.span) {
@@ -68,10 +73,12 @@ pub(super) fn judge(sections: &Sections, references: &[Reference], clean: bool, 
 enum Verdict {
     Silent,
     Ignored,
+    /// An alert of haproxy's too: the only one of its HTTP words that it does not pass over in silence or with a warning.
+    Misplaced,
     Refused,
 }
 
-fn judge_word(proxy: &ProxyDraft, word: &RefusedWord, http: bool) -> Verdict {
+fn judge_word(proxy: &ProxyDraft, word: &RefusedWord, http: bool, clean: bool) -> Verdict {
     let Support::Refused { acts, .. } = word.row.support else { return Verdict::Silent };
     match acts {
         Acts::Always if reaches(proxy, word.row) => Verdict::Refused,
@@ -81,6 +88,7 @@ fn judge_word(proxy: &ProxyDraft, word: &RefusedWord, http: bool) -> Verdict {
         Acts::InHttp | Acts::InModeHttp if proxy.set.mode == Mode::Tcp && WARNED_IN_TCP.contains(&word.row.keyword) => {
             Verdict::Ignored
         }
+        Acts::InHttp if clean && proxy.set.mode == Mode::Tcp && word.row.keyword == "redir" => Verdict::Misplaced,
         _ => Verdict::Silent,
     }
 }

@@ -51,6 +51,10 @@ pub(super) fn judge(sections: &Sections, at: usize, tracked: &mut Tracked, said:
             said.push(alert.hint("give the address a port, or the check one with 'port'"));
         }
     }
+    for span in &proxy.fast_open {
+        let message = "'tfo' needs 'retry-on' with conn-failure, empty-response and response-timeout";
+        said.push(Diagnostic::warning(*span, message).hint("remove 'tfo': in 'mode tcp' it does nothing"));
+    }
     for (ix, named) in &proxy.tracks {
         let ix = usize::try_from(*ix).unwrap_or(usize::MAX);
         match follow(sections, (at, ix), named, tracked) {
