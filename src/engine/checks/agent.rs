@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout_at};
 
-use super::link::{self, Link, Manner, Place};
+use super::link::{self, Link, Manner, Place, Source};
 use super::probe::Limits;
 use super::{Noise, agent_words, clock};
 use crate::ir::check::CheckStatus;
-use crate::ir::{Agent, Config, ProxyIx, ServerAddress, ServerIx, SourceAddress, TrackRef};
+use crate::ir::{Agent, Config, ProxyIx, ServerAddress, ServerIx, TrackRef};
 use crate::pool::{AgentReport, Control, Journal, Pool};
 use crate::units::Millis;
 
@@ -35,7 +35,7 @@ pub(in crate::engine) fn start(
     let checks = super::checks(&pool.config).count() as u64;
     let count = (checks + agents.len() as u64).max(1);
     for (position, (at, inter)) in agents.into_iter().enumerate().skip(shard).step_by(shards.max(1)) {
-        let Some(question) = Question::of(&pool.config, at) else { continue };
+        let Some(question) = Question::of(pool, at) else { continue };
         let span = pool.config.global.max_spread_checks.map_or(inter, |most| inter.min(most));
         let wait = Duration::from_millis(u64::from(span.get()) * (checks + position as u64) / count);
         let (pool, journal, control) = (Arc::clone(pool), Arc::clone(journal), Arc::clone(control));
@@ -76,7 +76,7 @@ async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: Tr
 #[derive(Debug)]
 struct Question {
     to: Place,
-    source: Option<SourceAddress>,
+    source: Option<Source>,
     send: Vec<u8>,
     inter: Millis,
     limits: Limits,
@@ -86,7 +86,8 @@ struct Question {
 
 impl Question {
     /// `None`: the server has no agent, or nobody knows where it is.
-    fn of(config: &Config, at: TrackRef) -> Option<Self> {
+    fn of(pool: &Pool, at: TrackRef) -> Option<Self> {
+        let config = &pool.config;
         let proxy = config.proxies.get(at.proxy.0 as usize)?;
         let server = proxy.backend.as_ref()?.servers.get(at.server.0 as usize)?;
         let agent: &Agent = server.agent.as_deref()?;
@@ -103,7 +104,7 @@ impl Question {
         };
         Some(Self {
             to,
-            source: server.source.clone(),
+            source: Source::of(pool, at),
             send: agent.send.clone(),
             inter: agent.inter,
             limits: Limits { connect, answer: proxy.timeouts.check },

@@ -20,8 +20,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::engine::{connect as way, proxy_header};
 use crate::ir::check::{CheckStatus, Finding};
-use crate::ir::{SendProxy, SourceAddress};
-use crate::pool::SourcePorts;
+use crate::ir::{SendProxy, SourceAddress, TrackRef};
+use crate::pool::{Pool, SourcePorts};
 
 /// Bytes that are asked for at once.
 const SIP: usize = 4096;
@@ -83,9 +83,19 @@ pub(super) struct Link {
 /// Where a check connects from.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) address: SourceAddress,
+    address: SourceAddress,
     /// The ports of the server's range.
-    pub(super) ports: Option<Arc<SourcePorts>>,
+    ports: Option<Arc<SourcePorts>>,
+}
+
+impl Source {
+    /// Where checks of a server connect from; `None`: wherever the system likes.
+    pub(super) fn of(pool: &Pool, at: TrackRef) -> Option<Self> {
+        let ix = at.server.0 as usize;
+        let server = pool.config.proxies.get(at.proxy.0 as usize)?.backend.as_ref()?.servers.get(ix)?;
+        let ports = pool.back(at.proxy)?.servers.get(ix)?.source_ports.clone();
+        server.source.clone().map(|address| Self { address, ports })
+    }
 }
 
 /// A port of the server's range, for as long as a check uses it.

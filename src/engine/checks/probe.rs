@@ -83,11 +83,10 @@ impl Target {
         let back = proxy.backend.as_ref()?;
         let server = back.servers.get(at.server.0 as usize)?;
         let check = server.check.as_ref()?;
-        let ports = pool.back(at.proxy)?.servers.get(at.server.0 as usize)?.source_ports.clone();
         let most = config.global.bufsize.unwrap_or(BUFSIZE) as usize;
         Some(Self {
             to: place(server, check)?,
-            source: server.source.clone().map(|address| Source { address, ports }),
+            source: Source::of(pool, at),
             header: check.send_proxy.map(|options| (options, config.global.never_send_local)),
             script: back.check.clone(),
             limits: Limits::of(&proxy.timeouts, check),
