@@ -36,6 +36,36 @@ fn no_more_sessions_a_second_than_the_rate_limit() {
     }
 }
 
+/// `maxconnrate` and `maxsessrate` count all frontends together and hold clients back; nobody is refused.
+#[test]
+fn no_more_sessions_a_second_than_the_process_may_have() {
+    for program in [Program::ours(), Program::theirs()] {
+        for word in ["maxconnrate", "maxsessrate"] {
+            let backend = Backend::echo();
+            let (doors, page) = ([ports::free(), ports::free()], tempfile::tempdir().unwrap());
+            let config = format!(
+                "global\n  stats socket {}/stats\n  nbthread 1\n  {word} 6\ndefaults\n  mode tcp\n  timeout client 20s\n  \
+                 timeout server 20s\n  timeout connect 5s\nlisten a\n  bind {}\n  server s {}\n\
+                 listen b\n  bind {}\n  server s {}\n",
+                page.path().display(),
+                doors[0],
+                backend.address,
+                doors[1],
+                backend.address
+            );
+            let _proxy = Proxy::start(&program, &config);
+            let mut clients: Vec<_> = (0..14).map(|number| client::connect(doors[number % 2])).collect();
+            for stream in &mut clients {
+                client::echo(stream, b"served in the end");
+            }
+            let stats = Stats::from_socket(&page.path().join("stats"));
+            let highest = ["a", "b"].map(|proxy| stats.number(proxy, "FRONTEND", "rate_max"));
+            // Each frontend alone stays below it, and without it each has 7 in the first second.
+            assert!(highest.iter().all(|most| (1..=6).contains(most)), "{}: {highest:?}", program.path.display());
+        }
+    }
+}
+
 #[test]
 fn a_daemon_that_has_too_little_memory_says_so() {
     let backend = Backend::echo();

@@ -22,7 +22,7 @@ use super::shard::Shard;
 use super::shared::{Accepted, Seat};
 use super::{Purpose, clock};
 use crate::ir::Level;
-use crate::pool::Peer;
+use crate::pool::{Peer, Rate};
 use crate::units::Tick;
 use std::sync::atomic::Ordering;
 
@@ -97,14 +97,20 @@ fn accept_some(shard: &Rc<Shard>, place: u32, socket: &Socket, fresh: &mut Vec<A
     Pause::More
 }
 
-/// `rate-limit sessions`: how long to wait before the next session may come, if it may not come now.
+/// `rate-limit sessions`, `maxconnrate`, `maxsessrate`: how long to wait before the next session may come, if it may not
+/// come now.
 fn too_fast(shard: &Rc<Shard>, place: u32, fresh: usize) -> Option<Duration> {
     let Purpose::Frontend(proxy, _) = shard.shared.places[place as usize].purpose else { return None };
     let pool = &shard.shared.pool;
-    let limit = pool.config.proxies[proxy.0 as usize].frontend.as_ref()?.rate_limit;
-    if limit == 0 || pool.front(proxy)?.session_rate.get(clock::now()) as usize + fresh < limit as usize {
-        return None;
-    }
+    let own = pool.config.proxies[proxy.0 as usize].frontend.as_ref()?.rate_limit;
+    let global = &pool.config.global;
+    let reached = |limit: u32, rate: &Rate| limit > 0 && rate.get(clock::now()) as usize + fresh >= limit as usize;
+    let limits = [
+        (own, &pool.front(proxy)?.session_rate),
+        (global.max_connection_rate, &pool.process.connection_rate),
+        (global.max_session_rate, &pool.process.session_rate),
+    ];
+    let (limit, _) = limits.into_iter().find(|(limit, rate)| reached(*limit, rate))?;
     Some(Duration::from_millis(u64::from(1000 / limit.min(1000))))
 }
 

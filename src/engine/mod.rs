@@ -32,6 +32,7 @@ use self::shard::Shard;
 use self::shared::Shared;
 pub use crate::plan::Purpose;
 use crate::pool::{Commands, Control, Journal, Page, Pool};
+use crate::sys::affinity;
 
 /// One socket that is bound and listens.
 #[derive(Debug)]
@@ -116,6 +117,10 @@ impl Engine {
 
 /// The body of a serving thread.
 fn serve(shared: Arc<Shared>, thread: u32, share: Vec<(u32, OwnedFd)>, tell: &mpsc::Sender<io::Result<()>>) {
+    if let Some(processors) = shared.pool.config.global.cpu_map.get(&(thread as u16)) {
+        // As haproxy: where none of them is there, the system goes on placing the thread.
+        let _ = affinity::bind_thread(processors);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     match runtime {
         Ok(runtime) => {

@@ -1,5 +1,6 @@
 //! What holds for the whole process.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Endpoint, FilePermissions, LogTarget};
@@ -57,6 +58,16 @@ pub struct Global {
     pub never_send_local: bool,
     /// `tune.bufsize`, in bytes.
     pub bufsize: Option<u32>,
+    /// `cpu-map`: the processors of each thread, counted from 0, that is bound.
+    pub cpu_map: BTreeMap<u16, Vec<u16>>,
+    /// `set-dumpable`.
+    pub dumpable: bool,
+    /// `insecure-setuid-wanted`: programs that are started may gain rights by their set-user-id bit.
+    pub allow_setuid: bool,
+    /// `maxconnrate`: connections of all frontends per second; 0: no limit.
+    pub max_connection_rate: u32,
+    /// `maxsessrate`: sessions of all frontends per second; 0: no limit.
+    pub max_session_rate: u32,
     /// `tune.maxaccept`.
     pub maxaccept: Option<u32>,
 }

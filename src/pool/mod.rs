@@ -34,7 +34,7 @@ mod view;
 
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
-pub use counters::Times;
+pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::ir::{Config, DropTo};
+use crate::ir::{Config, DropTo, Global};
 use crate::plan::needs_root;
 use crate::sys::identity::{self, BecomeError};
+use crate::sys::limits;
 
 /// Why rights cannot be given up; the start ends.
 #[derive(Debug, Error)]
@@ -51,13 +52,27 @@ pub(crate) fn possible(config: &Config) -> Result<(), DropError> {
     }
 }
 
-/// Enters the root directory, then takes group and user. What is not asked for stays.
+/// Enters the root directory, then takes group and user. What is not asked for stays. The right to gain rights again is
+/// given up too, but with `insecure-setuid-wanted`.
 ///
 /// # Errors
 /// [`DropError`] of the first step that the system refuses.
-pub(crate) fn give_up(to: &DropTo) -> Result<(), DropError> {
+pub(crate) fn give_up(global: &Global) -> Result<(), DropError> {
+    let to = &global.drop_to;
+    if global.dumpable {
+        // Only a wish: a hard limit may be in the way, and the core may be written elsewhere.
+        let _ = limits::lift_core_limits();
+    }
     if let Some((path, _)) = &to.chroot {
         identity::enter_root(path).map_err(|why| DropError::Root { path: path.clone(), why })?;
     }
-    Ok(identity::become_user(to.uid.filter(|id| *id != 0), to.gid.filter(|id| *id != 0))?)
+    identity::become_user(to.uid.filter(|id| *id != 0), to.gid.filter(|id| *id != 0))?;
+    if global.dumpable {
+        let _ = identity::allow_core();
+    }
+    if !global.allow_setuid {
+        // A kernel that does not know it (before 3.5) starts no program that gains less.
+        let _ = identity::refuse_new_rights();
+    }
+    Ok(())
 }

@@ -193,7 +193,7 @@ impl Story<'_> {
         let door = Door::open()
             .inspect_err(|why| self.console.notice(format_args!("no handover socket, a reload will lack it: {why}")))
             .ok();
-        privileges::give_up(&config.global.drop_to).map_err(|why| self.alert(why))?;
+        privileges::give_up(&config.global).map_err(|why| self.alert(why))?;
         let signals = signals::register().map_err(|why| self.alert(format_args!("cannot handle signals: {why}")))?;
 
         let exclusive = opened.taken == 0

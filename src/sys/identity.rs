@@ -91,6 +91,22 @@ pub fn become_user(uid: Option<u32>, gid: Option<u32>) -> Result<(), BecomeError
     Ok(())
 }
 
+/// From now on no program that this process starts gains rights by its set-user-id bit. There is no way back.
+///
+/// # Errors
+/// EINVAL on a kernel before 3.5.
+pub fn refuse_new_rights() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_no_new_privs()?)
+}
+
+/// Lets a crash leave a core although the user has changed.
+///
+/// # Errors
+/// EINVAL.
+pub fn allow_core() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_dumpable(true)?)
+}
+
 /// Name, release, version and machine of the running system, as `uname -srvm` prints them.
 pub fn system() -> String {
     let Ok(name) = nix::sys::utsname::uname() else { return String::new() };

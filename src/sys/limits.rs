@@ -29,6 +29,16 @@ pub fn set_descriptors(limit: Limit) -> io::Result<()> {
     Ok(rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.soft, maximum: limit.hard })?)
 }
 
+/// Lifts the limits on core files and on files at all, so that a crash leaves a core.
+///
+/// # Errors
+/// EPERM when a hard limit is in the way.
+pub fn lift_core_limits() -> io::Result<()> {
+    let endless = || Rlimit { current: None, maximum: None };
+    rustix::process::setrlimit(Resource::Core, endless())?;
+    Ok(rustix::process::setrlimit(Resource::Fsize, endless())?)
+}
+
 /// Limits the address space in bytes: what `-m` asks for.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! All `unsafe` of the crate lives here, each block with its SAFETY comment. Knows nothing of proxies: numbers,
 //! descriptors and paths only. One kind of thing per file: sockets, descriptor passing, processes, limits, pipes.
 
+pub mod affinity;
 mod clock;
 pub mod fd;
 pub mod file_lock;

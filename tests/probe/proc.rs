@@ -39,6 +39,17 @@ pub(crate) fn field(pid: u32, field: &str) -> Result<String, String> {
         "groups" => status("Groups", usize::MAX),
         "threads" => status("Threads", 0),
         "affinity" => status("Cpus_allowed_list", 0),
+        // How many threads may run on the first processor alone.
+        "threads-on-0" => {
+            std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|why| why.to_string()).map(|threads| {
+                let bound = |thread: &std::fs::DirEntry| {
+                    let text = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+                    text.lines().any(|line| line.split_whitespace().eq(["Cpus_allowed_list:", "0"]))
+                };
+                threads.flatten().filter(bound).count().to_string()
+            })
+        }
+        "new-rights" => status("NoNewPrivs", 0).map(|refused| if refused == "1" { "no" } else { "yes" }.to_owned()),
         "root" => link("root"),
         "cwd" => link("cwd"),
         "comm" => read("comm").map(|text| text.trim_end().to_owned()),

@@ -1,5 +1,6 @@
 //! `global`: what holds for the whole process. Source: manual §3.
 
+pub mod cpus;
 pub mod old;
 pub mod process;
 pub mod stats;

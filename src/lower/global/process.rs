@@ -146,6 +146,42 @@ pub fn hard_stop_after(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered
     Ok(())
 }
 
+/// `insecure-setuid-wanted`.
+pub fn insecure_setuid_wanted(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
+    global.ir.allow_setuid = true;
+    Ok(())
+}
+
+/// `[no] set-dumpable [on|off|libs]`: the word behind it came with 3.x; `libs` is `on`.
+pub fn set_dumpable(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let on = match args.next_word().filter(|word| !word.bytes.is_empty()) {
+        None => true,
+        Some(word) if matches!(word.bytes, b"on" | b"libs") => true,
+        Some(word) if word.bytes == b"off" => false,
+        Some(word) => return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["on", "off", "libs"] })),
+    };
+    global.ir.dumpable = on && args.on(true);
+    Ok(())
+}
+
+/// `maxconnrate <number>`: once.
+pub fn maxconnrate(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.ir.max_connection_rate > 0 {
+        return Err(again(args));
+    }
+    global.ir.max_connection_rate = args.lenient_count()?.unwrap_or(0);
+    Ok(())
+}
+
+/// `maxsessrate <number>`: once.
+pub fn maxsessrate(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.ir.max_session_rate > 0 {
+        return Err(again(args));
+    }
+    global.ir.max_session_rate = args.lenient_count()?.unwrap_or(0);
+    Ok(())
+}
+
 /// `setenv <name> <value>`: holds for what is read after it.
 pub fn setenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let (name, value) = (args.string("a name and a value")?, args.word("a name and a value")?);
