@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::ir::{Config, DropTo, Global};
+use crate::ir::{Config, Global};
 use crate::plan::needs_root;
 use crate::sys::identity::{self, BecomeError};
 use crate::sys::limits;
