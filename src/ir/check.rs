@@ -141,6 +141,8 @@ pub enum Act {
     Connect(Connect),
     /// Sends bytes; what came so far is forgotten.
     Send(Vec<u8>),
+    /// Sends what a built-in check makes at that moment; what came so far is forgotten.
+    SendNow(fn() -> Vec<u8>),
     /// Waits for an answer.
     Expect(Box<Expect>),
 }

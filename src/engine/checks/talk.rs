@@ -40,7 +40,7 @@ fn success(script: Option<&Script>, code: Option<u16>) -> Finding {
             found.info = expect.on_success.clone().or(found.info);
         }
         Some(Act::Connect(_)) | None => found.status = CheckStatus::L4Ok,
-        Some(Act::Send(_)) => {}
+        Some(Act::Send(_) | Act::SendNow(_)) => {}
     }
     found
 }
@@ -66,6 +66,7 @@ impl Talk<'_> {
             match &step.act {
                 Act::Connect(connect) => self.connect(Some(step), connect, rest).await?,
                 Act::Send(bytes) => self.send(step, bytes).await?,
+                Act::SendNow(make) => self.send(step, &make()).await?,
                 Act::Expect(expect) => self.expect(step, expect).await?,
             }
         }
@@ -153,6 +154,9 @@ impl Talk<'_> {
         let status = expect.error.unwrap_or(CheckStatus::L7Rsp);
         let info = match (&expect.on_error, self.telling) {
             (Some(text), _) if !self.heard.is_empty() => Some(text.clone()),
+            (_, Telling::BuiltIn) if self.heard.is_empty() && step.number > 0 => {
+                Some(format!("{what} at step {}", step.number))
+            }
             (_, Telling::BuiltIn) => None,
             (_, Telling::TcpCheck) => {
                 // haproxy's quotes: here some, there none
@@ -189,7 +193,7 @@ fn place(step: Option<&Step>) -> String {
     let act = match &step.act {
         Act::Connect(Connect { port: Some(port), .. }) => format!("connect port {port}"),
         Act::Connect(_) => "connect".to_owned(),
-        Act::Send(_) => "send".to_owned(),
+        Act::Send(_) | Act::SendNow(_) => "send".to_owned(),
         Act::Expect(expect) => match &expect.pattern {
             Pattern::Text(text) => format!("expect string '{}'", String::from_utf8_lossy(text)),
             Pattern::Binary(bytes) => {

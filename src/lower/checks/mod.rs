@@ -4,6 +4,7 @@
 //! warned of, as haproxy does. A section's own rules replace those of its defaults. Source: manual §4.2 "option
 //! tcp-check", "tcp-check"; asked of 2.6.12 (`fixtures/verdict/checks/`).
 
+pub mod protocols;
 mod rules;
 pub mod tcp;
 
