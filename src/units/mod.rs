@@ -6,6 +6,7 @@ pub mod address;
 #[cfg(test)]
 mod hostile_tests;
 mod number;
+mod plain_ip;
 pub mod proxy_header;
 mod size;
 mod tick;
@@ -14,6 +15,7 @@ mod weight;
 
 pub use address::{AddressError, ParsedAddress};
 pub use number::{NumberError, parse_i64, parse_percent, parse_u32};
+pub use plain_ip::PlainIp;
 pub use size::{Size, SizeError};
 pub use tick::Tick;
 pub use time::{Millis, Seconds, TimeError};

@@ -61,8 +61,19 @@ impl Service {
     /// When nginx is not installed or does not start.
     #[track_caller]
     pub fn nginx(body: &str) -> Self {
+        Self::nginx_with("", body)
+    }
+
+    /// [`Service::nginx`] whose connections begin with a PROXY header; `body` may name its variables.
+    #[track_caller]
+    pub fn nginx_behind_proxy(body: &str) -> Self {
+        Self::nginx_with(" proxy_protocol", body)
+    }
+
+    #[track_caller]
+    fn nginx_with(words: &str, body: &str) -> Self {
         let address = ports::free();
-        let server = format!("server {{ listen {address}; location / {{ return 200 '{body}'; }} }}");
+        let server = format!("server {{ listen {address}{words}; location / {{ return 200 '{body}'; }} }}");
         Self::start("nginx", address, |folder| {
             let here = folder.display();
             let config = format!(

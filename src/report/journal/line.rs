@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use super::{Surroundings, date};
 use crate::ir::{Config, Mode, Proxy};
 use crate::pool::{Cause, HttpRecord, Peer, SessionRecord, Timers};
+use crate::units::PlainIp;
 
 /// `[addr]:port` without the brackets, as haproxy writes it.
 fn address(out: &mut Vec<u8>, address: SocketAddr) {
-    let _ = write!(out, "{}:{}", address.ip(), address.port());
+    let _ = write!(out, "{}:{}", PlainIp(address.ip()), address.port());
 }
 
 fn peer(out: &mut Vec<u8>, client: Peer) {

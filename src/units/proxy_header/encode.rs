@@ -1,10 +1,10 @@
 //! Writes a header.
 
-use std::fmt;
 use std::io::Write;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Ends, FIXED, SIGNATURE, TCP4, TCP6, TLV_AUTHORITY, TLV_CRC32C, TLV_SSL, TLV_UNIQUE_ID, crc32c};
+use crate::units::PlainIp;
 
 /// What a version 2 header is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn v1(ends: Option<Ends>) -> Vec<u8> {
     let mut line = Vec::with_capacity(64);
     let Some(Ends { source, destination }) = ends.map(one_family) else { return b"PROXY UNKNOWN\r\n".to_vec() };
     let kind = if source.is_ipv4() { 4 } else { 6 };
-    let (from, to) = (Plain(source.ip()), Plain(destination.ip()));
+    let (from, to) = (PlainIp(source.ip()), PlainIp(destination.ip()));
     let _ = write!(line, "PROXY TCP{kind} {from} {to} {} {}\r\n", source.port(), destination.port());
     line
 }
@@ -96,24 +96,4 @@ fn one_family(ends: Ends) -> Ends {
         return ends;
     }
     Ends { source: mapped(ends.source), destination: mapped(ends.destination) }
-}
-
-/// An address as libc writes it: unlike Rust, it writes IPv4-compatible addresses with dots.
-struct Plain(IpAddr);
-
-impl fmt::Display for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V6(ip) if compatible(ip) => {
-                let [.., a, b, c, d] = ip.octets();
-                write!(f, "::{a}.{b}.{c}.{d}")
-            }
-            ip => ip.fmt(f),
-        }
-    }
-}
-
-fn compatible(ip: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, _] = ip.segments();
-    [a, b, c, d, e, f] == [0; 6] && g != 0
 }
