@@ -26,6 +26,8 @@ pub struct Global {
     pub rlimits: Rlimits,
     /// `log` lines of the process, taken by `log global`.
     pub logs: Vec<LogTarget>,
+    /// `ring` sections.
+    pub rings: Vec<super::Ring>,
     /// `log-tag`.
     pub log_tag: Option<String>,
     /// `log-send-hostname`: `Some(None)` takes this host's name.

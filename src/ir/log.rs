@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::expr::{Format, Stage};
+use crate::units::Millis;
 
 /// Syslog severity, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +52,91 @@ pub enum LogProtocol {
     Abstract(Vec<u8>),
     /// A descriptor of the process; 1 is stdout, 2 is stderr.
     Fd(i32),
+    /// A `ring` section; a name that none has takes lines and forgets them.
+    Ring(String),
+    /// A stream: lines go through a ring of their own.
+    Stream(StreamAddress),
+}
+
+/// Where a stream of messages goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StreamAddress {
+    /// TCP.
+    Inet(SocketAddr),
+    /// A unix stream socket's path.
+    Unix(PathBuf),
+    /// An abstract unix stream socket.
+    Abstract(Vec<u8>),
+}
+
+/// A server that gets the messages of a ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingServer {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub address: StreamAddress,
+    /// `log-proto octet-count`: a length before each message instead of a line feed behind it.
+    pub octet_count: bool,
+}
+
+/// A `ring` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ring {
+    /// Its name.
+    pub name: String,
+    /// `description`; without, tools show the name.
+    pub description: Option<String>,
+    /// `format`; without, messages have no frame. What a `log` line says does not count.
+    pub format: LogFormat,
+    /// `maxlen`: longest message in bytes; never above `size`.
+    pub max_len: u32,
+    /// `size` in bytes.
+    pub size: u32,
+    /// `timeout connect`.
+    pub timeout_connect: Option<Millis>,
+    /// `timeout server`: how long a server may refuse to take a message.
+    pub timeout_server: Option<Millis>,
+    /// Its servers: each gets every message.
+    pub servers: Vec<RingServer>,
+}
+
+impl Ring {
+    /// The size without `size`, and the least that can be asked for.
+    pub const SIZE: u32 = 16_384;
+    /// No `maxlen`.
+    pub const UNLIMITED: u32 = u32::MAX;
+
+    /// A ring of which nothing else was said.
+    pub fn named(name: String) -> Self {
+        Self {
+            name,
+            description: None,
+            format: LogFormat::Raw,
+            max_len: Self::UNLIMITED,
+            size: Self::SIZE,
+            timeout_connect: None,
+            timeout_server: None,
+            servers: Vec::new(),
+        }
+    }
+}
+
+/// `sample`: which lines of each so many are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sample {
+    /// First and last line of each range, counted from 1.
+    pub ranges: Box<[(u32, u32)]>,
+    /// Lines until it begins again.
+    pub size: u32,
+}
+
+impl Sample {
+    /// Whether the line with that number, counted from 0, is sent.
+    pub fn takes(&self, number: u64) -> bool {
+        let place = (number % u64::from(self.size.max(1))) as u32 + 1;
+        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&place))
+    }
 }
 
 /// One `log` line.
@@ -62,6 +148,8 @@ pub struct LogTarget {
     pub format: LogFormat,
     /// `len`: longest line in bytes; default 1024.
     pub max_len: u32,
+    /// `sample`.
+    pub sample: Option<Sample>,
     /// Facility.
     pub facility: Facility,
     /// The least urgent level that is sent.

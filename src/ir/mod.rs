@@ -15,7 +15,10 @@ mod stats;
 pub use agent::{Agent, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
 pub use global::{AdminLevel, DropTo, Global, Rlimits, StatsSocket};
-pub use log::{Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, SessionLog};
+pub use log::{
+    Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
+    StreamAddress,
+};
 pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,

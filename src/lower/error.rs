@@ -179,6 +179,28 @@ pub enum LowerError {
         /// Its path.
         path: String,
     },
+    /// Not the sample of a log target.
+    #[error("'{text}' is not a sample such as '1-3,5:10': {why}")]
+    Sample {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A ring cannot shrink.
+    #[error("a ring of {size} bytes is too small: it has {least}")]
+    RingSize {
+        /// What was asked for.
+        size: u32,
+        /// What it has.
+        least: u32,
+    },
+    /// A name that another server of the ring has.
+    #[error("the ring has another server '{name}'")]
+    ServerTaken {
+        /// The name.
+        name: String,
+    },
     /// A log format that cannot be read.
     #[error("'{keyword}': {why}")]
     Format {

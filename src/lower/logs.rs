@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::address;
-use super::args::Args;
+use super::args::{Args, Given};
 use super::draft::{ProxyDraft, SessionLogWord, Settings};
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
+use super::{address, ring};
 use crate::grammar::{Prefix, SectionKind};
-use crate::ir::{Facility, Global, Level, LogFormat, LogProtocol, LogTarget};
+use crate::ir::{Facility, Global, Level, LogFormat, LogProtocol, LogTarget, Sample};
 use crate::text::Diagnostic;
 use crate::units::address::{Place, Transport};
 
@@ -93,11 +93,10 @@ fn target(args: &mut Args<'_>) -> Lowered<LogTarget> {
         max_len = u32::try_from(word.int(80, 65535)?).map_err(|_| word.range(80, 65535))?;
     }
     if args.take("format") {
-        let word = args.word("a log format")?;
-        let known = choice(word.bytes, FORMATS).and_then(|at| FORMAT_OF.get(at));
-        format = *known.ok_or_else(|| word.blame(LowerError::Choice { text: word.text(), choices: FORMATS }))?;
+        format = log_format(&args.word("a log format")?)?;
     }
-    if matches!(args.peek(), Some(b"sample" | b"profile")) {
+    let sample = if args.take("sample") { Some(sample(&args.word("ranges and a size")?)?) } else { None };
+    if args.peek() == Some(b"profile") {
         let word = args.word("an option")?;
         return Err(word.blame(LowerError::NotYet { what: format!("'log … {}'", word.text()) }));
     }
@@ -108,7 +107,49 @@ fn target(args: &mut Args<'_>) -> Lowered<LogTarget> {
     let max_level = level(args)?.unwrap_or(Level::Debug);
     let min_level = level(args)?.unwrap_or(Level::Emerg);
     args.end()?;
-    Ok(LogTarget { to, format, max_len, facility, max_level, min_level })
+    Ok(LogTarget { to, format, max_len, sample, facility, max_level, min_level })
+}
+
+/// A frame by its name.
+pub(super) fn log_format(word: &Given<'_>) -> Lowered<LogFormat> {
+    let known = choice(word.bytes, FORMATS).and_then(|at| FORMAT_OF.get(at));
+    known.copied().ok_or_else(|| word.blame(LowerError::Choice { text: word.text(), choices: FORMATS }))
+}
+
+/// `<ranges>:<size>`: `1-3,5:10`.
+fn sample(word: &Given<'_>) -> Lowered<Sample> {
+    let wrong = |why: &'static str| word.blame(LowerError::Sample { text: word.text(), why });
+    let colon = word.bytes.iter().position(|byte| *byte == b':').ok_or_else(|| wrong("the size is missing"))?;
+    let size =
+        count(&word.bytes[colon + 1..]).filter(|size| *size > 0).ok_or_else(|| wrong("the size is no number"))?;
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for range in word.bytes[..colon].split(|byte| *byte == b',') {
+        let (first, last) = match range.iter().position(|byte| *byte == b'-') {
+            Some(dash) => (count(&range[..dash]), count(&range[dash + 1..])),
+            None => (count(range), count(range)),
+        };
+        match (first, last) {
+            (Some(first), Some(last)) if 0 < first && first <= last => ranges.push((first, last)),
+            _ => return Err(wrong("a range is a number from 1, or two with '-' between them")),
+        }
+    }
+    ranges.sort_unstable();
+    if ranges.windows(2).any(|two| two[1].0 <= two[0].1) {
+        return Err(wrong("ranges overlap"));
+    }
+    if ranges.last().is_some_and(|(_, last)| *last > size) {
+        return Err(wrong("a range goes beyond the size"));
+    }
+    Ok(Sample { ranges: ranges.into(), size })
+}
+
+/// Decimal digits and nothing else; of more than 32 bits only the lower ones count, as with haproxy.
+fn count(text: &[u8]) -> Option<u32> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let value = text
+        .iter()
+        .fold(0_u64, |value, digit| value.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0'))));
+    digits.then_some(value as u32)
 }
 
 /// Where to: `stdout`, `stderr`, an address, a path, `fd@N`.
@@ -119,12 +160,15 @@ fn protocol(args: &mut Args<'_>) -> Lowered<LogProtocol> {
         b"stderr" => return Ok(LogProtocol::Fd(2)),
         _ => {}
     }
-    if word.bytes.starts_with(b"ring@") || word.bytes.starts_with(b"backend@") {
+    if let Some(name) = word.bytes.strip_prefix(b"ring@") {
+        return Ok(LogProtocol::Ring(String::from_utf8_lossy(name).into_owned()));
+    }
+    if word.bytes.starts_with(b"backend@") {
         return Err(word.blame(LowerError::NotYet { what: format!("'log {}'", word.text()) }));
     }
     let parsed = address::parse(&word, args)?;
     if parsed.transport == Transport::Stream {
-        return Err(address::not_yet(&word));
+        return Ok(LogProtocol::Stream(ring::stream(&word, args, SYSLOG)?));
     }
     let port = parsed.plain_port().map_err(|why| address::fault(&word, why))?;
     match parsed.place {

@@ -7,7 +7,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs};
+use super::{bind, logs, ring};
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, Severity, World};
@@ -19,6 +19,8 @@ pub(super) struct Reading {
     pub global: GlobalDraft,
     /// Proxies and defaults.
     pub sections: Sections,
+    /// Where rings stand.
+    pub rings: ring::RingSpans,
     section: Option<SectionKind>,
     /// What `.SECTION` stands for.
     name: Vec<u8>,
@@ -65,6 +67,7 @@ impl Reading {
         let opened = match section {
             SectionKind::Global => args.end(),
             SectionKind::Defaults => self.sections.open_defaults(&mut args),
+            SectionKind::Ring => ring::open(&mut self.global.ir, &mut self.rings, &mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 let opened = self.sections.open_proxy(section, &mut args);
                 let binds = self.sections.proxies.last_mut().map(|draft| draft.binds.as_mut_slice());
@@ -129,6 +132,7 @@ impl Reading {
                     None => Ok(()),
                 }
             }
+            SectionKind::Ring => ring::statement(&mut self.global.ir, statement.row, &mut args),
             _ => Ok(()), // the section itself was refused, or acts only through a word that is
         };
         said.extend(lowered.err().map(super::error::Blame::alert));

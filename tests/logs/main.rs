@@ -7,5 +7,6 @@ mod formats;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod moments;
+mod rings;
 mod stage;
 mod texts;

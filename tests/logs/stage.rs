@@ -72,3 +72,7 @@ pub(crate) fn masked(text: &str) -> String {
     }
     out
 }
+
+/// The names of months in dates.
+pub(crate) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -1,7 +1,7 @@
 //! Texts, flags and spaces of formats; structured data; frames.
 
 use crate::harness::backends::Backend;
-use crate::stage::{Stage, masked, same};
+use crate::stage::{MONTHS, Stage, masked, same};
 
 /// One session per format, all in one process.
 #[track_caller]
@@ -101,7 +101,7 @@ fn structured_data_and_frames() {
         }
         let month = |line: &str| {
             let mut line = line.to_owned();
-            for name in ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] {
+            for name in MONTHS {
                 line = line.replace(name, "Mon");
             }
             line

@@ -133,6 +133,7 @@ impl Rig {
             to: LogProtocol::Udp(logs.local_addr().unwrap()),
             format: LogFormat::Short,
             max_len: 1024,
+            sample: None,
             facility: Facility(16),
             max_level: Level::Debug,
             min_level: Level::Emerg,

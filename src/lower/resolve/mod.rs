@@ -25,7 +25,8 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, .. } = reading;
+    let Reading { mut global, mut sections, rings, .. } = reading;
+    crate::lower::ring::judge(&mut global.ir, &rings, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }

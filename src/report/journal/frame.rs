@@ -87,6 +87,7 @@ mod tests {
             to: LogProtocol::Fd(1),
             format,
             max_len: 1024,
+            sample: None,
             facility: Facility(16),
             max_level: Level::Debug,
             min_level: Level::Emerg,

@@ -5,9 +5,13 @@
 
 mod date;
 mod facts;
+mod forward;
 mod frame;
 mod line;
+mod ring;
 mod target;
+
+pub use ring::Ring;
 
 use std::cell::RefCell;
 use std::io;
@@ -19,7 +23,7 @@ use std::time::SystemTime;
 use thiserror::Error;
 
 use crate::expr::Format;
-use crate::ir::{Config, Level, LogMoment, LogTarget, Proxy, ProxyIx, SessionLog};
+use crate::ir::{Config, Level, LogMoment, LogProtocol, LogTarget, Proxy, ProxyIx, SessionLog};
 use crate::pool::{Cause, HttpRecord, Journal, SessionRecord};
 use facts::View;
 use frame::Framing;
@@ -57,8 +61,16 @@ pub enum OpenError {
     },
 }
 
-/// The targets of a proxy or of the process.
-type Targets = Box<[(LogTarget, Sink)]>;
+/// A target of a proxy or of the process.
+struct Target {
+    is: LogTarget,
+    sink: Sink,
+    /// Lines that its level let through: what `sample` counts.
+    seen: AtomicU64,
+}
+
+/// All of a proxy or of the process.
+type Targets = Box<[Target]>;
 
 /// The journal of a process.
 pub struct Log {
@@ -68,6 +80,7 @@ pub struct Log {
     sockets: Sockets,
     global: Targets,
     proxies: Box<[Targets]>,
+    rings: Box<[Arc<Ring>]>,
     lost: AtomicU64,
     /// Lines of a format of their own that each frontend has logged.
     logged: Box<[AtomicU64]>,
@@ -91,6 +104,19 @@ thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
+fn opened_one(
+    log: &LogTarget,
+    copy: &dyn Fn(i32) -> io::Result<OwnedFd>,
+    rings: &[Arc<Ring>],
+) -> Result<Target, OpenError> {
+    let sink = target::open(&log.to, copy, rings)?;
+    let mut is = log.clone();
+    if let (LogProtocol::Ring(_), Sink::Ring(ring)) = (&is.to, &sink) {
+        is.format = ring.declared.format; // the ring's own, whatever the line says
+    }
+    Ok(Target { is, sink, seen: AtomicU64::new(0) })
+}
+
 impl Log {
     /// Opens all targets. Call it before a chroot; `copy` duplicates an inherited descriptor for `fd@N`.
     ///
@@ -104,15 +130,21 @@ impl Log {
         (env.local_offset)(0); // reads the zone file while it can be reached
         let all = config.global.logs.iter().chain(config.proxies.iter().flat_map(|proxy| &proxy.logs));
         let sockets = Sockets::open(all.map(|log| &log.to))?;
+        let rings: Box<[Arc<Ring>]> = config.global.rings.iter().cloned().map(Ring::new).collect();
         let opened = |logs: &[LogTarget]| -> Result<Targets, OpenError> {
-            logs.iter().map(|log| Ok((log.clone(), target::open(&log.to, copy)?))).collect()
+            logs.iter().map(|log| opened_one(log, copy, &rings)).collect()
         };
         let global = opened(&config.global.logs)?;
         let proxies = config.proxies.iter().map(|proxy| opened(&proxy.logs)).collect::<Result<_, _>>()?;
         let hostname = config.global.log_send_hostname.clone().map(|name| name.unwrap_or_else(|| env.hostname.clone()));
         let (lost, complained) = (AtomicU64::new(0), AtomicBool::new(false));
         let logged = config.proxies.iter().map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { config, env, hostname, sockets, global, proxies, lost, logged, complained })
+        Ok(Self { config, env, hostname, sockets, global, proxies, rings, lost, logged, complained })
+    }
+
+    /// The `ring` sections, with what they keep.
+    pub fn rings(&self) -> &[Arc<Ring>] {
+        &self.rings
     }
 
     fn proxy(&self, ix: ProxyIx) -> Option<&Proxy> {
@@ -137,12 +169,17 @@ impl Log {
                 return; // a format may make nothing of a session: haproxy sends no such line
             }
             let now = SystemTime::now();
-            for (target, sink) in targets {
+            for Target { is: target, sink, seen } in targets {
                 let Some(level) = frame::level_on(target, level) else { continue };
+                if let Some(sample) = &target.sample
+                    && !sample.takes(seen.fetch_add(1, Relaxed))
+                {
+                    continue;
+                }
                 let hostname = self.hostname.as_deref();
                 let framing = Framing { env: &self.env, hostname, tag, level, now, structured };
-                // For a descriptor the limit includes the line feed; a datagram has it on top (observed).
-                let feed = usize::from(matches!(sink, Sink::Standard(_) | Sink::Descriptor(_)));
+                // For a descriptor or a ring the limit includes the line feed; a datagram has it on top (observed).
+                let feed = usize::from(matches!(sink, Sink::Standard(_) | Sink::Descriptor(_) | Sink::Ring(_)));
                 let limit = (target.max_len as usize).saturating_sub(feed);
                 frame::frame(framed, target, &framing, message, limit);
                 if let Err(error) = self.sockets.send(sink, framed) {

@@ -7,13 +7,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::OpenError;
-use crate::ir::LogProtocol;
+use super::ring::Ring;
+use crate::ir::{self, LogProtocol, RingServer};
 
 /// A pipe with room for anything takes this much in one piece (Linux: a page).
 const PIECE: usize = 4096;
@@ -32,6 +33,10 @@ pub(super) enum Sink {
     Standard(i32),
     /// Another descriptor.
     Descriptor(File),
+    /// A ring.
+    Ring(Arc<Ring>),
+    /// A ring that was not declared: lines are lost.
+    Nowhere,
 }
 
 /// The sockets all targets share.
@@ -85,6 +90,12 @@ impl Sockets {
             Sink::Standard(2) => self.write(io::stderr().as_fd(), line),
             Sink::Standard(_) => self.write(io::stdout().as_fd(), line),
             Sink::Descriptor(file) => self.write(file.as_fd(), line),
+            // a ring's messages have no line feed
+            Sink::Ring(ring) => {
+                let kept = ring.push(line.strip_suffix(b"\n").unwrap_or(line));
+                if kept { Ok(()) } else { Err(io::Error::from(io::ErrorKind::WouldBlock)) }
+            }
+            Sink::Nowhere => Err(none()),
         }
     }
 
@@ -114,7 +125,11 @@ fn unbound() -> io::Result<UnixDatagram> {
 }
 
 /// Opens one target. A unix socket that is not there yet is no error: it may come.
-pub(super) fn open(to: &LogProtocol, copy: &dyn Fn(i32) -> io::Result<OwnedFd>) -> Result<Sink, OpenError> {
+pub(super) fn open(
+    to: &LogProtocol,
+    copy: &dyn Fn(i32) -> io::Result<OwnedFd>,
+    rings: &[Arc<Ring>],
+) -> Result<Sink, OpenError> {
     Ok(match to {
         LogProtocol::Udp(address) => Sink::Udp(*address),
         LogProtocol::Unix(path) => {
@@ -125,6 +140,16 @@ pub(super) fn open(to: &LogProtocol, copy: &dyn Fn(i32) -> io::Result<OwnedFd>) 
         LogProtocol::Fd(fd @ (1 | 2)) => Sink::Standard(*fd),
         LogProtocol::Fd(fd) => {
             Sink::Descriptor(copy(*fd).map_err(|why| OpenError::Descriptor { fd: *fd, why })?.into())
+        }
+        LogProtocol::Ring(name) => {
+            let ring = rings.iter().find(|ring| ring.declared.name == *name);
+            ring.map_or(Sink::Nowhere, |ring| Sink::Ring(Arc::clone(ring)))
+        }
+        LogProtocol::Stream(address) => {
+            let server = RingServer { name: "stream".to_owned(), address: address.clone(), octet_count: false };
+            let size = ir::Ring::SIZE;
+            let declared = ir::Ring { servers: vec![server], max_len: size, ..ir::Ring::named(String::new()) };
+            Sink::Ring(Ring::new(declared))
         }
     })
 }

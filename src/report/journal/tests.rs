@@ -9,7 +9,15 @@ use crate::pool::{Peer, Phase, Termination, Timers};
 use crate::report::testing;
 
 fn target(to: LogProtocol, format: LogFormat) -> LogTarget {
-    LogTarget { to, format, max_len: 1024, facility: Facility(16), max_level: Level::Debug, min_level: Level::Emerg }
+    LogTarget {
+        to,
+        format,
+        max_len: 1024,
+        sample: None,
+        facility: Facility(16),
+        max_level: Level::Debug,
+        min_level: Level::Emerg,
+    }
 }
 
 /// A journal whose two proxies log to the socket: `a` (tcp) with server `s1`, `stats` (http).

@@ -1,0 +1,186 @@
+//! Ring buffers of messages: the latest are kept, and servers are told of each.
+//!
+//! A message never waits: where there is no room because a server has not taken what is there, it is lost and counted;
+//! without servers the oldest make room. Source: manual §3.9; what is kept and how long a message may be was asked of 2.6.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::forward;
+use crate::ir;
+
+/// Bytes before each message in the store: its length.
+const LENGTH: usize = 4;
+
+/// A ring buffer.
+pub struct Ring {
+    /// What the configuration says of it.
+    pub declared: ir::Ring,
+    store: Mutex<Store>,
+    fresh: Condvar,
+    dropped: AtomicU64,
+    /// The process whose threads forward its messages: a fork leaves them behind.
+    served_by: AtomicU32,
+}
+
+/// The messages, each behind its length, and how far each server has come.
+#[derive(Default)]
+struct Store {
+    bytes: VecDeque<u8>,
+    /// Where the first byte stands, counted from the very first message.
+    start: u64,
+    readers: Box<[u64]>,
+}
+
+impl Store {
+    fn length(&self, at: usize) -> Option<usize> {
+        let mut length = [0; LENGTH];
+        for (ix, byte) in length.iter_mut().enumerate() {
+            *byte = *self.bytes.get(at + ix)?;
+        }
+        Some(u32::from_le_bytes(length) as usize)
+    }
+
+    /// Copies the message at an offset; `None`: there is none yet.
+    fn copy(&self, offset: u64, to: &mut Vec<u8>) -> Option<()> {
+        let at = usize::try_from(offset - self.start).ok()?;
+        let length = self.length(at)?;
+        to.clear();
+        to.extend(self.bytes.range(at + LENGTH..at + LENGTH + length));
+        Some(())
+    }
+
+    /// Adds a message; `false`: there is no room, and what is there is still to be sent.
+    fn push(&mut self, message: &[u8], size: usize) -> bool {
+        let needed = message.len() + LENGTH;
+        if needed > size {
+            return false;
+        }
+        while self.bytes.len() + needed > size {
+            let Some(length) = self.length(0) else { return false };
+            if self.readers.contains(&self.start) {
+                return false;
+            }
+            self.bytes.drain(..LENGTH + length);
+            self.start += (LENGTH + length) as u64;
+        }
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        self.bytes.extend(length.to_le_bytes());
+        self.bytes.extend(message);
+        true
+    }
+}
+
+impl Ring {
+    /// An empty ring.
+    pub(super) fn new(declared: ir::Ring) -> Arc<Self> {
+        let readers = declared.servers.iter().map(|_| 0).collect();
+        let store = Mutex::new(Store { readers, ..Store::default() });
+        let (fresh, dropped, served_by) = (Condvar::new(), AtomicU64::new(0), AtomicU32::new(0));
+        Arc::new(Self { declared, store, fresh, dropped, served_by })
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a message, cut to the ring's limit; `false`: it is lost.
+    pub(super) fn push(self: &Arc<Self>, message: &[u8]) -> bool {
+        let message = &message[..message.len().min(self.declared.max_len as usize)];
+        let kept = self.store().push(message, self.declared.size as usize);
+        if !kept {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+        if !self.declared.servers.is_empty() {
+            let own = std::process::id();
+            if self.served_by.swap(own, Relaxed) != own {
+                forward::start(self);
+            }
+            self.fresh.notify_all();
+        }
+        kept
+    }
+
+    /// Waits for the next message that a server has not taken, and copies it.
+    pub(super) fn next(&self, reader: usize, to: &mut Vec<u8>) {
+        let mut store = self.store();
+        loop {
+            let offset = store.readers.get(reader).copied().unwrap_or(store.start);
+            if store.copy(offset, to).is_some() {
+                return;
+            }
+            store = self.fresh.wait(store).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A server has taken a message of that length: it is not kept for it any longer.
+    pub(super) fn taken(&self, reader: usize, length: usize) {
+        if let Some(offset) = self.store().readers.get_mut(reader) {
+            *offset += (LENGTH + length) as u64;
+        }
+    }
+
+    /// What is kept, oldest first.
+    pub fn messages(&self) -> Vec<Vec<u8>> {
+        let store = self.store();
+        let mut all = Vec::new();
+        let mut message = Vec::new();
+        let mut offset = store.start;
+        while store.copy(offset, &mut message).is_some() {
+            offset += (LENGTH + message.len()) as u64;
+            all.push(message.clone());
+        }
+        all
+    }
+
+    /// Messages that found no room.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(size: u32, max_len: u32) -> Arc<Ring> {
+        Ring::new(ir::Ring { size, max_len, ..ir::Ring::named("r".into()) })
+    }
+
+    fn kept(ring: &Ring) -> Vec<String> {
+        ring.messages().into_iter().map(|text| String::from_utf8(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let ring = ring(30, 8);
+        for text in ["first", "second", "a third one", "fourth"] {
+            assert!(ring.push(text.as_bytes()));
+        }
+        assert_eq!(kept(&ring), ["a third ", "fourth"]);
+        assert_eq!(ring.dropped(), 0);
+    }
+
+    #[test]
+    fn a_message_larger_than_the_ring_is_lost() {
+        let ring = ring(10, 100);
+        assert!(ring.push(b"123456") && !ring.push(b"1234567"));
+        assert_eq!((kept(&ring), ring.dropped()), (vec!["123456".to_owned()], 1));
+    }
+
+    #[test]
+    fn what_a_server_has_not_taken_is_not_overwritten() {
+        let mut store = Store { readers: Box::new([0, 0]), ..Store::default() };
+        assert!(store.push(b"12345678", 24) && store.push(b"abcdefgh", 24));
+        assert!(!store.push(b"x", 24));
+        store.readers[0] = 24;
+        assert!(!store.push(b"x", 24), "the slower server counts");
+        store.readers[1] = 12;
+        assert!(store.push(b"x", 24));
+        let mut message = Vec::new();
+        assert_eq!(store.copy(12, &mut message).map(|()| message.as_slice()), Some(b"abcdefgh".as_slice()));
+        assert_eq!(store.copy(24, &mut message).map(|()| message.as_slice()), Some(b"x".as_slice()));
+        assert_eq!(store.copy(29, &mut message), None);
+    }
+}
