@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::ir::{Balance, Level, Redispatch, ServerIx};
+use crate::ir::{Balance, Level, Redispatch, SendProxy, ServerIx};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::Millis;
 use crate::units::proxy_header::Ends;
@@ -227,7 +227,12 @@ impl Session {
             Peer::Unix(_) => None,
         };
         let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
-        self.up.put_first(proxy_header::of_session(options, ends, authority));
+        let mut id = Vec::new();
+        if options.has(SendProxy::UNIQUE_ID) {
+            shard.shared.journal.unique_id(&self.record(&shard.shared), &mut id);
+        }
+        let header = proxy_header::of_session(options, ends, authority, &id);
+        self.up.put_first(header);
     }
 
     /// An attempt failed: again, elsewhere, or over.

@@ -214,8 +214,9 @@ fn look(socket: &OwnedFd, shard: &Shard) -> Option<Result<Header, Failure>> {
     }
 }
 
-/// The header that a server is sent before its client's bytes. `ends`: `None` where the client is no TCP client.
-pub(super) fn of_session(options: SendProxy, ends: Option<Ends>, authority: Option<&[u8]>) -> Vec<u8> {
+/// The header that a server is sent before its client's bytes. `ends`: `None` where the client is no TCP client;
+/// `authority`: the host name that the client's own header named; `id`: the session's unique id.
+pub(super) fn of_session(options: SendProxy, ends: Option<Ends>, authority: Option<&[u8]>, id: &[u8]) -> Vec<u8> {
     if !options.has(SendProxy::V2) {
         return proxy_header::v1(ends);
     }
@@ -223,7 +224,7 @@ pub(super) fn of_session(options: SendProxy, ends: Option<Ends>, authority: Opti
         crc32c: options.has(SendProxy::CRC32C),
         authority: authority.filter(|_| options.has(SendProxy::AUTHORITY)),
         // Without a format there is an empty one.
-        unique_id: options.has(SendProxy::UNIQUE_ID).then_some(b""),
+        unique_id: options.has(SendProxy::UNIQUE_ID).then_some(id),
         no_tls: options.has(SendProxy::TLS),
     };
     proxy_header::v2(Command::Proxy, ends, extras)

@@ -15,6 +15,8 @@ pub trait Journal: Send + Sync {
     /// A connection failed before there was a session: `why` is what the default line says of it; `listener` is the
     /// `bind` line's name, or its id where it has none.
     fn refused(&self, record: &SessionRecord, listener: &str, why: &str);
+    /// Adds the session's unique id to `out`; nothing without `unique-id-format`.
+    fn unique_id(&self, record: &SessionRecord, out: &mut Vec<u8>);
     /// A request of the statistics page was answered.
     fn request(&self, record: &HttpRecord);
     /// Something happened to a proxy or server. Goes to the proxy's (or the process's) targets, and to stderr while

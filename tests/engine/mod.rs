@@ -30,6 +30,7 @@ impl Journal for Book {
         self.sessions.lock().expect("the book").push(record.clone());
     }
     fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
+    fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
 
     fn request(&self, _record: &HttpRecord) {}
 

@@ -70,6 +70,28 @@ fn every_header_has_haproxys_bytes() {
     });
 }
 
+/// The unique id of the header is that of the log.
+#[test]
+fn a_session_is_announced_under_its_unique_id() {
+    let long = "x".repeat(100);
+    for format in ["%ci:%cp-%fi:%fp", "%{+X}o\\ %cp-%rt", &format!("{long}-%f-{long}")] {
+        alike(|program| {
+            let lines = format!(
+                "listen l\n bind DOOR accept-proxy\n unique-id-format {format}\n log-format \"id %ID\"\n \
+                 server s SERVER send-proxy-v2 proxy-v2-options unique-id,crc32c\n"
+            );
+            let stage = Stage::new(program, &lines);
+            say(&mut client::connect(stage.door), &[V1, b"DATA"].concat());
+            let heard = stage.next();
+            let line = stage.log.wait_for("]: id ");
+            let (_, id) = line.split_once("]: id ").expect("the id");
+            let text = String::from_utf8_lossy(&heard).into_owned();
+            assert!(text.contains(id), "{id} stands in {text:?}");
+            vec![heard.escape_ascii().to_string(), id.to_owned()]
+        });
+    }
+}
+
 /// The ends of the connection itself: IPv4, IPv6, IPv4 on an IPv6 socket.
 #[test]
 fn a_plain_client_is_announced_as_it_is() {

@@ -61,6 +61,9 @@ pub enum OpenError {
     },
 }
 
+/// Most bytes of a unique id: more are cut off, in lines and in PROXY headers.
+const LONGEST_ID: usize = 127;
+
 /// A target of a proxy or of the process.
 struct Target {
     is: LogTarget,
@@ -257,6 +260,7 @@ impl Log {
         id.clear();
         if let Some(format) = unique_id {
             format.write(&view, id);
+            id.truncate(LONGEST_ID);
         }
         view.id = id;
         if let Some(format) = main {
@@ -295,6 +299,15 @@ impl Journal for Log {
             _ if proxy.session_log == SessionLog::Default => {}
             _ => line::refused(&mut buffers.message, &self.config, &self.env, record, (listener, why)),
         });
+    }
+
+    fn unique_id(&self, record: &SessionRecord, out: &mut Vec<u8>) {
+        let formats = self.proxy(record.frontend).and_then(|proxy| proxy.formats.as_deref());
+        let format = formats.and_then(|formats| formats.unique_id.as_ref());
+        if let (Some(format), Some(view)) = (format, View::new(&self.config, &self.env, record)) {
+            format.write(&view, out);
+            out.truncate(LONGEST_ID);
+        }
     }
 
     fn request(&self, record: &HttpRecord) {

@@ -12,6 +12,7 @@ impl Journal for Quiet {
     fn accepted(&self, _: &SessionRecord) {}
     fn session(&self, _: &SessionRecord) {}
     fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
+    fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
     fn request(&self, _: &HttpRecord) {}
     fn event(&self, _: Option<ProxyIx>, _: crate::ir::Level, _: &str) {}
     fn lost(&self) -> u64 {
