@@ -143,8 +143,10 @@ pub(super) fn destination(
 }
 
 /// Sets what clients' TCP sockets inherit from their listening socket; a unix socket refuses, and needs nothing.
-pub(super) fn listener_options(socket: &OwnedFd) {
+pub(super) fn listener_options(socket: &OwnedFd, smart: bool) {
     let _ = sockopt::set_tcp_nodelay(socket, true);
+    // Said either way: a socket that was taken over may have been set otherwise.
+    let _ = sockopt::set_tcp_quickack(socket, !smart);
 }
 
 /// Sets what a client's TCP socket needs besides. A socket that was closed meanwhile refuses options; its end is found

@@ -133,8 +133,19 @@ impl Session {
         (source, destination)
     }
 
-    fn settle(&self, shared: &Shared) {
-        let (bytes_in, bytes_out) = (self.up.bytes, self.down.bytes);
+    fn settle(&mut self, shared: &Shared) {
+        self.count_bytes(shared);
+        self.count_end(shared);
+    }
+
+    /// Adds the bytes that no counter has yet.
+    pub(super) fn count_bytes(&mut self, shared: &Shared) {
+        let (mut bytes_in, mut bytes_out) = (self.up.bytes, self.down.bytes);
+        if let Some(counted) = &mut self.counted {
+            let before = std::mem::replace(&mut **counted, (bytes_in, bytes_out));
+            bytes_in -= before.0;
+            bytes_out -= before.1;
+        }
         if let Some((front, listener)) = self.seat.counters() {
             front.bytes_in.add(bytes_in);
             front.bytes_out.add(bytes_out);
@@ -152,6 +163,11 @@ impl Session {
             server.bytes_in.add(bytes_in);
             server.bytes_out.add(bytes_out);
         }
+    }
+
+    fn count_end(&self, shared: &Shared) {
+        let Some(back) = shared.pool.back(self.back) else { return };
+        let server = self.target.and_then(|ix| back.servers.get(ix.0 as usize));
         if let Some(connect) = self.connect_time {
             let total = clock::now().since(self.accepted) as u32;
             back.times.note(self.queue_time, Some(connect), total);

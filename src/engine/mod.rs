@@ -76,7 +76,7 @@ impl Engine {
         // One accepting thread per listening socket.
         let mut shares: Vec<Vec<(u32, OwnedFd)>> = (0..threads).map(|_| Vec::new()).collect();
         for (place, socket) in sockets.iter().enumerate() {
-            connect::listener_options(socket);
+            connect::listener_options(socket, shared.accepts_smartly(place));
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
         *shared.sockets() = sockets;

@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) end: Option<Termination>,
     /// A time limit that cut one side before: it is what the end is put down to.
     blame: Option<Cause>,
+    /// `option contstats`: bytes of both directions that are counted already.
+    pub(super) counted: Option<Box<(u64, u64)>>,
     pub(super) redispatched: bool,
     /// Its line is written.
     pub(super) logged: bool,
@@ -99,6 +101,7 @@ impl Session {
             killed: None,
             end: None,
             blame: None,
+            counted: side.contstats.then(Box::default),
             redispatched: false,
             logged: short_log,
             held_server: false,
@@ -242,6 +245,9 @@ impl Session {
             }
             if moved_down.read | moved_up.written {
                 self.server_seen = now;
+            }
+            if self.counted.is_some() {
+                self.count_bytes(&shard.shared);
             }
         }
         if let Err(broken) = up {

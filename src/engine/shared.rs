@@ -133,6 +133,12 @@ impl Shared {
         (Arc::new(shared), sockets)
     }
 
+    /// Whether a listening socket's connections are acknowledged late (`option tcp-smart-accept`).
+    pub(super) fn accepts_smartly(&self, place: usize) -> bool {
+        let Purpose::Frontend(proxy, _) = self.places[place].purpose else { return false };
+        self.pool.config.proxies[proxy.0 as usize].frontend.as_ref().is_some_and(|front| front.smart_accept)
+    }
+
     /// A new session's number.
     pub(crate) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)

@@ -125,6 +125,12 @@ pub struct Frontend {
     pub rate_limit: u32,
     /// `option splice-*`: pipes are reserved for them.
     pub splice: Splice,
+    /// `option socket-stats`: each listener has a row of its own.
+    pub socket_stats: bool,
+    /// `option contstats`: bytes count when they move, not when the session ends.
+    pub contstats: bool,
+    /// `option tcp-smart-accept`, by itself on in `mode http`: the handshake is not acknowledged before there is something to say.
+    pub smart_accept: bool,
 }
 
 /// TCP keep-alive of one side.

@@ -144,6 +144,12 @@ pub struct Settings {
     pub server_keep_alive: KeepAlive,
     /// `option splice-*`.
     pub splice: Splice,
+    /// `option socket-stats`.
+    pub socket_stats: bool,
+    /// `option contstats`.
+    pub contstats: bool,
+    /// `option tcp-smart-accept`; `None`: by mode.
+    pub smart_accept: Option<bool>,
     /// `source`.
     pub source: Option<ir::SourceAddress>,
     /// `option transparent`: where it was said.

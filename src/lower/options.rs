@@ -197,6 +197,24 @@ pub fn srvtcpka_intvl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `option socket-stats`.
+pub fn socket_stats(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.socket_stats = args.on(false);
+    Ok(())
+}
+
+/// `option contstats`.
+pub fn contstats(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.contstats = args.on(false);
+    Ok(())
+}
+
+/// `option tcp-smart-accept`: on by itself in `mode http` only.
+pub fn smart_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.smart_accept = (args.on(true) == args.on(false)).then(|| args.on(false));
+    Ok(())
+}
+
 /// `option splice-auto`.
 pub fn splice_auto(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.splice.auto = args.on(false);

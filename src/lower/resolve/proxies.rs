@@ -215,6 +215,9 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         nolinger: set.nolinger,
         rate_limit: set.rate_limit,
         splice: set.splice,
+        socket_stats: set.socket_stats,
+        contstats: set.contstats,
+        smart_accept: set.smart_accept.unwrap_or(http),
     });
     let backend = is_backend(draft.kind).then(|| {
         let made = backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive));

@@ -113,6 +113,7 @@
     return max === "0" ? "" : `max ${count(max)}`;
   };
   const tone = (kind, status) => {
+    if (kind === "socket") return "up";
     if (kind === "frontend") return status === "OPEN" ? "up" : "maint";
     if (/^(UP|DOWN) \d/.test(status)) return "warning";
     if (status.startsWith("UP")) return "up";

@@ -114,7 +114,7 @@ struct Cell {
 fn tone(subject: &Subject<'_>) -> &'static str {
     match &subject.kind {
         Kind::Front(state) if state.stopped.load(Relaxed) || state.paused.load(Relaxed) => "maint",
-        Kind::Front(_) => "up",
+        Kind::Front(_) | Kind::Listener { .. } => "up",
         Kind::Back { view, .. } => {
             if view.up {
                 "up"
@@ -183,6 +183,16 @@ fn cells(subject: &Subject<'_>) -> Vec<Cell> {
             cell("Errors", "ereq", state.request_errors.get()).alarming(),
             cell("Retries", "wretr", 0).void(),
         ],
+        Kind::Listener { state, .. } => vec![
+            sessions(&state.sessions),
+            cell("Rate", "rate", 0).void(),
+            cell("Queue", "qcur", 0).void(),
+            cell("Total", "stot", state.sessions_total.get()),
+            bytes("In", "bin", state.bytes_in.get()),
+            bytes("Out", "bout", state.bytes_out.get()),
+            cell("Errors", "ereq", 0),
+            cell("Retries", "wretr", 0).void(),
+        ],
         Kind::Server { state, view, .. } => vec![
             sessions(&state.sessions),
             rate(&state.session_rate),
@@ -215,7 +225,7 @@ fn redispatched(n: u64) -> String {
 /// Weight, check and what went wrong so far: the text under a state.
 fn role(subject: &Subject<'_>) -> String {
     match &subject.kind {
-        Kind::Front(_) => String::new(),
+        Kind::Front(_) | Kind::Listener { .. } => String::new(),
         Kind::Back { view, .. } => {
             let mut text = format!("weight {}, {} active", view.weight, view.active);
             if view.backup > 0 {
@@ -261,6 +271,7 @@ fn row(subject: &Subject<'_>, legends: bool) -> Row {
             let binds = subject.proxy.frontend.iter().flat_map(|front| &front.binds);
             ("frontend", binds.map(|bind| endpoint(&bind.endpoint)).collect::<Vec<_>>().join(" "))
         }
+        Kind::Listener { bind, .. } => ("socket", format!("id {}, {}", bind.id, endpoint(&bind.endpoint))),
         Kind::Server { server, .. } => {
             let address = stats::address(&server.address).unwrap_or_else(|| "no address".into());
             ("server", format!("id {}, {address}", server.id))
@@ -274,7 +285,7 @@ fn row(subject: &Subject<'_>, legends: bool) -> Row {
         status: subject.status(),
         tone: tone(subject),
         since: match &subject.kind {
-            Kind::Front(_) => None,
+            Kind::Front(_) | Kind::Listener { .. } => None,
             Kind::Server { view, .. } => Some(show::ago(view.last_change)),
             Kind::Back { view, .. } => Some(show::ago(view.last_change)),
         },

@@ -8,8 +8,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::subject::{Kind, Subject};
 use super::value::{Cell, Tags, Value, large, small, text};
-use crate::ir::{Balance, Mode, Proxy, ServerAddress};
-use crate::pool::{AgentView, BackState, BackView, CheckStatus, FrontState, ServerState, ServerView, Times};
+use crate::ir::{Balance, Endpoint, Mode, Proxy, ServerAddress};
+use crate::pool::{
+    AgentView, BackState, BackView, CheckStatus, FrontState, ListenerState, ServerState, ServerView, Times,
+};
 
 /// One column.
 pub(super) struct Column {
@@ -35,7 +37,26 @@ fn nothing<'a>(_: &'a Subject<'a>) -> Cell<'a> {
 
 /// Zero for frontends and backends.
 fn zero_fb<'a>(s: &'a Subject<'a>) -> Cell<'a> {
+    if matches!(s.kind, Kind::Front(_) | Kind::Back { .. }) { large(0u32) } else { None }
+}
+
+/// Zero for all but servers.
+fn zero_flb<'a>(s: &'a Subject<'a>) -> Cell<'a> {
     if matches!(s.kind, Kind::Server { .. }) { None } else { large(0u32) }
+}
+
+/// Zero for frontends and listeners.
+fn zero_fl<'a>(s: &'a Subject<'a>) -> Cell<'a> {
+    if matches!(s.kind, Kind::Front(_) | Kind::Listener { .. }) { large(0u32) } else { None }
+}
+
+/// A counter of a listener, or of another kind of object.
+fn listener<'a>(
+    s: &'a Subject<'a>,
+    own: fn(&ListenerState) -> Cell<'a>,
+    other: fn(&'a Subject<'a>) -> Cell<'a>,
+) -> Cell<'a> {
+    if let Kind::Listener { state, .. } = &s.kind { own(state) } else { other(s) }
 }
 
 /// Zero for frontends.
@@ -50,7 +71,7 @@ fn zero_http<'a>(s: &'a Subject<'a>) -> Cell<'a> {
 
 /// Zero for servers and backends.
 fn zero_sb<'a>(s: &'a Subject<'a>) -> Cell<'a> {
-    if matches!(s.kind, Kind::Front(_)) { None } else { large(0u32) }
+    if matches!(s.kind, Kind::Server { .. } | Kind::Back { .. }) { large(0u32) } else { None }
 }
 
 /// Zero for servers.
@@ -69,13 +90,13 @@ fn answers<'a>(s: &Subject<'a>, class: usize) -> Cell<'a> {
         _ if s.proxy.mode != Mode::Http => None,
         Kind::Front(state) => large(state.answers[class].get()),
         Kind::Back { state, .. } => large(state.answers[class].get()),
-        Kind::Server { .. } => None,
+        Kind::Server { .. } | Kind::Listener { .. } => None,
     }
 }
 
 fn times<'a>(s: &'a Subject<'a>) -> Option<&'a Times> {
     match &s.kind {
-        Kind::Front(_) => None,
+        Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { state, .. } => Some(&state.times),
         Kind::Back { state, .. } => Some(&state.times),
     }
@@ -113,6 +134,15 @@ pub(crate) fn address(address: &ServerAddress) -> Option<String> {
     }
 }
 
+/// Where a listener is, as [`address`]. Of an inherited one it is not known here.
+fn endpoint(endpoint: &Endpoint) -> Option<String> {
+    match endpoint {
+        Endpoint::Inet(address) => Some(address.to_string()),
+        Endpoint::Unix(_) | Endpoint::Abstract(_) => Some("unix".into()),
+        Endpoint::Fd(_) => None,
+    }
+}
+
 /// What the last check found; a star in front while the next one runs.
 fn star(status: CheckStatus, running: bool) -> Cow<'static, str> {
     let word = status.word();
@@ -133,6 +163,7 @@ fn by<'a>(
 ) -> Cell<'a> {
     match &s.kind {
         Kind::Front(state) => front(state),
+        Kind::Listener { .. } => None,
         Kind::Server { state, .. } => server(state),
         Kind::Back { state, .. } => back(state),
     }
@@ -145,7 +176,7 @@ fn seen<'a>(
     back: fn(&'a BackView) -> Cell<'a>,
 ) -> Cell<'a> {
     match &s.kind {
-        Kind::Front(_) => None,
+        Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { view, .. } => server(view),
         Kind::Back { view, .. } => back(view),
     }
@@ -167,15 +198,15 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("svname", "KNS", |s| text(s.name())),
     col("qcur", "MGP", |s| by(s, none, |v| small(v.queue.get()), |b| small(b.queue.get()))),
     col("qmax", "MMP", |s| by(s, none, |v| small(v.queue.max()), |b| small(b.queue.max()))),
-    col("scur", "MGP", |s| by(s, |f| small(f.sessions.get()), |v| small(v.sessions.get()), |b| small(b.sessions.get()))),
-    col("smax", "MMP", |s| by(s, |f| small(f.sessions.max()), |v| small(v.sessions.max()), |b| small(b.sessions.max()))),
+    col("scur", "MGP", |s| listener(s, |l| small(l.sessions.get()), |s| by(s, |f| small(f.sessions.get()), |v| small(v.sessions.get()), |b| small(b.sessions.get())))),
+    col("smax", "MMP", |s| listener(s, |l| small(l.sessions.max()), |s| by(s, |f| small(f.sessions.max()), |v| small(v.sessions.max()), |b| small(b.sessions.max())))),
     col("slim", "CLP", |s| s.session_limit().map(Value::U32)),
-    col("stot", "MCP", |s| by(s, |f| large(f.sessions_total.get()), |v| large(v.sessions_total.get()), |b| large(b.sessions_total.get()))),
-    col("bin", "MCP", |s| by(s, |f| large(f.bytes_in.get()), |v| large(v.bytes_in.get()), |b| large(b.bytes_in.get()))),
-    col("bout", "MCP", |s| by(s, |f| large(f.bytes_out.get()), |v| large(v.bytes_out.get()), |b| large(b.bytes_out.get()))),
-    col("dreq", "MCP", zero_fb),
+    col("stot", "MCP", |s| listener(s, |l| large(l.sessions_total.get()), |s| by(s, |f| large(f.sessions_total.get()), |v| large(v.sessions_total.get()), |b| large(b.sessions_total.get())))),
+    col("bin", "MCP", |s| listener(s, |l| large(l.bytes_in.get()), |s| by(s, |f| large(f.bytes_in.get()), |v| large(v.bytes_in.get()), |b| large(b.bytes_in.get())))),
+    col("bout", "MCP", |s| listener(s, |l| large(l.bytes_out.get()), |s| by(s, |f| large(f.bytes_out.get()), |v| large(v.bytes_out.get()), |b| large(b.bytes_out.get())))),
+    col("dreq", "MCP", zero_flb),
     col("dresp", "MCP", |_| large(0u32)),
-    col("ereq", "MCP", |s| by(s, |f| large(f.request_errors.get()), none, none)),
+    col("ereq", "MCP", |s| listener(s, |_| large(0u32), |s| by(s, |f| large(f.request_errors.get()), none, none))),
     col("econ", "MCP", |s| by(s, none, |v| large(v.connect_errors.get()), |b| large(b.connect_errors.get()))),
     col("eresp", "MCP", |s| by(s, none, |v| large(v.response_errors.get()), |b| large(b.response_errors.get()))),
     col("wretr", "MCP", |s| by(s, none, |v| large(v.retries.get()), |b| large(b.retries.get()))),
@@ -188,7 +219,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("chkdown", "MCP", |s| seen(s, |v| v.failures.as_ref().map(|f| Value::U64(f.downs.into())), |b| large(b.downs))),
     col("lastchg", "MAP", |s| seen(s, |v| small(v.last_change), |b| small(b.last_change))),
     col("downtime", "MCP", |s| match &s.kind {
-        Kind::Front(_) => None,
+        Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { view, .. } => view.failures.as_ref().and_then(|f| small(f.downtime)),
         // A backend that has no server cannot be down.
         Kind::Back { back, view, .. } => if back.servers.is_empty() { None } else { small(view.downtime) },
@@ -196,12 +227,13 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("qlimit", "CGS", |s| server(s, |v| v.queue_limit.map(Value::U32))),
     col("pid", "KGP", |_| small(1u32)), // the number of the process, not its pid: there is one
     col("iid", "KGS", |s| small(s.proxy.id)),
-    col("sid", "KGS", |s| small(if let Kind::Server { server, .. } = &s.kind { server.id } else { 0 })),
+    col("sid", "KGS", |s| small(match &s.kind { Kind::Server { server, .. } => server.id, Kind::Listener { bind, .. } => bind.id, _ => 0 })),
     col("throttle", "MaP", |s| server(s, |v| v.throttle.map(|percent| Value::U32(percent.into())))),
     col("lbtot", "MCP", |s| by(s, none, |v| large(v.picked_total.get()), |b| large(b.picked_total.get()))),
     col("tracked", "CNS", |s| if let Kind::Server { view, .. } = &s.kind { view.tracked.as_deref().and_then(text) } else { None }),
-    col("type", "CGS", |s| small(match &s.kind { Kind::Front(_) => 0u32, Kind::Back { .. } => 1, Kind::Server { .. } => 2 })),
+    col("type", "CGS", |s| small(match &s.kind { Kind::Front(_) => 0u32, Kind::Back { .. } => 1, Kind::Server { .. } => 2, Kind::Listener { .. } => 3 })),
     but_backends(col("rate", "MRP", |s| match &s.kind {
+        Kind::Listener { .. } => None,
         Kind::Front(state) => small(state.session_rate.get(s.now)),
         Kind::Server { state, .. } => small(state.session_rate.get(s.now)),
         Kind::Back { state, .. } => small(state.session_rate.get(s.now)),
@@ -235,7 +267,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("comp_byp", "MCP", zero_fb),
     col("comp_rsp", "MCP", zero_fb),
     col("lastsess", "MAP", |s| match s.kind {
-        Kind::Front(_) => None,
+        Kind::Front(_) | Kind::Listener { .. } => None,
         _ => Some(Value::S32(s.last_session().map_or(-1, |ago| i32::try_from(ago).unwrap_or(i32::MAX)))),
     }),
     col("last_chk", "MOP", |s| server(s, |v| v.check.as_ref().and_then(|c| text(c.detail.as_deref().unwrap_or_default())))),
@@ -255,7 +287,11 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("agent_rise", "CGS", |s| agent(s, |_| small(1u32))),
     col("agent_fall", "CGS", |s| agent(s, |_| small(1u32))),
     col("agent_health", "CGS", |s| agent(s, |a| small(u32::from(a.up)))),
-    col("addr", "CGS", |s| if let Kind::Server { server, .. } = &s.kind { address(&server.address).and_then(text) } else { None }),
+    col("addr", "CGS", |s| match &s.kind {
+        Kind::Server { server, .. } => address(&server.address).and_then(text),
+        Kind::Listener { bind, .. } => endpoint(&bind.endpoint).and_then(text),
+        _ => None,
+    }),
     col("cookie", "CNS", nothing),
     col("mode", "CGS", |s| text(if is_http(s.proxy) { "http" } else { "tcp" })),
     col("algo", "CGS", |s| if let Kind::Back { back, .. } = &s.kind { text(algorithm(back.balance)) } else { None }),
@@ -266,11 +302,11 @@ pub(super) const COLUMNS: [Column; 118] = [
         Kind::Front(state) if is_http(s.proxy) => large(intercepted(state)),
         _ => None,
     }),
-    col("dcon", "MCP", zero_f),
-    col("dses", "MCP", zero_f),
+    col("dcon", "MCP", zero_fl),
+    col("dses", "MCP", zero_fl),
     col("wrew", "MCP", |_| large(0u32)),
     col("connect", "MCP", |s| match &s.kind {
-        Kind::Front(_) => None,
+        Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { state, .. } => large(state.picked_total.get() + state.retries.get()),
         Kind::Back { state, .. } => large(state.picked_total.get() + state.retries.get()),
     }),
@@ -289,7 +325,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("used_conn_cur", "MGP", gauge_s),
     col("need_conn_est", "MGP", gauge_s),
     col("uweight", "MaP", |s| match &s.kind {
-        Kind::Front(_) => None,
+        Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { view, .. } => small(view.user_weight),
         Kind::Back { view, .. } => small(view.weight),
     }),

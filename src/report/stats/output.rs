@@ -50,6 +50,7 @@ fn quoted(out: &mut String, text: &str) {
 fn kind(subject: &Subject<'_>) -> (char, &'static str, u32) {
     match &subject.kind {
         Kind::Front(_) => ('F', "Frontend", 0),
+        Kind::Listener { bind, .. } => ('L', "Listener", bind.id),
         Kind::Server { server, .. } => ('S', "Server", server.id),
         Kind::Back { .. } => ('B', "Backend", 0),
     }

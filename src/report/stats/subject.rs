@@ -1,7 +1,7 @@
 //! The objects that have statistics, and which of them are asked for.
 
-use crate::ir::{Backend, Proxy, ProxyIx, Server, ServerIx};
-use crate::pool::{Admin, BackState, BackView, FrontState, Pool, ServerState, ServerView};
+use crate::ir::{Backend, Bind, Proxy, ProxyIx, Server, ServerIx};
+use crate::pool::{Admin, BackState, BackView, FrontState, ListenerState, Pool, ServerState, ServerView};
 use crate::units::Tick;
 
 /// One object: a row of the CSV.
@@ -19,8 +19,22 @@ pub(crate) struct Subject<'a> {
 /// What kind of object it is, with its state.
 pub(crate) enum Kind<'a> {
     Front(&'a FrontState),
-    Server { server: &'a Server, state: &'a ServerState, view: Box<ServerView> },
-    Back { back: &'a Backend, state: &'a BackState, view: BackView },
+    /// Shown with `option socket-stats`.
+    Listener {
+        bind: &'a Bind,
+        state: &'a ListenerState,
+        front: &'a FrontState,
+    },
+    Server {
+        server: &'a Server,
+        state: &'a ServerState,
+        view: Box<ServerView>,
+    },
+    Back {
+        back: &'a Backend,
+        state: &'a BackState,
+        view: BackView,
+    },
 }
 
 /// Which servers are left out.
@@ -41,7 +55,7 @@ pub(crate) struct Selection<'a> {
     pub(crate) proxy: Option<u32>,
     /// Kinds: 1 frontends, 2 backends, 4 servers, 8 listeners.
     pub(crate) kinds: u32,
-    /// One server, by its id; `None`: all.
+    /// One server or listener, by its id; `None`: all.
     pub(crate) server: Option<u32>,
     pub(crate) hide: Hide,
     /// Names of the only proxies that may be seen (`stats scope`); `None`: all.
@@ -72,8 +86,8 @@ impl Selection<'_> {
     }
 }
 
-/// Calls `each` for every object that is asked for, in haproxy's order: by proxy, its frontend, its servers, its
-/// backend.
+/// Calls `each` for every object that is asked for, in haproxy's order: by proxy, its frontend, its listeners, its
+/// servers, its backend.
 pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut each: impl FnMut(&Subject<'_>)) {
     let maxconn = pool.process.maxconn.load(std::sync::atomic::Ordering::Relaxed);
     let counted = selection.hide != Hide::Nothing;
@@ -87,6 +101,15 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
             && let Some(front) = pool.front(ix)
         {
             show(Kind::Front(front));
+        }
+        if selection.kinds & 8 != 0
+            && let (Some(side), Some(front)) = (&proxy.frontend, pool.front(ix))
+            && side.socket_stats
+        {
+            let listeners = side.binds.iter().zip(&front.listeners);
+            for (bind, state) in listeners.filter(|(bind, _)| selection.server.is_none_or(|id| id == bind.id)) {
+                show(Kind::Listener { bind, state, front });
+            }
         }
         let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
         if selection.kinds & 4 != 0 {
@@ -106,10 +129,11 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
 }
 
 impl Subject<'_> {
-    /// Its name: `FRONTEND`, `BACKEND`, or the server's.
+    /// Its name: `FRONTEND`, `BACKEND`, or the listener's or server's.
     pub(crate) fn name(&self) -> &str {
         match &self.kind {
             Kind::Front(_) => "FRONTEND",
+            Kind::Listener { bind, .. } => &bind.name,
             Kind::Server { server, .. } => &server.name,
             Kind::Back { .. } => "BACKEND",
         }
@@ -122,6 +146,15 @@ impl Subject<'_> {
             Kind::Front(state) if state.stopped.load(Relaxed) => "STOP".into(),
             Kind::Front(state) if state.paused.load(Relaxed) => "PAUSED".into(),
             Kind::Front(_) => "OPEN".into(),
+            // An order to pause shows at the frontend only.
+            Kind::Listener { bind, state, front } => {
+                let full = |now: u32, limit: u32| limit > 0 && now >= limit;
+                match () {
+                    () if full(state.sessions.get(), bind.options.maxconn) => "FULL".into(),
+                    () if full(front.sessions.get(), front.maxconn.load(Relaxed)) => "WAITING".into(),
+                    () => "OPEN".into(),
+                }
+            }
             Kind::Server { view, .. } => view.status_text.clone(),
             Kind::Back { back, view, .. } => {
                 let word = if view.up { "UP" } else { "DOWN" };
@@ -140,15 +173,16 @@ impl Subject<'_> {
                 0 => self.maxconn,
                 limit => limit,
             }),
+            Kind::Listener { bind, .. } => Some(bind.options.maxconn),
             Kind::Server { view, .. } => view.session_limit,
             Kind::Back { view, .. } => Some(view.fullconn),
         }
     }
 
-    /// Seconds since the last session; `None`: there was none, or it is a frontend.
+    /// Seconds since the last session; `None`: there was none, or it is of the client side.
     pub(crate) fn last_session(&self) -> Option<u64> {
         let at = match &self.kind {
-            Kind::Front(_) => 0,
+            Kind::Front(_) | Kind::Listener { .. } => 0,
             Kind::Server { state, .. } => state.last_session.get(),
             Kind::Back { state, .. } => state.last_session.get(),
         };
