@@ -143,7 +143,7 @@ fn read(
     }
     proxy.refused.append(&mut draft.refused);
     let check = draft.check.then(|| check(&draft));
-    let agent = if draft.agent { Some(Box::new(agent(&draft, &name)?)) } else { None };
+    let agent = if draft.agent { Some(Box::new(agent(&draft, name)?)) } else { None };
     let limit = draft.error_limit.unwrap_or(10);
     let observe = (draft.observe && draft.check).then_some(Observe { limit, on_error: draft.on_error });
     let server = Server {
