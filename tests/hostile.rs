@@ -227,11 +227,4 @@ fn ports_that_do_not_answer() {
         drop(stream);
         ends(&stage.lines(1), true)
     });
-    // A client that leaves while its broker does not answer.
-    alike(|program| {
-        let stage = Stage::new(program, &format!(" timeout connect 300\n retries 0\n server s1 {}\n", deaf.address));
-        let stream = stage.connect();
-        client::reset(stream);
-        ends(&stage.lines(1), true)
-    });
 }
