@@ -8,6 +8,7 @@
 mod agent;
 mod agent_words;
 mod answer;
+mod hurry;
 mod link;
 mod probe;
 mod talk;
@@ -15,6 +16,7 @@ mod talk;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 pub(super) use self::agent::start as start_agents;
+pub(super) use self::hurry::Hurry;
 use super::clock;
 use crate::ir::{Check, Config, Global, TrackRef};
 use crate::pool::{CheckResult, Control, Journal, Pool};
@@ -44,8 +47,8 @@ pub(crate) async fn run(
     pool: Arc<Pool>,
     journal: Arc<dyn Journal>,
     control: Arc<dyn Control>,
-    shard: usize,
-    shards: usize,
+    hurry: Rc<Hurry>,
+    (shard, shards): (usize, usize),
 ) {
     let mut agenda = Agenda::new(&pool.config, shard, shards, clock::now());
     let mut noise = Noise::new(pool.config.global.spread_checks);
@@ -81,6 +84,11 @@ pub(crate) async fn run(
                 pool.announce(&events, &*journal, &*control);
                 agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server))));
             }
+            () = hurry.wanted() => {
+                for at in hurry.take() {
+                    agenda.hurry(&pool.config, at, clock::now());
+                }
+            }
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -94,6 +102,8 @@ fn has_slow_starts(config: &Config) -> bool {
 /// When which check is due.
 struct Agenda {
     tasks: Vec<TrackRef>,
+    /// The moment of each that waits for one; what else stands in the heap is void.
+    moments: Vec<Option<Tick>>,
     dues: BinaryHeap<Reverse<(Tick, u32)>>,
 }
 
@@ -101,12 +111,13 @@ impl Agenda {
     /// The checks of one thread, each with its first moment: all checks of the process start one after the other,
     /// spread over an interval.
     fn new(config: &Config, shard: usize, shards: usize, now: Tick) -> Self {
-        let mut agenda = Self { tasks: Vec::new(), dues: BinaryHeap::new() };
+        let mut agenda = Self { tasks: Vec::new(), moments: Vec::new(), dues: BinaryHeap::new() };
         let pace = pace(config);
         let count = checks(config).count();
         for (position, (at, check)) in checks(config).enumerate().skip(shard).step_by(shards.max(1)) {
             let task = agenda.tasks.len() as u32;
             agenda.tasks.push(at);
+            agenda.moments.push(None);
             agenda.put(task, now.after(first_after(&config.global, check, pace, position, count)));
         }
         agenda
@@ -117,7 +128,21 @@ impl Agenda {
     }
 
     fn put(&mut self, task: u32, at: Tick) {
+        self.moments[task as usize] = Some(at);
         self.dues.push(Reverse((at, task)));
+    }
+
+    /// Brings the check of a server forward: it comes after its fast interval at the latest.
+    fn hurry(&mut self, config: &Config, at: TrackRef, now: Tick) {
+        let Some(task) = self.tasks.iter().position(|task| *task == at) else { return };
+        let back = config.proxies.get(at.proxy.0 as usize).and_then(|proxy| proxy.backend.as_ref());
+        let check = back.and_then(|back| back.servers.get(at.server.0 as usize)?.check.as_ref());
+        let soon = check.map(|check| now.after(check.fastinter.unwrap_or(check.inter)));
+        if let (Some(soon), Some(planned)) = (soon, self.moments[task])
+            && soon < planned
+        {
+            self.put(task as u32, soon);
+        }
     }
 
     fn next(&self) -> Option<Tick> {
@@ -125,8 +150,14 @@ impl Agenda {
     }
 
     fn take_due(&mut self, now: Tick) -> Option<u32> {
-        self.next().filter(|at| *at <= now)?;
-        self.dues.pop().map(|Reverse((_, task))| task)
+        loop {
+            self.next().filter(|at| *at <= now)?;
+            let Reverse((at, task)) = self.dues.pop()?;
+            if self.moments[task as usize] == Some(at) {
+                self.moments[task as usize] = None;
+                return Some(task);
+            }
+        }
     }
 }
 

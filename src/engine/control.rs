@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::Purpose;
 use super::shared::{Accepted, Shared};
-use crate::ir::{Level, ProxyIx};
+use crate::ir::{Level, ProxyIx, TrackRef};
 use crate::pool::{Cause, Closing, Control};
 
 /// What a thread is asked to do.
@@ -19,6 +19,8 @@ pub(super) enum Order {
     Serve(Vec<Accepted>),
     /// End sessions.
     Close(Closing, Cause),
+    /// Check a server soon.
+    Hurry(TrackRef),
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
 }
@@ -66,6 +68,13 @@ impl Shared {
     /// Wakes every thread to look at the engine's state.
     pub(super) fn wake_all(&self) {
         self.mailboxes.iter().for_each(Mailbox::wake);
+    }
+
+    /// Has a server checked soon, whichever thread checks it.
+    pub(super) fn hurry_check(&self, server: TrackRef) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Hurry(server));
+        }
     }
 
     fn set_paused(&self, frontend: Option<ProxyIx>, paused: bool) {

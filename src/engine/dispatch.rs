@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::ir::{Balance, Level, Redispatch, SendProxy, ServerIx};
+use crate::ir::{Balance, Level, Redispatch, SendProxy, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::Millis;
 use crate::units::proxy_header::Ends;
@@ -204,6 +204,7 @@ impl Session {
             Poll::Ready(Ok(ready)) if !ready.ready().is_write_closed() => {}
             Poll::Ready(_) => return self.connect_failed(cx, shard, key, Failed::Refused),
         }
+        self.observe(shard, true);
         let now = clock::now();
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
         self.client_seen = now;
@@ -213,6 +214,20 @@ impl Session {
         self.introduce(shard);
         self.arm(shard, key);
         Poll::Ready(())
+    }
+
+    /// `observe layer4`: tells the pool how the attempt to connect ended.
+    fn observe(&self, shard: &Shard, connected: bool) {
+        let settings = self.backend(&shard.shared);
+        let target = self.target.and_then(|ix| Some((ix, settings?.servers.get(ix.0 as usize)?.observe?)));
+        let Some((server, _)) = target else { return };
+        let (shared, proxy) = (&shard.shared, self.back);
+        if connected {
+            shared.pool.observe_success(proxy, server);
+        } else if let Some(events) = shared.pool.observe_failure(proxy, server, clock::now()) {
+            shared.pool.announce(&events, &*shared.journal, &**shared);
+            shared.hurry_check(TrackRef { proxy, server });
+        }
     }
 
     /// Puts the PROXY header that the server wants before what it is sent.
@@ -237,6 +252,7 @@ impl Session {
 
     /// An attempt failed: again, elsewhere, or over.
     pub(super) fn connect_failed(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, how: Failed) -> Poll<()> {
+        self.observe(shard, false);
         let cause = if how == Failed::Late { Cause::ServerTimeout } else { Cause::Server };
         let Some(back) = self.backend(&shard.shared) else { return self.over(shard, cause, Phase::Connect) };
         if self.retries >= back.retries {

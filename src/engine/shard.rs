@@ -47,6 +47,8 @@ pub(super) struct Shard {
     /// Whether this thread is counted among those that may accept.
     listens: Cell<bool>,
     random: Cell<u64>,
+    /// Servers that are to be checked soon.
+    hurry: Rc<checks::Hurry>,
 }
 
 /// The task of one session.
@@ -72,6 +74,7 @@ impl Shard {
             acceptors: RefCell::default(),
             listens: Cell::new(true),
             random: Cell::new(seed | 1),
+            hurry: Rc::default(),
         }
     }
 
@@ -86,7 +89,8 @@ impl Shard {
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
         let threads = self.shared.mailboxes.len();
         checks::start_agents(&pool, &journal, &control, self.thread as usize, threads);
-        spawn_local(checks::run(pool, journal, control, self.thread as usize, threads));
+        let share = (self.thread as usize, threads);
+        spawn_local(checks::run(pool, journal, control, Rc::clone(&self.hurry), share));
         started(Ok(()));
         loop {
             for order in self.shared.mailboxes[self.thread as usize].take() {
@@ -185,6 +189,7 @@ impl Shard {
         match order {
             Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
             Order::Close(which, cause) => self.close(which, cause),
+            Order::Hurry(server) => self.hurry.add(server),
             Order::StopListening(share) => self.stop_listening(share),
         }
     }

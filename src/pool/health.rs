@@ -128,6 +128,16 @@ impl Health {
         Self { state: State::Down { passed: 0 }, ..self }
     }
 
+    /// The same with no more than `left` failures between it and being down, if it is up.
+    pub fn failing(self, left: u32) -> Self {
+        match self.state {
+            State::Up { failed } => {
+                Self { state: State::Up { failed: failed.max(self.fall.saturating_sub(left)) }, ..self }
+            }
+            State::Down { .. } => self,
+        }
+    }
+
     /// Whether the server may be used.
     pub fn is_up(self) -> bool {
         matches!(self.state, State::Up { .. })
@@ -211,7 +221,12 @@ pub struct LastCheck {
 impl LastCheck {
     pub(super) fn note(&mut self, result: &CheckResult, now: Tick) {
         let CheckResult { status, duration, code, detail } = result.clone();
-        *self = Self { status, duration: Some(duration), code, detail, ended: Some(now), running: false };
+        // what the traffic says took no time, and the check that may be under way goes on
+        let (duration, running) = match status {
+            CheckStatus::Hana => (None, self.running),
+            _ => (Some(duration), false),
+        };
+        *self = Self { status, duration, code, detail, ended: Some(now), running };
     }
 }
 

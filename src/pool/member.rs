@@ -48,6 +48,10 @@ pub(super) struct Member {
     /// Failed checks while it was up.
     pub(super) failed_checks: u64,
     pub(super) last: LastCheck,
+    /// Connections in a row that failed, where that is observed.
+    pub(super) errors: u32,
+    /// How often too many of them failed.
+    pub(super) observed_failures: u64,
     /// What its agent says.
     pub(super) agent: Option<Box<AgentState>>,
     /// What the agent of the server it tracks says.
@@ -82,6 +86,8 @@ impl Member {
             downtime: 0,
             failed_checks: 0,
             last: LastCheck::default(),
+            errors: 0,
+            observed_failures: 0,
             agent: server.agent.is_some().then(|| Box::new(AgentState::new())),
             tracked_agent_up: true,
         }

@@ -15,6 +15,7 @@ pub mod counters;
 pub mod health;
 mod member;
 mod notice;
+mod observe;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]

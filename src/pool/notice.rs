@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::health::{CheckResult, Event, Health};
+use super::health::{CheckResult, CheckStatus, Event, Health};
 use crate::ir::{Level, Proxy, ProxyKind, Server, ServerIx};
 
 /// Whom a line is about.
@@ -168,7 +168,9 @@ fn reason(line: &mut String, check: &CheckResult) {
         escape(line, detail);
         line.push('"');
     }
-    let _ = write!(line, ", check duration: {}ms", check.duration);
+    if check.status != CheckStatus::Hana {
+        let _ = write!(line, ", check duration: {}ms", check.duration);
+    }
 }
 
 /// Adds what a server may have said: what could not be read, or ends the quotes, is shown as `<hex>`.

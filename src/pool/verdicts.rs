@@ -54,15 +54,30 @@ impl Pool {
     /// A check ended: returns what changed, in the order in which it is to be told. Servers that track this one
     /// change with it.
     pub fn report_check(&self, proxy: ProxyIx, server: ServerIx, result: &CheckResult, now: Tick) -> Events {
-        let at = TrackRef { proxy, server };
+        let passed = result.status.passed();
+        self.conclude(TrackRef { proxy, server }, result, |health| health.after(passed).0, now)
+    }
+
+    /// What a check, or the traffic, found makes of a server's health what `decide` says.
+    pub(super) fn conclude(
+        &self,
+        at: TrackRef,
+        result: &CheckResult,
+        decide: impl FnOnce(Health) -> Health,
+        now: Tick,
+    ) -> Events {
+        let proxy = at.proxy;
         let Some(mut site) = Site::open(self, at, None, now) else { return Events::new() };
         let member = site.member();
         if member.ordered() == Admin::Maint {
             return Events::new(); // it ended too late: nobody asks any more
         }
         let (before, was_up) = (member.health, member.is_up());
-        let (health, _) = before.after(result.status.passed());
+        let health = decide(before);
         member.failed_checks += u64::from(before.is_up() && !result.status.passed());
+        if result.status.passed() {
+            member.errors = 0;
+        }
         let news = member.last.status != result.status || before != health;
         member.last.note(result, now);
         let logged = self.config.proxies[proxy.0 as usize].backend.as_ref().is_some_and(|b| b.log_health_checks);

@@ -24,6 +24,8 @@ pub struct ServerView {
     pub backup: bool,
     /// Its check, while it is checked.
     pub check: Option<CheckView>,
+    /// `hanafail`: how often too many connections failed, where that is observed.
+    pub observed_failures: Option<u64>,
     /// Its agent, if it has one.
     pub agent: Option<AgentView>,
     /// Failed checks while it was up (`chkfail`), times it went down (`chkdown`), seconds it was down (`downtime`):
@@ -155,6 +157,7 @@ impl Pool {
                 running: last.running,
                 health: member.health,
             }),
+            observed_failures: line.observe.map(|_| member.observed_failures),
             agent: member.agent.as_ref().map(|agent| AgentView {
                 status: agent.last.status,
                 duration: agent.last.duration.unwrap_or(0),

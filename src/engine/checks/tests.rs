@@ -70,7 +70,7 @@ fn noise_stays_within_its_percentage_and_uses_it() {
 
 #[test]
 fn due_checks_come_in_order_and_once() {
-    let mut agenda = Agenda { tasks: Vec::new(), dues: BinaryHeap::new() };
+    let mut agenda = Agenda { tasks: Vec::new(), moments: vec![None; 3], dues: BinaryHeap::new() };
     for (task, at) in [(0, 30), (1, 10), (2, 20)] {
         agenda.put(task, Tick::from_millis(at));
     }
@@ -81,4 +81,8 @@ fn due_checks_come_in_order_and_once() {
     assert_eq!(agenda.next(), Some(Tick::from_millis(30)));
     assert_eq!(due(&mut agenda, 99), [0]);
     assert_eq!(agenda.next(), None);
+    // one that is brought forward comes once
+    agenda.put(1, Tick::from_millis(200));
+    agenda.put(1, Tick::from_millis(150));
+    assert_eq!((due(&mut agenda, 160), due(&mut agenda, 300)), (vec![1], vec![]));
 }

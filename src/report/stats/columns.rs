@@ -252,7 +252,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("hrsp_4xx", "MCP", |s| answers(s, 3)),
     col("hrsp_5xx", "MCP", |s| answers(s, 4)),
     col("hrsp_other", "MCP", |s| answers(s, 5)),
-    col("hanafail", "MCP", nothing),
+    col("hanafail", "MCP", |s| server(s, |v| v.observed_failures.and_then(large))),
     col("req_rate", "MRP", |s| if let Kind::Front(state) = &s.kind { small(state.request_rate.get(s.now)) } else { None }),
     col("req_rate_max", "MMP", |s| by(s, |f| small(f.request_rate.max()), none, none)),
     col("req_tot", "MCP", |s| match &s.kind {

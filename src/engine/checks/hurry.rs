@@ -1,0 +1,32 @@
+//! Servers whose next check is to come soon, as a thread's sessions leave them for its checks.
+
+use std::cell::RefCell;
+
+use tokio::sync::Notify;
+
+use crate::ir::TrackRef;
+
+/// The servers of one thread.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Hurry {
+    servers: RefCell<Vec<TrackRef>>,
+    wanted: Notify,
+}
+
+impl Hurry {
+    /// Leaves a server.
+    pub(in crate::engine) fn add(&self, server: TrackRef) {
+        self.servers.borrow_mut().push(server);
+        self.wanted.notify_one();
+    }
+
+    /// Waits until a server was left.
+    pub(super) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// All that were left.
+    pub(super) fn take(&self) -> Vec<TrackRef> {
+        self.servers.take()
+    }
+}
