@@ -13,7 +13,7 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, socket_with, sockopt,
 };
 
-use crate::ir::{Forward, Frontend, KeepAlive, Server, ServerAddress, SourceAddress, UseSource};
+use crate::ir::{Forward, Frontend, KeepAlive, Server, ServerAddress, SocketBuffers, SourceAddress, UseSource};
 use crate::pool::{Peer, SourcePorts};
 use crate::units::Millis;
 
@@ -84,13 +84,19 @@ impl From<Errno> for Refusal {
 ///
 /// # Errors
 /// What the system says at once.
-pub(super) fn open(way: &Way<'_>, local: impl FnOnce() -> Option<SocketAddr>, peer: Peer) -> Result<OwnedFd, Refusal> {
+pub(super) fn open(
+    way: &Way<'_>,
+    buffers: SocketBuffers,
+    local: impl FnOnce() -> Option<SocketAddr>,
+    peer: Peer,
+) -> Result<OwnedFd, Refusal> {
     match way.address {
         ServerAddress::Inet(address) => {
             let address = &destination(*address, way.port_offset, local).map_err(|_| Refusal::Server)?;
             let socket = stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })?;
             sockopt::set_tcp_nodelay(&socket, true)?;
             keep_alive(&socket, way.keep_alive);
+            buffer_sizes(&socket, buffers);
             if let Some(limit) = way.user_timeout {
                 sockopt::set_tcp_user_timeout(&socket, limit.get())?;
             }
@@ -151,8 +157,19 @@ pub(super) fn listener_options(socket: &OwnedFd, smart: bool) {
 
 /// Sets what a client's TCP socket needs besides. A socket that was closed meanwhile refuses options; its end is found
 /// by the first read.
-pub(super) fn client_options(socket: &OwnedFd, side: &Frontend) {
+pub(super) fn client_options(socket: &OwnedFd, side: &Frontend, buffers: SocketBuffers) {
     keep_alive(socket, side.keep_alive);
+    buffer_sizes(socket, buffers);
+}
+
+/// Asks for sizes of the kernel's buffers where they are said. Its own limits are in force, without a word.
+fn buffer_sizes(socket: &OwnedFd, wanted: SocketBuffers) {
+    if wanted.receive > 0 {
+        let _ = sockopt::set_socket_recv_buffer_size(socket, wanted.receive as usize);
+    }
+    if wanted.send > 0 {
+        let _ = sockopt::set_socket_send_buffer_size(socket, wanted.send as usize);
+    }
 }
 
 /// Sets keep-alive probes if they are asked for. A system that refuses a figure keeps its own.

@@ -137,7 +137,7 @@ impl Session {
     /// Connects to the present server, or where sessions are forwarded to, for the first time or again.
     pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         let Some(way) = self.way(&shard.shared) else { return self.over(shard, Cause::Internal, Phase::Connect) };
-        let opened = connect::open(&way, || self.local(), self.peer);
+        let opened = connect::open(&way, shard.shared.pool.config.global.server_buffers, || self.local(), self.peer);
         self.step = Step::Connecting;
         self.since = clock::now();
         match opened.map(register) {

@@ -85,7 +85,7 @@ impl Session {
         let back = side.default_backend.unwrap_or(front);
         let short_log = proxy.log_moment == LogMoment::Accepted;
         if matches!(peer, Peer::Inet(_)) {
-            connect::client_options(&socket, side);
+            connect::client_options(&socket, side, shard.shared.pool.config.global.client_buffers);
         }
         let client = register(socket).ok()?;
         let mut session = Self {

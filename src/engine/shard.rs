@@ -62,11 +62,12 @@ impl Shard {
     pub(super) fn new(shared: Arc<Shared>, thread: u32) -> Self {
         let seed = clock::now().millis() ^ (u64::from(thread) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let splice = !shared.pool.config.global.no_splice;
+        let budget = shared.pipes.clone();
         Self {
             shared,
             thread,
             scratch: RefCell::new(vec![0; SCRATCH].into()),
-            pipes: RefCell::new(Pipes::new(splice)),
+            pipes: RefCell::new(Pipes::new(splice, budget)),
             sessions: RefCell::default(),
             timers: RefCell::default(),
             alarm_at: Cell::new(None),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::control::Mailbox;
 use super::proxy_header::Announced;
+use super::splice::Budget;
 use super::{Input, Purpose};
 use crate::ir::{Bind, Frontend, Proxy, ProxyIx};
 use crate::pool::{Commands, FrontState, Journal, ListenerState, Page, Peer, Pool};
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(super) stopping: AtomicBool,
     /// The engine ends now.
     pub(super) ended: AtomicBool,
+    /// Pipes of all threads.
+    pub(super) pipes: Budget,
     /// It ends without a log line for what is left.
     pub(super) silent: AtomicBool,
     /// Seats per frontend, by proxy. Apart from the gauges because these are taken before `accept`.
@@ -110,6 +113,7 @@ impl Shared {
         let servers = backs.map(|back| back.servers.len()).sum();
         input.pool.process.threads.store(input.threads as u32, Ordering::Relaxed);
         let shared = Self {
+            pipes: Budget::new(input.pool.config.global.max_pipes),
             pool: input.pool,
             journal: input.journal,
             page: input.page,

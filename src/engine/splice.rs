@@ -4,6 +4,8 @@
 //! session.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
@@ -30,6 +32,38 @@ pub(super) struct Pipe {
     size: usize,
     /// Bytes of the next fill at most.
     step: usize,
+    _place: Place,
+}
+
+/// What all threads' pipes share.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    open: Arc<AtomicU32>,
+    /// `maxpipes`; `None`: no limit but the system's.
+    most: Option<u32>,
+}
+
+impl Budget {
+    pub(super) fn new(most: Option<u32>) -> Self {
+        Self { open: Arc::default(), most }
+    }
+
+    /// A place for one more pipe, if there is one.
+    fn place(&self) -> Option<Place> {
+        let place = Place(Arc::clone(&self.open));
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        self.most.is_none_or(|most| before < most).then_some(place) // a place that is dropped gives itself back
+    }
+}
+
+/// A pipe's place in the budget, given back when dropped.
+#[derive(Debug)]
+struct Place(Arc<AtomicU32>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The empty pipes of a thread; boxed because a direction holds its pipe boxed.
@@ -38,19 +72,20 @@ pub(super) struct Pipes {
     #[expect(clippy::vec_box, reason = "they come boxed from a direction and go boxed to one")]
     kept: Vec<Box<Pipe>>,
     allowed: bool,
+    budget: Budget,
 }
 
 impl Pipes {
-    pub(super) fn new(allowed: bool) -> Self {
-        Self { kept: Vec::new(), allowed }
+    pub(super) fn new(allowed: bool, budget: Budget) -> Self {
+        Self { kept: Vec::new(), allowed, budget }
     }
 
-    /// An empty pipe; `None` if splicing is off or the system has none to give.
+    /// An empty pipe; `None` if splicing is off, or `maxpipes` or the system has none to give.
     pub(super) fn take(&mut self) -> Option<Box<Pipe>> {
         if !self.allowed {
             return None;
         }
-        self.kept.pop().or_else(|| Pipe::new().ok().map(Box::new))
+        self.kept.pop().or_else(|| Pipe::new(self.budget.place()?).ok().map(Box::new))
     }
 
     /// Takes an empty pipe back.
@@ -64,7 +99,7 @@ impl Pipes {
 }
 
 impl Pipe {
-    fn new() -> Result<Self, Errno> {
+    fn new(place: Place) -> Result<Self, Errno> {
         let (output, input) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
         let size = match fcntl_setpipe_size(&input, PIPE_SIZE) {
             Ok(size) => size,
@@ -73,7 +108,7 @@ impl Pipe {
         if size < SMALLEST {
             return Err(Errno::NOBUFS);
         }
-        Ok(Self { output, input, held: 0, thin: 0, size, step: FIRST_FILL.min(size) })
+        Ok(Self { output, input, held: 0, thin: 0, size, step: FIRST_FILL.min(size), _place: place })
     }
 
     /// Fills it, while it is empty, from a socket; 0: end of stream.

@@ -70,8 +70,23 @@ pub struct Global {
     pub max_connection_rate: u32,
     /// `maxsessrate`: sessions of all frontends per second; 0: no limit.
     pub max_session_rate: u32,
+    /// `tune.rcvbuf.client`, `tune.sndbuf.client`.
+    pub client_buffers: SocketBuffers,
+    /// `tune.rcvbuf.server`, `tune.sndbuf.server`.
+    pub server_buffers: SocketBuffers,
+    /// `maxpipes`; `None`: what connections may need.
+    pub max_pipes: Option<u32>,
     /// `tune.maxaccept`.
     pub maxaccept: Option<u32>,
+}
+
+/// Sizes asked for a socket's buffers in the kernel, in bytes; the kernel doubles them. 0: left to the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SocketBuffers {
+    /// SO_RCVBUF.
+    pub receive: u32,
+    /// SO_SNDBUF.
+    pub send: u32,
 }
 
 /// User, group and root directory of the serving process.

@@ -31,6 +31,8 @@ pub struct Needs {
     pub others: u64,
     /// Connections that may need pipes; `u32::MAX`: all.
     pub spliced: u32,
+    /// `maxpipes`.
+    pub pipes: Option<u32>,
 }
 
 /// How many descriptors this process may have at most; `None`: no limit.
@@ -70,6 +72,7 @@ impl Needs {
             nofile: global.rlimits.nofile.filter(|n| *n > 0),
             ceiling: global.rlimits.fd_hard_limit.filter(|n| *n > 0),
             others: OWN + PER_THREAD * threads as u64 + (listeners + checks) as u64 + reserved + u64::from(stats),
+            pipes: global.max_pipes,
             spliced: if global.no_splice { 0 } else { spliced(config) },
         }
     }
@@ -81,9 +84,10 @@ impl Needs {
 
     /// Pipes for that many connections.
     fn pipes(&self, maxconn: u32) -> u32 {
-        match self.spliced.min(maxconn) {
-            0 => 0,
-            some => (some / 4).max(1),
+        match (self.pipes, self.spliced.min(maxconn)) {
+            (Some(given), _) => given,
+            (None, 0) => 0,
+            (None, some) => (some / 4).max(1),
         }
     }
 
@@ -92,7 +96,7 @@ impl Needs {
         let left = descriptors.saturating_sub(self.others);
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let most = small(left.saturating_sub(2 * u64::from(self.pipes(u32::MAX))) / 2);
-        if self.spliced <= most { most } else { small(left * 2 / 5) }
+        if self.spliced <= most || self.pipes.is_some() { most } else { small(left * 2 / 5) }
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn the_sums_are_haproxys() {
         // Two threads, two listeners, a stats socket: 28 (show info of 2.6.12).
-        let with = |maxconn, nofile, ceiling| Needs { maxconn, nofile, ceiling, others: 28, spliced: 0 };
+        let with = |maxconn, nofile, ceiling| Needs { maxconn, nofile, ceiling, others: 28, ..Needs::default() };
         for (needs, hard, maxconn, maxsock, nofile) in [
             (with(Some(5), None, None), 20_000, 5, 38, 38),
             (with(None, None, None), 20_000, 9986, 20_000, 20_000),

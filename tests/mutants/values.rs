@@ -21,6 +21,7 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
     ("init-addr", &["last,libc,none", "none", "127.0.0.9", "libc"]),
     ("localpeer", &["here"]),
     ("log", &["127.0.0.1 local0", "127.0.0.1:514 local0 notice", "/dev/log daemon", "stdout format raw local0"]),
+    ("maxpipes", &["7"]),
     ("mode", &["tcp", "http"]),
     ("nbproc", &["1"]),
     ("nbthread", &["1", "2", "4"]),

@@ -96,6 +96,8 @@ fn value(socket: &Socket, option: &str) -> Result<String, String> {
         "user-timeout" => {
             plain.tcp_user_timeout().map(|time| time.map_or(0, |time| time.as_millis()).to_string()).map_err(io)
         }
+        "rcvbuf" => plain.recv_buffer_size().map(|size| size.to_string()).map_err(io),
+        "sndbuf" => plain.send_buffer_size().map(|size| size.to_string()).map_err(io),
         "mark" => plain.mark().map(|mark| mark.to_string()).map_err(io),
         "mss" => plain.tcp_mss().map(|mss| mss.to_string()).map_err(io),
         "fastopen" => getsockopt(&fd, options::FastOpen).map(|set| set.to_string()).map_err(errno),

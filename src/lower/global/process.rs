@@ -182,6 +182,43 @@ pub fn maxsessrate(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `maxpipes <number>`: once; 0 is none said.
+pub fn maxpipes(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    if global.ir.max_pipes.is_some() {
+        return Err(again(args));
+    }
+    global.ir.max_pipes = args.lenient_count()?;
+    Ok(())
+}
+
+/// `tune.rcvbuf.client <bytes>`: once, as its three siblings.
+pub fn rcvbuf_client(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    buffer(args, &mut global.ir.client_buffers.receive)
+}
+
+/// `tune.sndbuf.client <bytes>`.
+pub fn sndbuf_client(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    buffer(args, &mut global.ir.client_buffers.send)
+}
+
+/// `tune.rcvbuf.server <bytes>`.
+pub fn rcvbuf_server(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    buffer(args, &mut global.ir.server_buffers.receive)
+}
+
+/// `tune.sndbuf.server <bytes>`.
+pub fn sndbuf_server(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    buffer(args, &mut global.ir.server_buffers.send)
+}
+
+fn buffer(args: &mut Args<'_>, size: &mut u32) -> Lowered {
+    if *size > 0 {
+        return Err(again(args));
+    }
+    *size = args.lenient_count()?.unwrap_or(0);
+    Ok(())
+}
+
 /// `setenv <name> <value>`: holds for what is read after it.
 pub fn setenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let (name, value) = (args.string("a name and a value")?, args.word("a name and a value")?);
