@@ -3,6 +3,7 @@
 //! Each scenario runs on haproxy and on the program under test; what they log must be equal but for dates, process
 //! ids, ports and milliseconds.
 
+mod consumers;
 mod formats;
 #[path = "../harness/mod.rs"]
 mod harness;

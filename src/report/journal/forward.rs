@@ -27,7 +27,9 @@ pub(super) fn start(ring: &Arc<Ring>) {
         let ring = Arc::clone(ring);
         let run = move || loop {
             if let Ok(line) = Line::open(&server, &ring) {
+                ring.connected(reader, true);
                 serve(&ring, reader, server.octet_count, line);
+                ring.connected(reader, false);
             }
             std::thread::park_timeout(PAUSE);
         };

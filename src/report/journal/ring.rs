@@ -30,7 +30,16 @@ struct Store {
     bytes: VecDeque<u8>,
     /// Where the first byte stands, counted from the very first message.
     start: u64,
-    readers: Box<[u64]>,
+    readers: Box<[Reader]>,
+}
+
+/// How far a server has come.
+#[derive(Default, Clone, Copy)]
+struct Reader {
+    /// Where its next message stands.
+    at: u64,
+    /// Only for a connected server the next message is kept: one that is away gets what is left when it comes.
+    connected: bool,
 }
 
 impl Store {
@@ -59,11 +68,15 @@ impl Store {
         }
         while self.bytes.len() + needed > size {
             let Some(length) = self.length(0) else { return false };
-            if self.readers.contains(&self.start) {
+            let start = self.start;
+            if self.readers.iter().any(|reader| reader.connected && reader.at == start) {
                 return false;
             }
             self.bytes.drain(..LENGTH + length);
             self.start += (LENGTH + length) as u64;
+            for reader in self.readers.iter_mut().filter(|reader| reader.at == start) {
+                reader.at = self.start;
+            }
         }
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
         self.bytes.extend(length.to_le_bytes());
@@ -75,7 +88,7 @@ impl Store {
 impl Ring {
     /// An empty ring.
     pub(super) fn new(declared: ir::Ring) -> Arc<Self> {
-        let readers = declared.servers.iter().map(|_| 0).collect();
+        let readers = declared.servers.iter().map(|_| Reader::default()).collect();
         let store = Mutex::new(Store { readers, ..Store::default() });
         let (fresh, dropped, served_by) = (Condvar::new(), AtomicU64::new(0), AtomicU32::new(0));
         Arc::new(Self { declared, store, fresh, dropped, served_by })
@@ -106,7 +119,7 @@ impl Ring {
     pub(super) fn next(&self, reader: usize, to: &mut Vec<u8>) {
         let mut store = self.store();
         loop {
-            let offset = store.readers.get(reader).copied().unwrap_or(store.start);
+            let offset = store.readers.get(reader).map_or(store.start, |reader| reader.at);
             if store.copy(offset, to).is_some() {
                 return;
             }
@@ -116,8 +129,15 @@ impl Ring {
 
     /// A server has taken a message of that length: it is not kept for it any longer.
     pub(super) fn taken(&self, reader: usize, length: usize) {
-        if let Some(offset) = self.store().readers.get_mut(reader) {
-            *offset += (LENGTH + length) as u64;
+        if let Some(reader) = self.store().readers.get_mut(reader) {
+            reader.at += (LENGTH + length) as u64;
+        }
+    }
+
+    /// A server is connected, or no longer.
+    pub(super) fn connected(&self, reader: usize, connected: bool) {
+        if let Some(reader) = self.store().readers.get_mut(reader) {
+            reader.connected = connected;
         }
     }
 
@@ -170,13 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_away_gets_what_is_left() {
+        let mut store = Store { readers: Box::new([Reader::default()]), ..Store::default() };
+        for text in [b"12345678", b"abcdefgh", b"ABCDEFGH"] {
+            assert!(store.push(text, 24));
+        }
+        let mut message = Vec::new();
+        let at = store.readers[0].at;
+        assert_eq!(store.copy(at, &mut message).map(|()| message.as_slice()), Some(b"abcdefgh".as_slice()));
+    }
+
+    #[test]
     fn what_a_server_has_not_taken_is_not_overwritten() {
-        let mut store = Store { readers: Box::new([0, 0]), ..Store::default() };
+        let readers = [Reader { at: 0, connected: true }; 2];
+        let mut store = Store { readers: Box::new(readers), ..Store::default() };
         assert!(store.push(b"12345678", 24) && store.push(b"abcdefgh", 24));
         assert!(!store.push(b"x", 24));
-        store.readers[0] = 24;
+        store.readers[0].at = 24;
         assert!(!store.push(b"x", 24), "the slower server counts");
-        store.readers[1] = 12;
+        store.readers[1].at = 12;
         assert!(store.push(b"x", 24));
         let mut message = Vec::new();
         assert_eq!(store.copy(12, &mut message).map(|()| message.as_slice()), Some(b"abcdefgh".as_slice()));
