@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::Purpose;
 use super::shared::{Accepted, Shared};
-use crate::ir::AdminLevel;
+use crate::ir::{AdminLevel, Level, SeverityOutput};
 use crate::pool::{Control, Peer, Reply};
 use crate::sys::getsocks;
 
@@ -32,6 +32,7 @@ struct Terminal {
     /// Whether `_getsocks` is answered.
     exposes: bool,
     idle: Duration,
+    severity: SeverityOutput,
     interactive: bool,
 }
 
@@ -55,6 +56,7 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
         level: line.level,
         exposes: line.expose_listeners,
         idle: global.stats_timeout.map_or(IDLE, |time| time.duration()),
+        severity: line.severity_output,
         interactive: false,
     };
     let ended = if matches!(peer, Peer::Unix(_)) {
@@ -127,6 +129,11 @@ impl Terminal {
             let answer = shared.aside(move || runner.commands.run(&command, level)).await;
             match answer.unwrap_or(Reply::Quit) {
                 Reply::Text(text) => reply.push_str(&text),
+                Reply::Remark(level, text) => {
+                    reply.push_str(&grave(self.severity, level));
+                    reply.push_str(&text);
+                }
+                Reply::Severity(severity) => self.severity = severity,
                 Reply::Quit => return Next::Close,
                 Reply::Prompt => self.interactive = !self.interactive,
                 Reply::Timeout(seconds) => self.idle = Duration::from_secs(seconds.into()),
@@ -139,6 +146,15 @@ impl Terminal {
             }
         }
         Next::Continue
+    }
+}
+
+/// What a remark begins with.
+fn grave(output: SeverityOutput, level: Level) -> String {
+    match output {
+        SeverityOutput::None => String::new(),
+        SeverityOutput::Number => format!("[{}]: ", level as u8),
+        SeverityOutput::Text => format!("[{}]: ", level.name()),
     }
 }
 

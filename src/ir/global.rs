@@ -128,6 +128,18 @@ pub enum AdminLevel {
     Admin,
 }
 
+/// `severity-output`: how replies say how grave they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SeverityOutput {
+    /// Not at all.
+    #[default]
+    None,
+    /// `[3]: `.
+    Number,
+    /// `[err]: `.
+    Text,
+}
+
 /// One `stats socket` line.
 #[derive(Debug, Clone)]
 pub struct StatsSocket {
@@ -137,6 +149,8 @@ pub struct StatsSocket {
     pub level: AdminLevel,
     /// `expose-fd listeners`: answers `_getsocks`.
     pub expose_listeners: bool,
+    /// `severity-output`.
+    pub severity_output: SeverityOutput,
     /// Owner and mode of its file.
     pub file: FilePermissions,
     /// Its name in statistics, if it has one.

@@ -21,6 +21,22 @@ pub enum Level {
     Debug,
 }
 
+impl Level {
+    /// Its name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Emerg => "emerg",
+            Self::Alert => "alert",
+            Self::Crit => "crit",
+            Self::Err => "err",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
 /// Syslog facility, 0 (`kern`) to 23 (`local7`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Facility(pub u8);

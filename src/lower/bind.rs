@@ -14,7 +14,7 @@ use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
 use super::options_line;
 use crate::grammar::OptionLine;
-use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint};
+use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint, SeverityOutput};
 use crate::text::Span;
 use crate::units::Millis;
 use crate::units::address::{Place, split_list};
@@ -30,6 +30,8 @@ pub struct BindDraft {
     pub id: Option<(u32, Span)>,
     /// `level`.
     pub level: Option<AdminLevel>,
+    /// `severity-output`.
+    pub severity_output: SeverityOutput,
     /// `expose-fd listeners`.
     pub expose_listeners: bool,
 }
@@ -288,6 +290,21 @@ pub fn level(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
             return Err(word.blame(LowerError::Choice { text: word.text(), choices }));
         }
     });
+    Ok(())
+}
+
+/// `severity-output { none | number | string }`: acts on stats sockets.
+pub fn severity_output(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a format")?;
+    bind.severity_output = match word.bytes {
+        b"none" => SeverityOutput::None,
+        b"number" => SeverityOutput::Number,
+        b"string" => SeverityOutput::Text,
+        _ => {
+            let choices = &["none", "number", "string"];
+            return Err(word.blame(LowerError::Choice { text: word.text(), choices }));
+        }
+    };
     Ok(())
 }
 

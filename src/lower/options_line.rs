@@ -7,6 +7,7 @@ use super::error::{Blame, LowerError, Lowered};
 use super::server::ServerDraft;
 use super::table;
 use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
+use crate::text::Diagnostic;
 
 /// Options of servers that haproxy takes without their value at the end of a line.
 const MAY_LACK: [&str; 5] = ["weight", "maxconn", "minconn", "maxqueue", "init-addr"];
@@ -20,6 +21,11 @@ pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>)
             (Support::Full, Some(function)) => function(draft, args)?,
             (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => return Err(refused(row, args)),
             (Support::Noop { reason }, _) => {
+                if row.keyword == "process" {
+                    // as with haproxy, whose processes these were
+                    let message = "'process' is a word of the past: there is one process, and any thread serves";
+                    args.say(Diagnostic::warning(args.span(), message).hint("remove it"));
+                }
                 args.without_effect(reason);
                 args.skip(usize::from(row.arity.min));
             }

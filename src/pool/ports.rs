@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::{Cause, HttpRecord, SessionRecord};
-use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx};
+use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx, SeverityOutput};
 
 /// Where log lines go. `report` implements it, `engine` calls it; a call never blocks.
 pub trait Journal: Send + Sync {
@@ -62,8 +62,12 @@ pub trait Page: Send + Sync {
 /// What a runtime command answers.
 #[derive(Debug)]
 pub enum Reply {
-    /// Text, without the blank line that ends a reply.
+    /// What was asked for, without the blank line that ends a reply.
     Text(String),
+    /// A remark, how grave it is, without the blank line: an error, or help for people.
+    Remark(Level, String),
+    /// Remarks are told with how grave they are, from now on or no longer.
+    Severity(SeverityOutput),
     /// The session ends.
     Quit,
     /// From now on the session is interactive, or no longer.

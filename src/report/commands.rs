@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Identity;
 use super::stats::{self, Hide, Info, Process, Selection, Style};
-use crate::ir::AdminLevel;
+use crate::ir::{AdminLevel, Level, SeverityOutput};
 use crate::pool::{Commands, Journal, Pool, Reply};
 
 /// The commands of a process.
@@ -32,7 +32,7 @@ struct Command {
     run: fn(&Console, &[&str]) -> Reply,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command { words: &["_getsocks"], usage: "", help: "", level: AdminLevel::User, run: |_, _| Reply::Sockets },
     Command {
         words: &["help"],
@@ -50,13 +50,25 @@ const COMMANDS: [Command; 9] = [
     },
     Command { words: &["quit"], usage: "", help: "disconnect", level: AdminLevel::User, run: |_, _| Reply::Quit },
     Command {
+        words: &["set", "severity-output"],
+        usage: "none|number|string",
+        help: "how replies say how grave they are",
+        level: AdminLevel::User,
+        run: |_, args| match args.first() {
+            Some(&"none") => Reply::Severity(SeverityOutput::None),
+            Some(&"number") => Reply::Severity(SeverityOutput::Number),
+            Some(&"string") => Reply::Severity(SeverityOutput::Text),
+            _ => Reply::Remark(Level::Err, "'none', 'number' or 'string' is needed here\n".into()),
+        },
+    },
+    Command {
         words: &["set", "timeout", "cli"],
         usage: "<seconds>",
         help: "idle time after which this session ends",
         level: AdminLevel::User,
         run: |_, args| match args.first().and_then(|text| text.trim_end_matches('s').parse().ok()) {
             Some(seconds @ 1..) => Reply::Timeout(seconds),
-            _ => Reply::Text("Invalid timeout value.\n".into()),
+            _ => Reply::Remark(Level::Err, "Invalid timeout value.\n".into()),
         },
     },
     Command {
@@ -85,7 +97,7 @@ const COMMANDS: [Command; 9] = [
         usage: "",
         help: "version of this process",
         level: AdminLevel::User,
-        run: |console, _| Reply::Text(format!("{}\n", console.identity.version)),
+        run: |console, _| Reply::Remark(Level::Info, format!("{}\n", console.identity.version)),
     },
 ];
 
@@ -125,7 +137,7 @@ impl Console {
                 Ok(id) => u32::try_from(id).ok(),
                 Err(_) => match self.pool.config.proxies.iter().find(|known| known.name == *proxy) {
                     Some(known) => Some(known.id),
-                    None => return Reply::Text("No such proxy.\n".into()),
+                    None => return Reply::Remark(Level::Err, "No such proxy.\n".into()),
                 },
             };
             selection.kinds = kinds as u32; // -1 is every kind
@@ -170,13 +182,13 @@ impl Commands for Console {
         let words: Vec<&str> = command.split_ascii_whitespace().collect();
         let known = COMMANDS.iter().find(|known| words.starts_with(known.words));
         match known {
-            Some(known) if known.level > level => Reply::Text("Permission denied\n".into()),
+            Some(known) if known.level > level => Reply::Remark(Level::Err, "Permission denied\n".into()),
             Some(known) if known.words == ["help"] => {
                 let listed = self.help(level, &words[1..]);
                 if listed.is_empty() {
-                    return Reply::Text("No command starts so. 'help' alone lists all.\n".into());
+                    return Reply::Remark(Level::Info, "No command starts so. 'help' alone lists all.\n".into());
                 }
-                Reply::Text(format!("Commands at this level:\n{listed}"))
+                Reply::Remark(Level::Info, format!("Commands at this level:\n{listed}"))
             }
             Some(known) if known.words == ["show", "cli", "level"] => Reply::Text(
                 match level {
@@ -187,7 +199,10 @@ impl Commands for Console {
                 .into(),
             ),
             Some(known) => (known.run)(self, &words[known.words.len()..]),
-            None => Reply::Text(format!("Unknown command. Commands at this level:\n{}", self.help(level, &[]))),
+            None => {
+                let listed = self.help(level, &[]);
+                Reply::Remark(Level::Info, format!("Unknown command. Commands at this level:\n{listed}"))
+            }
         }
     }
 }
@@ -195,7 +210,7 @@ impl Commands for Console {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Level, ProxyIx, ProxyKind};
+    use crate::ir::{ProxyIx, ProxyKind};
     use crate::pool::{HttpRecord, SessionRecord};
     use crate::report::testing;
     use crate::units::Tick;
@@ -230,7 +245,7 @@ mod tests {
 
     fn said(command: &str) -> String {
         match console().run(command, AdminLevel::User) {
-            Reply::Text(text) => text,
+            Reply::Text(text) | Reply::Remark(_, text) => text,
             other => format!("{other:?}"),
         }
     }
@@ -263,6 +278,8 @@ mod tests {
             ("", "Unknown command."), // haproxy lists its commands here too
             ("show", "Unknown command."),
             ("shutdown sessions server web/one", "Unknown command."),
+            ("set severity-output string", "Severity(Text)"),
+            ("set severity-output loud", "'none'"),
             ("prompt", "Prompt"),
             ("quit", "Quit"),
             ("_getsocks", "Sockets"),

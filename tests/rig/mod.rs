@@ -147,6 +147,7 @@ impl Rig {
             name: None,
             maxconn: 0,
             accept_proxy: false,
+            severity_output: baton::ir::SeverityOutput::None,
             span: Default::default(),
         };
         let sockets = vec![socket("admin", AdminLevel::Admin, true), socket("user", AdminLevel::User, false)];

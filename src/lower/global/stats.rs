@@ -22,6 +22,7 @@ pub fn stats_socket(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         file: draft.options.file.clone(),
         name: draft.name.clone(),
         maxconn: draft.options.maxconn,
+        severity_output: draft.severity_output,
         accept_proxy: draft.options.accept_proxy,
         span: word.span,
     }));
