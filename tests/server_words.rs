@@ -438,3 +438,55 @@ fn connections_go_out_by_the_device_they_are_bound_to() {
         assert!(client::try_connect(inward).is_err(), "loopback is another device");
     }
 }
+
+#[test]
+fn a_redirected_client_reaches_what_it_asked_for() {
+    let preparation = "ip address add 10.56.0.1/32 dev lo\nip address add 10.56.0.3/32 dev lo\nnft add table ip nat\n\
+                       nft 'add chain ip nat out { type nat hook output priority -100; }'\n\
+                       nft add rule ip nat out ip saddr 10.56.0.3 tcp dport 7001-7002 redirect to :9001";
+    if !in_a_network("a_redirected_client_reaches_what_it_asked_for", preparation) {
+        return;
+    }
+    for program in [Program::theirs(), Program::ours()] {
+        let wanted: [SocketAddr; 2] = [7001, 7002].map(|port| SocketAddr::from(([10, 56, 0, 1], port)));
+        let servers = [Backend::start_at(wanted[0], greet), Backend::start_at(wanted[1], greet)];
+        let (log, sink) = LogReceiver::udp();
+        let config = format!("{}listen l\n bind 0.0.0.0:9001\n source 10.56.0.1\n option transparent\n", head(sink));
+        let (_proxy, _folder) = start(&program, &config);
+        for (to, server) in wanted.iter().zip(&servers) {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+            socket.bind(&SocketAddr::from(([10, 56, 0, 3], 0)).into()).expect("an address");
+            socket.connect(&(*to).into()).expect("a connection");
+            let mut stream = TcpStream::from(socket);
+            stream.set_read_timeout(Some(wait::PATIENCE)).expect("a time limit");
+            assert!(first_line(&mut stream).starts_with("10.56.0.1:"), "through the proxy");
+            assert_eq!(server.accepted(), 1, "to the port that was asked for");
+        }
+        log.wait_count(" l l/<NOSRV> ", 2);
+        servers.iter().for_each(Backend::stop);
+    }
+}
+
+#[test]
+fn a_client_on_a_unix_socket_chose_no_address() {
+    for program in [Program::theirs(), Program::ours()] {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, ports::free_on(Ipv4Addr::UNSPECIFIED).port()));
+        let (_server, (log, sink)) = (Backend::start_at(any, greet), LogReceiver::udp());
+        let config = format!(
+            "{}listen anywhere\n bind {{dir}}/anywhere\n server s *:{}\n\
+             listen through\n bind {{dir}}/through\n option transparent\n",
+            head(sink),
+            any.port()
+        );
+        let (_proxy, folder) = start(&program, &config);
+        let mut stream =
+            wait::until("the socket", || std::os::unix::net::UnixStream::connect(folder.path().join("anywhere")).ok());
+        let mut line = [0; 64];
+        let count = stream.read(&mut line).expect("a server");
+        assert!(count > 0, "this host is meant");
+        let mut stream =
+            wait::until("the socket", || std::os::unix::net::UnixStream::connect(folder.path().join("through")).ok());
+        assert_eq!(stream.read(&mut line).expect("an end"), 0);
+        assert!(log.wait_for(" through through/<NOSRV> ").contains(" IC "));
+    }
+}

@@ -43,6 +43,12 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// `option transparent`: the client alone says where to.
+    pub(super) fn is_up_to_the_client(&self) -> bool {
+        let anywhere = |address: &SocketAddr| address.ip().is_unspecified() && address.port() == 0;
+        matches!(self.address, ServerAddress::Inet(address) if anywhere(address)) && self.port_offset == Some(0)
+    }
+
     pub(super) fn forward(to: &'a Forward, keep_alive: KeepAlive) -> Self {
         Self {
             address: &to.address,
@@ -136,8 +142,8 @@ pub(super) fn destination(
     if !address.ip().is_unspecified() && port_offset.is_none() {
         return Ok(address);
     }
-    // A client on a unix socket chose neither.
-    let chosen = local().ok_or(Errno::ADDRNOTAVAIL)?;
+    // A client on a unix socket chose neither: what is left open stays so, as with haproxy.
+    let chosen = local().unwrap_or(SocketAddr::new(address.ip(), 0));
     if address.ip().is_unspecified() {
         address.set_ip(chosen.ip());
     }

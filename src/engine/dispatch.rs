@@ -137,6 +137,9 @@ impl Session {
     /// Connects to the present server, or where sessions are forwarded to, for the first time or again.
     pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         let Some(way) = self.way(&shard.shared) else { return self.over(shard, Cause::Internal, Phase::Connect) };
+        if way.is_up_to_the_client() && self.local().is_none() {
+            return self.over(shard, Cause::Internal, Phase::Connect);
+        }
         let opened = connect::open(&way, shard.shared.pool.config.global.server_buffers, || self.local(), self.peer);
         self.step = Step::Connecting;
         self.since = clock::now();

@@ -142,7 +142,11 @@ impl Session {
     /// The address that its client connected to; `None` on a unix socket.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref().and_then(|announced| announced.destination);
-        announced.or_else(|| rustix::net::getsockname(self.client.get_ref()).ok()?.try_into().ok())
+        announced.or_else(|| {
+            let client = self.client.get_ref();
+            let here: SocketAddr = rustix::net::getsockname(client).ok()?.try_into().ok()?;
+            Some(crate::sys::destination::original(client, here.is_ipv6()).unwrap_or(here))
+        })
     }
 
     /// Whether an order means it.

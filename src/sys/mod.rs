@@ -5,6 +5,7 @@
 
 pub mod affinity;
 mod clock;
+pub mod destination;
 pub mod fd;
 pub mod file_lock;
 pub mod fork;
