@@ -16,3 +16,23 @@ mod harness;
 fn tcp_check_rules_find_what_haproxy_finds() {
     stage::play("tcp");
 }
+
+#[test]
+fn patterns_and_variables_of_tcp_check_are_haproxys() {
+    stage::play("tcp-patterns");
+}
+
+#[test]
+fn http_check_rules_find_what_haproxy_finds() {
+    stage::play("http");
+}
+
+#[test]
+fn a_check_may_pass_on_condition() {
+    stage::play("conditions");
+}
+
+#[test]
+fn checks_may_begin_with_a_proxy_header() {
+    stage::play("proxy-header");
+}

@@ -8,10 +8,14 @@
 mod agent;
 mod agent_words;
 mod answer;
+mod http;
+mod http_answer;
 mod hurry;
 mod link;
 mod probe;
+mod state;
 mod talk;
+mod telling;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -63,7 +67,7 @@ pub(crate) async fn run(
         let now = clock::now();
         while let Some(task) = agenda.take_due(now) {
             let at = agenda.tasks[task as usize];
-            match probe::Target::of(&pool, at).filter(|_| pool.start_check(at.proxy, at.server)) {
+            match probe::Target::of(&pool, at, now).filter(|_| pool.start_check(at.proxy, at.server)) {
                 Some(target) => {
                     under_way.spawn(async move { (task, target.probe().await) });
                 }

@@ -1,8 +1,16 @@
-//! What is computed from a session's facts: log formats today, sample expressions later.
+//! What is computed from the facts of a session or a check: log formats, the texts and expressions of rules, and
+//! regular expressions as haproxy writes them.
 //!
-//! A format is compiled once, when the configuration is read, and evaluated against [`Facts`], a trait: this module
-//! knows no session, no clock and no socket. Entry point: [`Format::parse`].
+//! Each is compiled once, when the configuration is read. A log format is evaluated against [`Facts`], an expression
+//! against [`Lookup`]: this module knows no session, no clock and no socket. Entry points: [`Format::parse`],
+//! [`Template::parse`], [`Expr::parse`], [`Regex::new`]. Of expressions only constants and variables are built yet.
 
 mod format;
+mod regex;
+mod sample;
+mod template;
 
 pub use format::{Date, Fact, Facts, Flags, Format, FormatError, Piece, Stage, Variable};
+pub use regex::{Regex, RegexError};
+pub use sample::{Expr, ExprError, Lookup, Scope, Value, VarName};
+pub use template::{Template, TemplateError};

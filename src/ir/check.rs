@@ -5,6 +5,9 @@
 //! Knows no socket. Source: manual §4.2 "tcp-check", "http-check"; numbers and texts observed on 2.6.12.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use crate::expr::{Expr, Regex, Template, VarName};
 
 /// What one check found, as statistics name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -104,6 +107,10 @@ pub struct Script {
     pub telling: Telling,
     /// In order. One that does not begin with [`Act::Connect`] (variables aside) connects first by the server's options.
     pub steps: Vec<Step>,
+    /// `http-check disable-on-404`: an answer of 404 lets the server be used no more by new sessions, and nothing else.
+    pub disable_on_404: bool,
+    /// `http-check send-state`: requests say what is known of their server.
+    pub send_state: bool,
 }
 
 /// How the end of a script is told in logs and statistics.
@@ -114,6 +121,8 @@ pub enum Telling {
     BuiltIn,
     /// As `tcp-check` rules: `(tcp-check)`, and at which step it failed.
     TcpCheck,
+    /// As `http-check` rules: the comment of a step that failed.
+    HttpCheck,
 }
 
 /// One step.
@@ -143,8 +152,45 @@ pub enum Act {
     Send(Vec<u8>),
     /// Sends what a built-in check makes at that moment; what came so far is forgotten.
     SendNow(fn() -> Vec<u8>),
+    /// Sends a text with expressions.
+    SendFormat {
+        /// The text.
+        format: Template,
+        /// Whether it is bytes in hexadecimal digits.
+        hex: bool,
+    },
+    /// Sends a request; what came so far is forgotten.
+    Request(Box<Request>),
     /// Waits for an answer.
     Expect(Box<Expect>),
+    /// Sets a variable to what an expression gives.
+    SetVar(VarName, Expr),
+    /// Sets a variable to a text.
+    SetVarFormat(VarName, Template),
+    /// Forgets a variable.
+    UnsetVar(VarName),
+}
+
+impl Act {
+    /// Whether the server has part in it.
+    pub fn talks(&self) -> bool {
+        !matches!(self, Self::SetVar(..) | Self::SetVarFormat(..) | Self::UnsetVar(_))
+    }
+}
+
+/// An HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`…
+    pub method: Vec<u8>,
+    /// What is asked for.
+    pub uri: Template,
+    /// `HTTP/1.1`… as written.
+    pub version: Vec<u8>,
+    /// Header fields in order.
+    pub headers: Vec<(Vec<u8>, Template)>,
+    /// What is sent with it.
+    pub body: Option<Template>,
 }
 
 /// How a connection is opened.
@@ -153,11 +199,24 @@ pub struct Connect {
     /// Instead of the server's address.
     pub addr: Option<IpAddr>,
     /// Instead of the server's port.
-    pub port: Option<u16>,
+    pub port: Option<Port>,
     /// The port that stands with `addr`: used where `port` says none, and not told.
     pub addr_port: Option<u16>,
     /// Whether the connection is closed in order, and not by a reset.
     pub linger: bool,
+    /// `default`: what is not said here is as the server's own connections have it.
+    pub default: bool,
+    /// Whether it begins with a PROXY header.
+    pub send_proxy: bool,
+}
+
+/// The port of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Port {
+    /// This one.
+    Fixed(u16),
+    /// What an expression gives.
+    Expr(Expr),
 }
 
 /// What is waited for, and what it means.
@@ -176,11 +235,11 @@ pub struct Expect {
     /// Said when time is over; [`CheckStatus::L7Tout`] if `None`.
     pub timeout: Option<CheckStatus>,
     /// Told of an answer that fits instead of what the script tells.
-    pub on_success: Option<String>,
+    pub on_success: Option<Template>,
     /// Told of an answer that does not fit instead of what the step tells.
-    pub on_error: Option<String>,
-    /// The code that is told with the status.
-    pub code: Option<u16>,
+    pub on_error: Option<Template>,
+    /// Gives the code that is told with the status; without it, that of the answer.
+    pub code: Option<Expr>,
 }
 
 impl Expect {
@@ -198,8 +257,54 @@ pub enum Pattern {
     Text(Vec<u8>),
     /// Holds these bytes; people are told that they are binary.
     Binary(Vec<u8>),
+    /// Holds the text that this gives.
+    TextFormat(Template),
+    /// Holds the bytes that this gives in hexadecimal digits.
+    BinaryFormat(Template),
+    /// Matches.
+    Regex(Regex),
+    /// Matches when written in hexadecimal digits, capitals.
+    BinaryRegex(Regex),
+    /// The answer's status is one of these.
+    Status(Vec<RangeInclusive<u16>>),
+    /// The answer's status matches.
+    StatusRegex(Regex),
+    /// A header field of the answer.
+    Header(Box<HeaderPattern>),
+    /// The answer's body holds these bytes.
+    Body(Vec<u8>),
+    /// The answer's body holds the text that this gives.
+    BodyFormat(Template),
+    /// The answer's body matches.
+    BodyRegex(Regex),
     /// A function of a built-in check says.
     Judge(Judge),
+}
+
+/// Which header field is looked for.
+#[derive(Debug, Clone)]
+pub struct HeaderPattern {
+    /// Its name; case does not count.
+    pub name: Matcher,
+    /// Its value; `None`: any.
+    pub value: Option<Matcher>,
+    /// `fhdr`: the whole value counts, not each of the parts between its commas.
+    pub full: bool,
+}
+
+/// How a name or value is compared.
+#[derive(Debug, Clone)]
+pub enum Matcher {
+    /// `-m str`, and without `-m`: equal.
+    Is(Template),
+    /// `-m beg`: begins with it.
+    Begins(Template),
+    /// `-m end`: ends with it.
+    Ends(Template),
+    /// `-m sub`: holds it.
+    Holds(Template),
+    /// `-m reg`: matches.
+    Regex(Regex),
 }
 
 /// Judges what came so far; `over`: nothing more can come. The answer is never empty.

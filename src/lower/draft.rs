@@ -205,7 +205,7 @@ pub(super) fn is_backend(kind: SectionKind) -> bool {
 impl ProxyDraft {
     /// A section that begins with these settings.
     pub fn new(kind: SectionKind, name: String, span: Span, mut set: Settings) -> Self {
-        set.checks.tcp.inherited();
+        set.checks.inherited();
         Self {
             kind,
             name,

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::expr::FormatError;
+use crate::expr::{ExprError, FormatError, RegexError, TemplateError};
 use crate::grammar::GrammarError;
 use crate::text::{Diagnostic, Span};
 use crate::units::{AddressError, TimeError};
@@ -114,6 +114,36 @@ pub enum LowerError {
     /// Not bytes in hexadecimal.
     #[error("'{text}' is no row of bytes: two hexadecimal digits each")]
     Hex {
+        /// The word.
+        text: String,
+    },
+    /// Not a text with expressions.
+    #[error("'{text}': {why}")]
+    Template {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: TemplateError,
+    },
+    /// Not an expression.
+    #[error("'{text}' is not an expression: {why}")]
+    Expr {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: ExprError,
+    },
+    /// Not a regular expression.
+    #[error("'{text}': {why}")]
+    Regex {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: RegexError,
+    },
+    /// Not a list of HTTP statuses.
+    #[error("'{text}' is not a list of statuses and ranges of them: '200,300-399'")]
+    Statuses {
         /// The word.
         text: String,
     },

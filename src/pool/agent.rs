@@ -166,7 +166,7 @@ impl Pool {
     /// Keeps what was found, tells it, and lets the server and its trackers turn.
     fn note_agent(&self, at: TrackRef, result: &CheckResult, health: Option<bool>, now: Tick, events: &mut Events) {
         let Some(mut site) = Site::open(self, at, None, now) else { return };
-        let before = site.member().is_up();
+        let was = site.member().service();
         let maintained = site.member().ordered() == Admin::Maint;
         let Some(agent) = &mut site.member().agent else { return };
         let turned = health.is_some_and(|up| agent.up != up);
@@ -177,9 +177,8 @@ impl Pool {
         if logged && news && result.status != CheckStatus::Checked {
             site.tell_agent(result, up);
         }
-        let after = site.member().is_up();
-        if before != after && !maintained {
-            site.turn(after, if logged { Why::Told } else { Why::Check(result) });
+        if !maintained {
+            site.turn_if_changed(was, if logged { Why::Told } else { Why::Check(result) });
         }
         let (health, agent_up) = (site.member().health, site.member().agent_up());
         events.append(&mut site.close());

@@ -52,6 +52,11 @@ pub enum ServerStatus {
     },
     /// `DRAIN`, or `NOLB` when its weight is 0.
     Drain,
+    /// `NOLB`, or `NOLB n/m` while it is failing: its checks say that it is to get no new sessions.
+    Stopping {
+        /// As of [`Self::Up`].
+        failing: Option<(u32, u32)>,
+    },
     /// `MAINT`.
     Maint,
     /// `no check`: always used.
@@ -65,6 +70,8 @@ impl fmt::Display for ServerStatus {
             Self::Up { failing: Some((failed, fall)) } => write!(f, "UP {}/{fall}", fall - failed),
             Self::Down { rising: None } => f.write_str("DOWN"),
             Self::Down { rising: Some((passed, rise)) } => write!(f, "DOWN {passed}/{rise}"),
+            Self::Stopping { failing: None } => f.write_str("NOLB"),
+            Self::Stopping { failing: Some((failed, fall)) } => write!(f, "NOLB {}/{fall}", fall - failed),
             Self::Drain => f.write_str("DRAIN"),
             Self::Maint => f.write_str("MAINT"),
             Self::Unchecked => f.write_str("no check"),
@@ -93,6 +100,8 @@ pub struct Health {
     rise: u32,
     fall: u32,
     state: State,
+    /// It is up, and to get no new sessions.
+    stopping: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,17 +124,17 @@ pub enum Effect {
 impl Health {
     /// The state before the first check: up, and down at the first failure.
     pub fn starting(rise: u32, fall: u32) -> Self {
-        Self { rise, fall, state: State::Up { failed: fall.saturating_sub(1) } }
+        Self { rise, fall, state: State::Up { failed: fall.saturating_sub(1) }, stopping: false }
     }
 
     /// Plainly up.
     pub fn up(self) -> Self {
-        Self { state: State::Up { failed: 0 }, ..self }
+        Self { state: State::Up { failed: 0 }, stopping: false, ..self }
     }
 
     /// Plainly down.
     pub fn down(self) -> Self {
-        Self { state: State::Down { passed: 0 }, ..self }
+        Self { state: State::Down { passed: 0 }, stopping: false, ..self }
     }
 
     /// The same with no more than `left` failures between it and being down, if it is up.
@@ -141,6 +150,11 @@ impl Health {
     /// Whether the server may be used.
     pub fn is_up(self) -> bool {
         matches!(self.state, State::Up { .. })
+    }
+
+    /// Whether it is up and to get no new sessions.
+    pub fn is_stopping(self) -> bool {
+        self.stopping
     }
 
     /// Whether the last checks all said the same: no count is running.
@@ -159,7 +173,18 @@ impl Health {
             (State::Down { passed }, true) => (State::Down { passed: passed + 1 }, Effect::None),
             (State::Down { .. }, false) => (State::Down { passed: 0 }, Effect::None),
         };
-        (Self { state, ..self }, effect)
+        let stopping = self.stopping && !passed && effect == Effect::None;
+        (Self { state, stopping, ..self }, effect)
+    }
+
+    /// The state after what a check found: one that passed on condition takes new sessions from a server that is up.
+    #[must_use]
+    pub fn after_check(self, status: CheckStatus) -> Self {
+        let (next, _) = self.after(status.passed());
+        match status {
+            CheckStatus::L7OkC => Self { stopping: next.is_up(), ..next },
+            _ => next,
+        }
     }
 
     /// The state as one number, as the column `check_health` has it: up from `rise` on, at most `rise + fall - 1`.
@@ -183,6 +208,8 @@ impl Health {
     /// What statistics show of a checked server that is ready.
     pub fn status(self) -> ServerStatus {
         match self.state {
+            State::Up { failed: 0 } if self.stopping => ServerStatus::Stopping { failing: None },
+            State::Up { failed } if self.stopping => ServerStatus::Stopping { failing: Some((failed, self.fall)) },
             State::Up { failed: 0 } => ServerStatus::Up { failing: None },
             State::Up { failed } => ServerStatus::Up { failing: Some((failed, self.fall)) },
             State::Down { passed: 0 } => ServerStatus::Down { rising: None },
@@ -264,6 +291,26 @@ mod tests {
             (Health::starting(1, 1), "+-+-", vec!["UP", "DOWN", "UP", "DOWN"]),
         ] {
             assert_eq!(walk(from, verdicts), want, "{from:?} {verdicts}");
+        }
+    }
+
+    #[test]
+    fn a_server_whose_checks_pass_on_condition_is_stopping() {
+        let mut health = Health::starting(2, 2).up();
+        for (status, want) in [
+            (CheckStatus::L7OkC, "NOLB"),
+            (CheckStatus::L7OkC, "NOLB"),
+            (CheckStatus::L7Sts, "NOLB 1/2"),
+            (CheckStatus::L7OkC, "NOLB"),
+            (CheckStatus::L7Ok, "UP"),
+            (CheckStatus::L7OkC, "NOLB"),
+            (CheckStatus::L7Sts, "NOLB 1/2"),
+            (CheckStatus::L7Sts, "DOWN"), // what it was before is forgotten
+            (CheckStatus::L7Ok, "DOWN 1/2"),
+            (CheckStatus::L7Ok, "UP"),
+        ] {
+            health = health.after_check(status);
+            assert_eq!(health.status().to_string(), want, "{status:?}");
         }
     }
 

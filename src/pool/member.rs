@@ -10,6 +10,17 @@ use crate::units::{Millis, Tick};
 /// Steps of a slow start.
 const STEPS: u64 = 16;
 
+/// What a server is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    /// Nothing.
+    Down,
+    /// The sessions that it has.
+    Stopping,
+    /// All sessions.
+    Up,
+}
+
 /// A server's state.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -103,6 +114,15 @@ impl Member {
         self.tracked_agent_up && self.agent.as_ref().is_none_or(|agent| agent.up)
     }
 
+    /// What checks and agents let it be used for.
+    pub(super) fn service(&self) -> Service {
+        match (self.is_up(), self.health.is_stopping()) {
+            (false, _) => Service::Down,
+            (true, true) => Service::Stopping,
+            (true, false) => Service::Up,
+        }
+    }
+
     /// Whether checks and agents let it be used.
     pub(super) fn is_up(&self) -> bool {
         self.health.is_up() && self.agent_up()
@@ -110,7 +130,7 @@ impl Member {
 
     /// Whether new sessions may be balanced to it.
     pub(super) fn usable(&self) -> bool {
-        self.ordered() == Admin::Ready && self.is_up() && self.scaled_weight > 0
+        self.ordered() == Admin::Ready && self.service() == Service::Up && self.scaled_weight > 0
     }
 
     /// Whether statistics would call it up: its checks pass and it is not in maintenance.

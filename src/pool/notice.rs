@@ -53,6 +53,8 @@ pub(super) enum Change<'a> {
     Undrained { up: bool },
     /// It is drained still, whatever changed besides.
     RemainsDrained,
+    /// Its checks say that it is to get no new sessions, and why.
+    Stopping { why: Why<'a> },
 }
 
 impl Subject<'_> {
@@ -105,15 +107,17 @@ impl Subject<'_> {
             Change::Turned { up, why } => {
                 line.push_str(if *up { " is UP" } else { " is DOWN" });
                 self.say_via(&mut line);
-                match why {
-                    Why::Check(check) => reason(&mut line, check),
-                    Why::Told => {}
-                    Why::Order if own => line.push_str(", changed from CLI"),
-                    Why::Order => {}
-                }
+                because(&mut line, *why, own);
                 line.push('.');
                 level = if *up { Level::Notice } else { Level::Alert };
                 figures(&mut line, tally, *up);
+            }
+            Change::Stopping { why } => {
+                line.push_str(" is stopping");
+                self.say_via(&mut line);
+                because(&mut line, *why, own);
+                line.push('.');
+                figures(&mut line, tally, true);
             }
             Change::Maintained { was_up: true, was_drained } => {
                 line.push_str(" is going DOWN for maintenance");
@@ -156,6 +160,15 @@ pub(super) fn nobody_left(proxy: &Proxy) -> Event {
 
 fn word(up: bool) -> &'static str {
     if up { "UP" } else { "DOWN" }
+}
+
+/// Why a server's health changed; `own`: not because of one that it tracks.
+fn because(line: &mut String, why: Why<'_>, own: bool) {
+    match why {
+        Why::Check(check) => reason(line, check),
+        Why::Order if own => line.push_str(", changed from CLI"),
+        Why::Told | Why::Order => {}
+    }
 }
 
 fn reason(line: &mut String, check: &CheckResult) {

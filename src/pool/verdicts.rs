@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::core::{Core, Grants};
 use super::health::{Admin, CheckResult, Event, Health};
-use super::member::Member;
+use super::member::{Member, Service};
 use super::notice::{self, Change, Subject, Tally, Why};
 use super::{BackState, Cause, Closing, Control, Journal, Pool};
 use crate::ir::{MarkedDown, MarkedUp, ProxyIx, Server, ServerIx, TrackRef};
@@ -54,8 +54,8 @@ impl Pool {
     /// A check ended: returns what changed, in the order in which it is to be told. Servers that track this one
     /// change with it.
     pub fn report_check(&self, proxy: ProxyIx, server: ServerIx, result: &CheckResult, now: Tick) -> Events {
-        let passed = result.status.passed();
-        self.conclude(TrackRef { proxy, server }, result, |health| health.after(passed).0, now)
+        let status = result.status;
+        self.conclude(TrackRef { proxy, server }, result, |health| health.after_check(status), now)
     }
 
     /// What a check, or the traffic, found makes of a server's health what `decide` says.
@@ -72,9 +72,9 @@ impl Pool {
         if member.ordered() == Admin::Maint {
             return Events::new(); // it ended too late: nobody asks any more
         }
-        let (before, was_up) = (member.health, member.is_up());
+        let (before, was) = (member.health, member.service());
         let health = decide(before);
-        member.failed_checks += u64::from(before.is_up() && !result.status.passed());
+        member.failed_checks += u64::from((before.is_up() || !before.is_settled()) && !result.status.passed());
         if result.status.passed() {
             member.errors = 0;
         }
@@ -87,7 +87,7 @@ impl Pool {
         }
         site.member().health = health;
         let why = if logged { Why::Told } else { Why::Check(result) };
-        site.turn_if_changed(was_up, why);
+        site.turn_if_changed(was, why);
         let agent_up = site.member().agent_up();
         let mut events = site.close();
         if before != health {
@@ -108,13 +108,13 @@ impl Pool {
         let at = TrackRef { proxy, server };
         let Some(mut site) = Site::open(self, at, None, now) else { return Events::new() };
         let member = site.member();
-        let (before, was_up) = (member.health, member.is_up());
+        let (before, was) = (member.health, member.service());
         let health = if up { before.up() } else { before.down() };
         if member.ordered() == Admin::Maint || before == health {
             return Events::new();
         }
         member.health = health;
-        site.turn_if_changed(was_up, Why::Order);
+        site.turn_if_changed(was, Why::Order);
         let agent_up = site.member().agent_up();
         let mut events = site.close();
         self.follow(at, health, agent_up, now, &mut events);
@@ -167,11 +167,11 @@ impl Pool {
         for at in self.trackers(tracked) {
             let Some(mut site) = Site::open(self, at, Some(tracked), now) else { continue };
             let member = site.member();
-            let (was_up, maintained) = (member.is_up(), member.ordered() == Admin::Maint);
+            let (was, maintained) = (member.service(), member.ordered() == Admin::Maint);
             (member.health, member.tracked_agent_up) = (health, agent_up);
             let agent_up = member.agent_up();
             if !maintained {
-                site.turn_if_changed(was_up, Why::Told);
+                site.turn_if_changed(was, Why::Told);
             }
             events.append(&mut site.close());
             self.follow(at, health, agent_up, now, events);
@@ -297,27 +297,42 @@ impl<'p> Site<'p> {
         self.events.push((self.at.proxy, event));
     }
 
-    /// The server's health may have turned: it was up, or not.
-    pub(super) fn turn_if_changed(&mut self, was_up: bool, why: Why<'_>) {
-        let up = self.member().is_up();
-        if up != was_up {
-            self.turn(up, why);
+    /// What the server is for may have changed: it was for `was`.
+    pub(super) fn turn_if_changed(&mut self, was: Service, why: Why<'_>) {
+        match self.member().service() {
+            is if is == was => {}
+            Service::Stopping => self.stop(why),
+            is => self.turn(is == Service::Up, was, why),
         }
     }
 
+    /// The server is up, and gets no new sessions from now on.
+    fn stop(&mut self, why: Why<'_>) {
+        self.member().changed = self.now;
+        let moved = self.put_in_force(false);
+        self.tell(&Change::Stopping { why }, moved);
+        self.settle();
+    }
+
     /// The server's health has turned.
-    pub(super) fn turn(&mut self, up: bool, why: Why<'_>) {
+    fn turn(&mut self, up: bool, was: Service, why: Why<'_>) {
         let now = self.now;
         let member = self.member();
-        member.turn(up, now);
+        if up && was == Service::Stopping {
+            member.changed = now; // it was stopping, and is not any more: it was never down
+        } else {
+            member.turn(up, now);
+        }
         let drained = member.ordered() == Admin::Drain;
         let moved = self.put_in_force(up);
         self.tell(&Change::Turned { up, why }, moved);
-        if drained {
+        if drained || was == Service::Stopping {
             // Nobody is to be alarmed by a server that takes no sessions anyway.
             if let Some((_, event)) = self.events.last_mut() {
                 event.level = event.level.max(crate::ir::Level::Notice);
             }
+        }
+        if drained {
             self.tell(&Change::RemainsDrained, 0);
         }
         self.settle();

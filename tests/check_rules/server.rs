@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::backends::Backend;
 use crate::harness::wait;
@@ -38,12 +38,17 @@ impl Scripted {
         self.backend.address
     }
 
-    /// What each connection said, and how it ended, when all have ended.
-    pub(crate) fn heard(&self) -> Vec<String> {
-        wait::until("the connections of a check to end", || {
+    /// What each connection said, and how it ended, when all have ended: `count` of them, or as many as come.
+    pub(crate) fn heard(&self, count: usize) -> Vec<String> {
+        let started = Instant::now();
+        loop {
             let notes = self.heard.lock().expect("no panic").clone();
-            notes.iter().all(|note| !note.is_empty()).then_some(notes)
-        })
+            let ended = notes.len() >= count && notes.iter().all(|note| !note.is_empty());
+            if ended || started.elapsed() > Duration::from_secs(12) {
+                return notes;
+            }
+            wait::moment(Duration::from_millis(4));
+        }
     }
 }
 

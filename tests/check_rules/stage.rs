@@ -1,7 +1,9 @@
 //! Plays all scenarios of a file in one proxy, each in a backend of its own, and compares.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::harness::program::Program;
 use crate::harness::proxy::Proxy;
@@ -72,25 +74,34 @@ fn found(scenarios: &[Scenario]) -> Vec<String> {
         })
     });
     let output = proxy.output();
-    let scenes = servers.iter().enumerate().map(|(number, server)| {
+    if std::env::var_os("BLESS").is_some() {
+        wait::moment(Duration::from_millis(500)); // nobody knows yet how many connections are to come
+    }
+    let scenes = servers.iter().zip(scenarios).enumerate().map(|(number, (server, scenario))| {
         let cell = |column: &str| stats.text(&format!("b{number}"), "s", column).replace(['\r', '\n'], "~");
         let columns = ["status", "check_status", "check_code", "check_desc", "last_chk"].map(cell);
         let mut text = format!("{}\n", columns.join(" | "));
         if let Some(line) = told(&output, number) {
             let _ = writeln!(text, "{line}");
         }
-        for heard in server.heard() {
-            let _ = writeln!(
-                text,
-                "heard {}",
-                heard
-                    .replace(&server.address().port().to_string(), "$PORT")
-                    .replace(&server.address().ip().to_string(), "$IP")
-            );
+        let count = scenario.found.lines().filter(|line| line.starts_with("heard ")).count();
+        for heard in server.heard(count) {
+            let _ = writeln!(text, "heard {}", plain(&heard, server.address()).replace(&format!("b{number}/s"), "b/s"));
         }
         text
     });
     scenes.collect()
+}
+
+/// What a server heard, without its address and the port of the other side.
+fn plain(heard: &str, address: SocketAddr) -> String {
+    let (ip, port) = (address.ip().to_string(), address.port().to_string());
+    let text = heard.replace(&port, "$PORT").replace(&ip, "$IP");
+    let Some((head, tail)) = text.split_once("PROXY TCP4 ") else { return text };
+    let mut words: Vec<&str> = tail.splitn(4, ' ').collect();
+    words[0] = "$FROM";
+    words[2] = "$N";
+    format!("{head}PROXY TCP4 {}", words.join(" "))
 }
 
 /// The line about a server that changed, without what differs from run to run.

@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::link::{Place, Source};
-use super::{clock, talk};
-use crate::ir::check::{Connect, Script};
+use super::{clock, state, talk};
+use crate::expr::Lookup;
+use crate::ir::check::{Connect, Port, Script};
 use crate::ir::{Check, SendProxy, Server, ServerAddress, Timeouts, TrackRef};
-use crate::pool::{CheckResult, Pool};
-use crate::units::Millis;
+use crate::pool::{CheckResult, Pool, ServerStatus};
+use crate::units::{Millis, Tick};
 
 /// What `tune.bufsize` is unless it is set.
 const BUFSIZE: u32 = 16_384;
@@ -31,12 +32,19 @@ pub(super) struct Target {
     pub(super) source: Option<Source>,
     /// The PROXY header that it begins with, and `pp2-never-send-local`.
     pub(super) header: Option<(SendProxy, bool)>,
+    /// `pp2-never-send-local`.
+    pub(super) never_local: bool,
     /// What is said; `None`: nothing, and connecting is told as such.
     pub(super) script: Option<Arc<Script>>,
     /// How long it may take.
     pub(super) limits: Limits,
     /// The longest answer, in bytes: what comes behind it is never seen.
     pub(super) most: usize,
+    /// Whether an answer of 404 is a passed check, on the condition that the server gets no new sessions: only of a
+    /// server that is up.
+    pub(super) disable_on_404: bool,
+    /// What requests say of the server's state, if they are to say it.
+    pub(super) state: Option<String>,
 }
 
 /// The time limits of one check.
@@ -77,7 +85,7 @@ fn after(time: Millis) -> Instant {
 
 impl Target {
     /// What a check of this server tries; `None` if it is not checked, or has no address.
-    pub(super) fn of(pool: &Pool, at: TrackRef) -> Option<Self> {
+    pub(super) fn of(pool: &Pool, at: TrackRef, now: Tick) -> Option<Self> {
         let config = &pool.config;
         let proxy = config.proxies.get(at.proxy.0 as usize)?;
         let back = proxy.backend.as_ref()?;
@@ -91,6 +99,9 @@ impl Target {
             script: back.check.clone(),
             limits: Limits::of(&proxy.timeouts, check),
             most,
+            never_local: config.global.never_send_local,
+            disable_on_404: back.check.as_ref().is_some_and(|script| script.disable_on_404) && is_up(pool, at, now),
+            state: back.check.as_ref().filter(|script| script.send_state).map(|_| state::header(pool, at, now)),
         })
     }
 
@@ -107,15 +118,25 @@ impl Target {
     }
 
     /// Where a step connects to that asks for another address or port.
-    pub(super) fn elsewhere(&self, connect: &Connect) -> Place {
-        let Connect { addr, port, addr_port, .. } = *connect;
-        let port = port.or(addr_port);
+    pub(super) fn elsewhere(&self, connect: &Connect, facts: &dyn Lookup) -> Place {
+        let Connect { addr, port, addr_port, .. } = connect;
+        let port = match port {
+            Some(Port::Fixed(port)) => Some(*port),
+            Some(Port::Expr(expr)) => expr.evaluate(facts).and_then(|value| u16::try_from(value.int()?).ok()),
+            None => *addr_port,
+        };
+        let addr = *addr;
         match (&self.to, addr, port) {
             (Place::Inet(to), _, _) => Place::Inet(SocketAddr::new(addr.unwrap_or(to.ip()), port.unwrap_or(to.port()))),
             (_, Some(addr), Some(port)) => Place::Inet(SocketAddr::new(addr, port)),
             (to, _, _) => to.clone(),
         }
     }
+}
+
+fn is_up(pool: &Pool, at: TrackRef, now: Tick) -> bool {
+    let status = pool.server_view(at.proxy, at.server, now).map(|view| view.status);
+    !matches!(status, None | Some(ServerStatus::Down { .. }))
 }
 
 fn place(server: &Server, check: &Check) -> Option<Place> {

@@ -1,58 +1,65 @@
 //! Goes through the steps of a check, one after the other, until one fails or all are done.
 //!
-//! Whether an answer fits is [`super::answer`]'s. The texts are haproxy's, which people search logs for: observed on
-//! 2.6.12.
+//! Whether an answer fits is [`super::answer`]'s, how an end is told [`super::telling`]'s. Variables live as long as
+//! the check.
+
+use std::collections::HashMap;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{self, Verdict};
+use super::answer::{self, Heard, Verdict};
+use super::http::{self, Parsed};
 use super::link::{self, Link, Manner};
 use super::probe::Target;
-use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Pattern, Script, Step, Telling};
+use super::telling;
+use crate::expr::{Expr, Lookup, Value, VarName};
+use crate::ir::SendProxy;
+use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Request, Step, Telling};
 
 /// Runs the script of a target, or just connects.
 pub(super) async fn run(target: &Target) -> Finding {
     let script = target.script.as_deref();
     let steps = script.map_or(&[][..], |script| &script.steps);
-    let telling = script.map_or(Telling::BuiltIn, |script| script.telling);
-    let mut talk =
-        Talk { target, telling, link: None, heard: Vec::new(), over: false, deadline: target.limits.start() };
-    let opens = matches!(steps.first(), Some(Step { act: Act::Connect(_), .. }));
-    let told = if opens { Ok(()) } else { talk.connect(None, &Connect::default(), steps).await };
-    let told = match told {
-        Ok(()) => talk.go_through(steps).await,
-        failed => failed,
+    let mut talk = Talk {
+        target,
+        telling: script.map_or(Telling::BuiltIn, |script| script.telling),
+        variables: Variables::default(),
+        link: None,
+        heard: Vec::new(),
+        over: false,
+        bodiless: false,
+        code: None,
+        deadline: target.limits.start(),
     };
-    told.err().unwrap_or_else(|| success(script, talk.code()))
+    match talk.go_through(steps).await {
+        Ok(()) => telling::success(script, talk.code, &talk.variables),
+        Err(found) => found,
+    }
 }
 
-/// What a check found that came to its end.
-fn success(script: Option<&Script>, code: Option<u16>) -> Finding {
-    let Some(script) = script else { return Finding { status: CheckStatus::L4Ok, code: None, info: None } };
-    let mut found = Finding { status: CheckStatus::L7Ok, code, info: None };
-    if script.telling == Telling::TcpCheck && !script.steps.is_empty() {
-        found.info = Some("(tcp-check)".to_owned());
+/// The variables of one check.
+#[derive(Debug, Default)]
+struct Variables(HashMap<VarName, Value>);
+
+impl Lookup for Variables {
+    fn variable(&self, name: &VarName) -> Option<Value> {
+        self.0.get(name).cloned()
     }
-    match script.steps.last().map(|step| &step.act) {
-        Some(Act::Expect(expect)) => {
-            found.status = expect.ok.unwrap_or(found.status);
-            found.code = expect.code.or(code);
-            found.info = expect.on_success.clone().or(found.info);
-        }
-        Some(Act::Connect(_)) | None => found.status = CheckStatus::L4Ok,
-        Some(Act::Send(_) | Act::SendNow(_)) => {}
-    }
-    found
 }
 
 /// A check under way.
 struct Talk<'t> {
     target: &'t Target,
     telling: Telling,
+    variables: Variables,
     link: Option<Link>,
     heard: Vec<u8>,
     /// Whether nothing more can be heard.
     over: bool,
+    /// Whether the last request gets an answer without a body.
+    bodiless: bool,
+    /// The status of the last HTTP answer.
+    code: Option<u16>,
     deadline: Instant,
 }
 
@@ -61,30 +68,51 @@ type Done = Result<(), Finding>;
 
 impl Talk<'_> {
     async fn go_through(&mut self, steps: &[Step]) -> Done {
+        let talks = |steps: &[Step]| steps.iter().any(|step| step.act.talks());
+        if !matches!(steps.iter().find(|step| step.act.talks()), Some(Step { act: Act::Connect(_), .. })) {
+            self.connect(None, &Connect::default(), !talks(steps)).await?;
+        }
         for (at, step) in steps.iter().enumerate() {
-            let rest = &steps[at + 1..];
             match &step.act {
-                Act::Connect(connect) => self.connect(Some(step), connect, rest).await?,
+                Act::Connect(connect) => self.connect(Some(step), connect, !talks(&steps[at + 1..])).await?,
                 Act::Send(bytes) => self.send(step, bytes).await?,
                 Act::SendNow(make) => self.send(step, &make()).await?,
+                Act::SendFormat { format, hex } => match answer::rendered(format, *hex, &self.variables) {
+                    Ok(bytes) => self.send(step, &bytes).await?,
+                    Err(why) => return Err(telling::cannot_send(why, step)),
+                },
+                Act::Request(request) => self.request(step, request).await?,
                 Act::Expect(expect) => self.expect(step, expect).await?,
+                Act::SetVar(name, expr) => {
+                    if let Some(value) = expr.evaluate(&self.variables) {
+                        self.variables.0.insert(name.clone(), value);
+                    }
+                }
+                Act::SetVarFormat(name, format) => {
+                    let text = format.evaluate(&self.variables);
+                    self.variables.0.insert(name.clone(), Value::Text(text));
+                }
+                Act::UnsetVar(name) => drop(self.variables.0.remove(name)),
             }
         }
         Ok(())
     }
 
-    async fn connect(&mut self, step: Option<&Step>, connect: &Connect, rest: &[Step]) -> Done {
+    /// `last`: nothing is said over the connection.
+    async fn connect(&mut self, step: Option<&Step>, connect: &Connect, last: bool) -> Done {
+        if let Some(link) = self.link.as_mut().filter(|_| self.telling == Telling::HttpCheck) {
+            link.ends_in_order();
+        }
         self.link = None;
         self.heard.clear();
         self.over = false;
-        // A connection that a script asks for begins with no header.
-        let header = self.target.header.filter(|_| step.is_none());
-        let manner = match rest.first().map(|step| &step.act) {
-            None if header.is_none() => Manner::Silent,
-            _ if connect.linger => Manner::Polite,
-            _ => Manner::Brusque,
+        let header = self.header(step, connect);
+        let manner = match last && header.is_none() {
+            true => Manner::Silent,
+            false if connect.linger => Manner::Polite,
+            false => Manner::Brusque,
         };
-        let place = self.target.elsewhere(connect);
+        let place = self.target.elsewhere(connect, &self.variables);
         let opened = timeout_at(self.deadline, Link::open(&place, self.target.source.as_ref(), manner)).await;
         match opened {
             Ok(Ok(mut link)) => {
@@ -98,11 +126,24 @@ impl Talk<'_> {
             }
             Ok(Err(failure)) => {
                 let mut found = failure.finding();
-                found.info = self.told(found.info.as_deref().unwrap_or_default(), step);
+                found.info = telling::at(self.telling, found.info.as_deref().unwrap_or_default(), step);
                 Err(found)
             }
-            Err(_) => Err(Finding { status: CheckStatus::L4Tout, code: None, info: self.told("", step) }),
+            Err(_) => Err(telling::late(self.telling, CheckStatus::L4Tout, step)),
         }
+    }
+
+    /// The PROXY header of a connection: `send-proxy`, or what the server's own connections begin with where a step
+    /// asks for no other or for the default.
+    fn header(&self, step: Option<&Step>, connect: &Connect) -> Option<(SendProxy, bool)> {
+        let own = self.target.header.filter(|_| step.is_none() || connect.default);
+        connect.send_proxy.then_some((SendProxy::V1, self.target.never_local)).or(own)
+    }
+
+    async fn request(&mut self, step: &Step, request: &Request) -> Done {
+        let bytes = http::request(request, self.target.state.as_deref(), &self.variables);
+        self.bodiless = request.method == b"HEAD";
+        self.send(step, &bytes).await
     }
 
     async fn send(&mut self, step: &Step, bytes: &[u8]) -> Done {
@@ -111,18 +152,29 @@ impl Talk<'_> {
         match timeout_at(self.deadline, link.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(self.broken(&why, step)),
-            Err(_) => Err(Finding { status: CheckStatus::L7Tout, code: None, info: self.told("", Some(step)) }),
+            Err(_) => Err(telling::late(self.telling, CheckStatus::L7Tout, Some(step))),
         }
     }
 
     async fn expect(&mut self, step: &Step, expect: &Expect) -> Done {
         loop {
             if !self.heard.is_empty() || self.over {
-                match answer::judge(expect, &self.heard, self.over) {
+                let verdict = answer::judge(expect, self.heard(), &self.variables);
+                if verdict != Verdict::Wait && self.telling == Telling::HttpCheck {
+                    self.note_code();
+                }
+                match verdict {
                     Verdict::Wait => {}
                     Verdict::Fits => return Ok(()),
                     Verdict::Ends(found) => return Err(found),
-                    Verdict::Fails(what) => return Err(self.failed(step, expect, &what)),
+                    Verdict::Broken(what) => {
+                        return Err(telling::broken_answer(self.telling, step, expect, &what, &self.variables));
+                    }
+                    Verdict::Fails(status, what) => {
+                        let mut found = telling::failure(self.telling, step, expect, (status, &what), &self.variables);
+                        found.code = self.own_code(expect.code.as_ref()).or(self.code);
+                        return Err(found);
+                    }
                 }
             }
             let Some(link) = &mut self.link else { return Ok(()) };
@@ -137,72 +189,31 @@ impl Talk<'_> {
                 Ok(Err(why)) => return Err(self.broken(&why, step)),
                 Err(_) => {
                     let status = expect.timeout.unwrap_or(CheckStatus::L7Tout);
-                    return Err(Finding { status, code: None, info: self.told("", Some(step)) });
+                    return Err(telling::late(self.telling, status, Some(step)));
                 }
             }
         }
     }
 
+    fn heard(&self) -> Heard<'_> {
+        let (over, bodiless, disable_on_404) = (self.over, self.bodiless, self.target.disable_on_404);
+        Heard { bytes: &self.heard, over, bodiless, disable_on_404 }
+    }
+
+    /// The status of an answer is told with the check's result.
+    fn note_code(&mut self) {
+        if let Parsed::Answer(answer) = http::answer(&self.heard, self.bodiless) {
+            self.code = Some(answer.status);
+        }
+    }
+
+    fn own_code(&self, code: Option<&Expr>) -> Option<u16> {
+        telling::code(code, &self.variables)
+    }
+
     /// The connection broke.
     fn broken(&self, why: &std::io::Error, step: &Step) -> Finding {
-        let info = self.told(link::text(link::errno(why)), Some(step));
+        let info = telling::at(self.telling, link::text(link::errno(why)), Some(step));
         Finding { status: CheckStatus::SockErr, code: None, info }
     }
-
-    /// The answer does not fit.
-    fn failed(&self, step: &Step, expect: &Expect, what: &str) -> Finding {
-        let status = expect.error.unwrap_or(CheckStatus::L7Rsp);
-        let info = match (&expect.on_error, self.telling) {
-            (Some(text), _) if !self.heard.is_empty() => Some(text.clone()),
-            (_, Telling::BuiltIn) if self.heard.is_empty() && step.number > 0 => {
-                Some(format!("{what} at step {}", step.number))
-            }
-            (_, Telling::BuiltIn) => None,
-            (_, Telling::TcpCheck) => {
-                // haproxy's quotes: here some, there none
-                let comment = step.comment.as_ref().map(|comment| match self.heard.is_empty() {
-                    true => format!(" comment: '{comment}'"),
-                    false => format!(" comment: {comment}"),
-                });
-                Some(format!("{what} at step {}{}", step.number, comment.unwrap_or_default()))
-            }
-        };
-        Finding { status, code: expect.code, info }
-    }
-
-    /// What happened, and at which step.
-    fn told(&self, what: &str, step: Option<&Step>) -> Option<String> {
-        let mut text = what.to_owned();
-        if self.telling == Telling::TcpCheck {
-            text.push(' ');
-            text.push_str(&place(step));
-        }
-        Some(text).filter(|text| !text.is_empty())
-    }
-
-    fn code(&self) -> Option<u16> {
-        None
-    }
-}
-
-/// Where it happened.
-fn place(step: Option<&Step>) -> String {
-    let Some(step) = step.filter(|step| step.number > 0) else {
-        return "at initial connection step of tcp-check".to_owned();
-    };
-    let act = match &step.act {
-        Act::Connect(Connect { port: Some(port), .. }) => format!("connect port {port}"),
-        Act::Connect(_) => "connect".to_owned(),
-        Act::Send(_) | Act::SendNow(_) => "send".to_owned(),
-        Act::Expect(expect) => match &expect.pattern {
-            Pattern::Text(text) => format!("expect string '{}'", String::from_utf8_lossy(text)),
-            Pattern::Binary(bytes) => {
-                let shown = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-                format!("expect binary '{}'", String::from_utf8_lossy(shown))
-            }
-            Pattern::Judge(_) => "expect".to_owned(),
-        },
-    };
-    let comment = step.comment.as_ref().map(|comment| format!(" comment: '{comment}'"));
-    format!("at step {} of tcp-check ({act}){}", step.number, comment.unwrap_or_default())
 }

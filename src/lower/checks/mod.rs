@@ -1,19 +1,27 @@
-//! `option tcp-check`, its rules, and the checks that are built in: from words to [`Script`].
+//! `option tcp-check`, `option httpchk`, their rules, and the checks that are built in: from words to [`Script`].
 //!
 //! A proxy has at most one kind of check: the last `option` wins. Rules of the kind that was not chosen are kept and
 //! warned of, as haproxy does. A section's own rules replace those of its defaults. Source: manual §4.2 "option
-//! tcp-check", "tcp-check"; asked of 2.6.12 (`fixtures/verdict/checks/`).
+//! tcp-check", "tcp-check", "option httpchk", "http-check"; asked of 2.6.12 (`fixtures/verdict/checks/`).
 
+mod connect;
+mod expect;
+pub mod http;
 pub mod protocols;
+mod request;
 mod rules;
 pub mod tcp;
+mod variables;
 
 use std::sync::Arc;
 
 use super::args::{Args, Given};
-use super::error::{LowerError, Lowered};
+use super::error::{Blame, LowerError, Lowered};
+use crate::expr::{Expr, ExprError, Regex, Template, TemplateError};
 use crate::ir::check::Script;
+use crate::text::Span;
 
+pub use request::RequestDraft;
 pub use rules::{Rule, Rules};
 
 /// What was said of the checks of a proxy's servers.
@@ -23,6 +31,16 @@ pub struct ChecksDraft {
     pub kind: CheckKind,
     /// `tcp-check …`.
     pub tcp: Rules,
+    /// `http-check …`.
+    pub http: Rules,
+    /// What `option httpchk` says of the request; `None`: this section has rules, and the option is in its defaults.
+    pub request: Option<RequestDraft>,
+    /// What the option in its defaults said then.
+    pub inherited_request: RequestDraft,
+    /// `http-check disable-on-404`.
+    pub disable_on_404: bool,
+    /// `http-check send-state`.
+    pub send_state: bool,
 }
 
 /// Which kind of check a proxy's servers get.
@@ -33,6 +51,8 @@ pub enum CheckKind {
     Connect,
     /// `option tcp-check`.
     Tcp,
+    /// `option httpchk`.
+    Http,
     /// One that is built in: what it does.
     BuiltIn(Arc<Script>),
 }
@@ -43,8 +63,22 @@ impl ChecksDraft {
         match &self.kind {
             CheckKind::Connect => None,
             CheckKind::Tcp => Some(Arc::new(self.tcp.tcp_script())),
+            CheckKind::Http => Some(Arc::new(self.http.http_script(self))),
             CheckKind::BuiltIn(script) => Some(script.clone()),
         }
+    }
+
+    /// A section that begins with these: rules of its own will replace them.
+    pub fn inherited(&mut self) {
+        self.tcp.inherited();
+        self.http.inherited();
+    }
+
+    /// Rules that nothing will be done with, and the option that they lack.
+    pub fn idle(&self) -> impl Iterator<Item = (Span, &'static str, &'static str)> {
+        let tcp = (self.tcp.span, "tcp-check", "option tcp-check", matches!(self.kind, CheckKind::Tcp));
+        let http = (self.http.span, "http-check", "option httpchk", matches!(self.kind, CheckKind::Http));
+        [tcp, http].into_iter().filter(|rules| !rules.3).filter_map(|rules| Some((rules.0?, rules.1, rules.2)))
     }
 }
 
@@ -62,13 +96,34 @@ fn hex(word: &Given<'_>) -> Lowered<Vec<u8>> {
     word.bytes.chunks(2).map(|bytes| pair(bytes).ok_or_else(wrong)).collect()
 }
 
-/// A text that is told or sent as it is. One with variables or expressions is not built yet; `%%` is a `%`.
-fn format(word: &Given<'_>) -> Lowered<String> {
-    let text = word.text();
-    if text.replace("%%", "").contains('%') {
-        return Err(word.blame(LowerError::NotYet { what: format!("variables and expressions in '{text}'") }));
-    }
-    Ok(text.replace("%%", "%"))
+/// A text with expressions.
+fn format(word: &Given<'_>) -> Lowered<Template> {
+    Template::parse(word.bytes).map_err(|why| match why {
+        TemplateError::Expr(why) => blame_expr(word, why),
+        TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
+    })
+}
+
+/// An expression.
+fn expr(word: &Given<'_>) -> Lowered<Expr> {
+    Expr::parse(word.bytes).map_err(|why| blame_expr(word, why))
+}
+
+fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
+    word.blame(match why {
+        ExprError::NotYet { what } => LowerError::NotYet { what },
+        why => LowerError::Expr { text: word.text(), why },
+    })
+}
+
+/// A regular expression.
+fn regex(word: &Given<'_>) -> Lowered<Regex> {
+    Regex::new(word.bytes).map_err(|why| word.blame(LowerError::Regex { text: word.text(), why }))
+}
+
+/// A regular expression for which case does not count.
+fn regex_any_case(word: &Given<'_>) -> Lowered<Regex> {
+    Regex::any_case(word.bytes).map_err(|why| word.blame(LowerError::Regex { text: word.text(), why }))
 }
 
 /// The comment that may end a rule.

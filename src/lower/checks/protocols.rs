@@ -17,7 +17,7 @@ pub fn redis(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     args.end()?;
     let expect = Expect {
         error: Some(CheckStatus::L7Sts),
-        on_success: Some("Redis server is ok".to_owned()),
+        on_success: Some("Redis server is ok".into()),
         ..judged(redis_answer)
     };
     choose(proxy, vec![send(b"*1\r\n$4\r\nPING\r\n".to_vec()), wait(2, expect)])
@@ -81,7 +81,7 @@ pub fn pgsql(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let body = [b"\x00\x03\x00\x00user\x00", user, b"\x00\x00"].concat();
     let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX).to_be_bytes();
     let start = [&length[..], &body].concat();
-    let expect = Expect { on_success: Some("PostgreSQL server is ok".to_owned()), ..judged(pgsql_answer) };
+    let expect = Expect { on_success: Some("PostgreSQL server is ok".into()), ..judged(pgsql_answer) };
     choose(proxy, vec![politely(), send(start), wait(3, expect)])
 }
 
@@ -98,7 +98,8 @@ pub fn ssl_hello(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 }
 
 fn choose(proxy: &mut ProxyDraft, steps: Vec<Step>) -> Lowered {
-    proxy.set.checks.kind = CheckKind::BuiltIn(Arc::new(Script { telling: Telling::BuiltIn, steps }));
+    proxy.set.checks.kind =
+        CheckKind::BuiltIn(Arc::new(Script { telling: Telling::BuiltIn, steps, ..Script::default() }));
     Ok(())
 }
 

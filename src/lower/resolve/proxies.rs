@@ -3,7 +3,6 @@
 use super::{called, formats};
 use crate::grammar::SectionKind;
 use crate::ir::{self, Backend, Formats, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
-use crate::lower::checks::CheckKind;
 use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
 use crate::lower::error::LowerError;
 use crate::lower::section::Sections;
@@ -57,10 +56,9 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
     {
         session_log(proxy, word, span, said);
     }
-    if set.checks.tcp.span.is_some() && !matches!(set.checks.kind, CheckKind::Tcp) {
-        let message = format!("{} has 'tcp-check' rules and no 'option tcp-check': nothing is done", called(proxy));
-        let span = set.checks.tcp.span.unwrap_or(proxy.span);
-        said.push(Diagnostic::warning(span, message).resolved().hint("add 'option tcp-check'"));
+    for (span, rules, option) in set.checks.idle() {
+        let message = format!("{} has '{rules}' rules and no '{option}': nothing is done", called(proxy));
+        said.push(Diagnostic::warning(span, message).resolved().hint(format!("add '{option}'")));
     }
     default_backend(sections, at, reference, said);
     if let (Reference::To(_), Some(named), false) = (reference, &set.default_backend, proxy.servers.is_empty()) {

@@ -126,7 +126,7 @@ fn tone(subject: &Subject<'_>) -> &'static str {
             ServerStatus::Up { failing: None } => "up",
             ServerStatus::Up { failing: Some(_) } | ServerStatus::Down { rising: Some(_) } => "warning",
             ServerStatus::Down { rising: None } => "down",
-            ServerStatus::Drain | ServerStatus::Maint => "maint",
+            ServerStatus::Drain | ServerStatus::Maint | ServerStatus::Stopping { .. } => "maint",
             ServerStatus::Unchecked => "idle",
         },
     }

@@ -1,0 +1,172 @@
+//! Regular expressions over bytes, written as haproxy's users write them: for PCRE.
+//!
+//! The engine is the crate `regex`, whose time is bounded; it has no back references and no look-around, and they are
+//! an error. Where both read a pattern and mean different things it is rewritten: see [`translated`].
+//! Source: meanings observed on 2.6.12 (built with PCRE2).
+
+use regex::bytes::{Regex as Engine, RegexBuilder};
+use thiserror::Error;
+
+/// A compiled regular expression.
+#[derive(Debug, Clone)]
+pub struct Regex(Engine);
+
+/// Why a pattern cannot be used.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum RegexError {
+    /// Bytes that are no text.
+    #[error("a regular expression must be UTF-8")]
+    Bytes,
+    /// The engine refuses it.
+    #[error("not a regular expression, or one of a kind that is not built: {why}")]
+    Syntax {
+        /// What the engine says.
+        why: String,
+    },
+}
+
+impl Regex {
+    /// Compiles a pattern. A dot is one byte and no line feed.
+    ///
+    /// # Errors
+    /// [`RegexError`].
+    pub fn new(pattern: &[u8]) -> Result<Self, RegexError> {
+        Self::compile(pattern, false)
+    }
+
+    /// The same, and case does not count.
+    ///
+    /// # Errors
+    /// [`RegexError`].
+    pub fn any_case(pattern: &[u8]) -> Result<Self, RegexError> {
+        Self::compile(pattern, true)
+    }
+
+    fn compile(pattern: &[u8], any_case: bool) -> Result<Self, RegexError> {
+        let text = std::str::from_utf8(pattern).map_err(|_| RegexError::Bytes)?;
+        let engine = RegexBuilder::new(&translated(text)).unicode(false).case_insensitive(any_case).build();
+        engine.map(Self).map_err(|why| RegexError::Syntax { why: last_line(&why.to_string()) })
+    }
+
+    /// Whether it matches anywhere.
+    pub fn matches(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+/// The engine's reason without its picture of the pattern.
+fn last_line(why: &str) -> String {
+    let line = why.lines().last().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+/// The pattern as the engine must read it to mean what PCRE means.
+///
+/// A `$` matches before a last line feed, too; a `{` that begins no repetition is itself; so are `[`, `&&`, `--` and
+/// `~~` within a class, and `\<` and `\>` anywhere.
+fn translated(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut chars = pattern.char_indices().peekable();
+    let mut class: Option<usize> = None;
+    while let Some((at, c)) = chars.next() {
+        let rest = &pattern[at + c.len_utf8()..];
+        match c {
+            '\\' => match chars.next() {
+                Some((_, c @ ('<' | '>'))) => out.push(c),
+                Some((_, escaped)) => out.extend(['\\', escaped]),
+                None => out.push('\\'),
+            },
+            '[' if class.is_none() => {
+                class = Some(at);
+                out.push('[');
+                if rest.starts_with('^') {
+                    out.push('^');
+                    chars.next();
+                }
+                if let Some((_, ']')) = chars.peek() {
+                    out.push_str("\\]");
+                    chars.next();
+                }
+            }
+            '[' if rest.starts_with(':') => match rest.find(":]") {
+                Some(end) => {
+                    out.push('[');
+                    out.push_str(&rest[..end + 2]);
+                    while chars.peek().is_some_and(|(next, _)| *next < at + 1 + end + 2) {
+                        chars.next();
+                    }
+                }
+                None => out.push_str("\\["),
+            },
+            '[' => out.push_str("\\["),
+            ']' if class.is_some() => {
+                class = None;
+                out.push(']');
+            }
+            '&' | '~' if class.is_some() => out.extend(['\\', c]),
+            '-' if class.is_some() && rest.starts_with('-') => out.push_str("\\-"),
+            '$' if class.is_none() => out.push_str("(?:\\n?\\z)"),
+            '{' if class.is_none() && !repeats(rest) => out.push_str("\\{"),
+            '}' if class.is_none() && !closes(&pattern[..at]) => out.push_str("\\}"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Whether a `{` before this text begins a repetition.
+fn repeats(rest: &str) -> bool {
+    let Some((inner, _)) = rest.split_once('}') else { return false };
+    let (from, to) = inner.split_once(',').unwrap_or((inner, "0"));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !from.is_empty() && digits(from) && digits(to)
+}
+
+/// Whether a `}` behind this text ends a repetition.
+fn closes(before: &str) -> bool {
+    before.rfind('{').is_some_and(|open| repeats(&format!("{}}}", &before[open + 1..])))
+        // `\x{41}` and its like
+        || before.rfind('{').is_some_and(|open| before[..open].ends_with("\\x") || before[..open].ends_with("\\p"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_mean_what_pcre_means() {
+        for (pattern, text, want) in [
+            ("^a.c$", &b"abc"[..], true),
+            ("^a.c$", b"abc\n", true), // before the last line feed
+            ("^a.c$", b"abc\n\n", false),
+            ("a.c", b"a\nc", false),
+            ("a.c", b"a\xe9c", true),
+            ("^b", b"a\nb", false), // one line
+            ("{\"status\":\"UP\"}", b"{\"status\":\"UP\"}", true),
+            ("^x{2}$", b"xx", true),
+            ("x{2,}", b"x", false),
+            ("a{,2}b", b"a{,2}b", true),
+            ("^[[]$", b"[", true),
+            ("^[]a]+$", b"]a", true),
+            ("^[^]]$", b"]", false),
+            ("^[[:digit:]&&x]+$", b"5&x", true),
+            ("\\<a\\>", b"<a>", true),
+            ("\\d+\\.\\d", b"12.5", true),
+            ("(2..|3..)", b"HTTP/1.1 302", true),
+            ("(?i)ok", b"OK", true),
+            ("[$]", b"$", true),
+            ("\\$", b"$", true),
+        ] {
+            let regex = Regex::new(pattern.as_bytes()).unwrap_or_else(|why| panic!("{pattern}: {why}"));
+            assert_eq!(regex.matches(text), want, "{pattern:?} on {text:?} as {:?}", translated(pattern));
+        }
+    }
+
+    #[test]
+    fn what_the_engine_cannot_do_is_an_error() {
+        for pattern in ["a(b", "[", "(?=a)", "(a)\\1", "*a", "\\"] {
+            assert!(matches!(Regex::new(pattern.as_bytes()), Err(RegexError::Syntax { .. })), "{pattern}");
+        }
+        assert!(matches!(Regex::new(b"\xff"), Err(RegexError::Bytes)));
+    }
+}
