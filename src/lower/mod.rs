@@ -75,6 +75,7 @@ pub fn configuration(
     let mut reading = statement::Reading::default();
     for file in &loaded.files {
         let Some(source) = sources.get(*file) else { continue };
+        reading.begin_file(&source.name, world);
         let mut reader = Reader::new(*file, source);
         while let Some(line) = reader.next_line(world, reading.section_name(), &mut said) {
             reading.line(&line, world, &mut said);
@@ -84,6 +85,7 @@ pub fn configuration(
             break;
         }
     }
+    world.enter(None);
     resolve::check_ids(&reading.sections, &mut said);
     if said.iter().any(|one| one.severity == Severity::Alert) {
         resolve::judge_refused(&reading.sections, &mut said);

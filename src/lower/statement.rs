@@ -32,6 +32,12 @@ impl Reading {
         &self.name
     }
 
+    /// Relative paths begin where this file's turn puts them.
+    pub(super) fn begin_file(&mut self, name: &str, world: &mut dyn World) {
+        self.global.file = name.to_owned();
+        self.global.base.enter(name, world);
+    }
+
     /// A section does not go on in the next file.
     pub(super) fn end_of_file(&mut self) {
         self.section = None;

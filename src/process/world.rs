@@ -18,6 +18,8 @@ pub(crate) struct System {
     /// What `setenv` and its like changed; `None` is unset. The process's own environment is never written: other
     /// threads may read it.
     changed: HashMap<String, Option<Vec<u8>>>,
+    /// Where relative paths begin, unless at the process's own folder.
+    folder: Option<PathBuf>,
     no_splice: bool,
     no_reuseport: bool,
     ipv4_only: bool,
@@ -28,6 +30,7 @@ impl System {
     pub(crate) fn new(arguments: &Arguments) -> Self {
         let mut world = Self {
             changed: HashMap::new(),
+            folder: None,
             no_splice: arguments.no_splice,
             no_reuseport: arguments.no_reuseport,
             ipv4_only: arguments.ipv4_only,
@@ -35,6 +38,12 @@ impl System {
         let peer = arguments.peer.clone().unwrap_or_else(|| OsString::from(identity::host_name()));
         world.set_env("HAPROXY_LOCALPEER", Some(peer.as_bytes()));
         world
+    }
+}
+
+impl System {
+    fn at(&self, path: &Path) -> PathBuf {
+        self.folder.as_ref().map_or_else(|| path.to_owned(), |folder| folder.join(path))
     }
 }
 
@@ -58,12 +67,17 @@ impl World for System {
         }
     }
 
+    fn enter(&mut self, folder: Option<&Path>) {
+        self.folder = folder.map(Path::to_owned);
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        std::fs::read(self.at(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Option<Vec<PathBuf>>> {
-        if !std::fs::metadata(path)?.is_dir() {
+        let path = self.at(path);
+        if !std::fs::metadata(&path)?.is_dir() {
             return Ok(None);
         }
         std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>().map(Some)

@@ -13,6 +13,8 @@ pub trait World {
     fn set_env(&mut self, name: &str, value: Option<&[u8]>);
     /// Removes all environment variables but those named (`resetenv`).
     fn keep_env(&mut self, names: &[String]);
+    /// Where relative paths of [`Self::read`] and [`Self::list`] begin from now on; `None`: where the process was started.
+    fn enter(&mut self, _folder: Option<&Path>) {}
     /// The bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// The entries of a directory, or `None` when `path` is no directory.

@@ -10,6 +10,7 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
     ("bind-process", &["all", "odd", "1"]),
     ("chroot", &["/var/empty", "/"]),
     ("cpu-map", &["1/all 0", "1/odd 0", "auto:1/1-2 0-1"]),
+    ("default-path", &["current", "config", "origin /tmp"]),
     ("errorfile", &["503 /dev/null", "408 /dev/null"]),
     ("fd-hard-limit", &["20000"]),
     ("gid", &["0", "65534"]),

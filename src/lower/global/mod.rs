@@ -2,6 +2,7 @@
 
 pub mod cpus;
 pub mod old;
+pub mod paths;
 pub mod process;
 pub mod stats;
 pub mod tuning;
@@ -19,6 +20,10 @@ pub struct GlobalDraft {
     pub unix_prefix: Option<String>,
     /// `nbproc`, for want of `nbthread`.
     pub nbproc: Option<u16>,
+    /// `default-path`.
+    pub base: paths::Base,
+    /// The file that is being read, as it was named.
+    pub file: String,
     /// What may be said once and was.
     pub said: Said,
 }
