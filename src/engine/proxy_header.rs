@@ -112,8 +112,11 @@ impl Told<'_> {
         let pool = &shard.shared.pool;
         let local = socket.and_then(|socket| getsockname(socket).ok()?.try_into().ok());
         let spent = clock::now().since(self.at) as u32;
+        // only a line of a format of its own takes a number (observed)
+        let formatted = proxy.formats.as_ref().is_some_and(|formats| formats.error.is_some());
+        let number = if formatted { shard.shared.next_id() - 1 } else { 0 };
         let record = SessionRecord {
-            number: 0,
+            number,
             source: None,
             destination: None,
             ended: true,

@@ -1,5 +1,6 @@
 //! Every variable with every flag, in sessions that go well and sessions that do not.
 
+use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
 use crate::harness::backends::Backend;
@@ -15,7 +16,8 @@ const ALL: [&str; 47] = [
 ];
 
 /// Those whose value is another at each run: compared without their digits.
-const VOLATILE: [&str; 15] = ["T", "Tc", "Td", "Tl", "Ts", "Tt", "Tu", "Tw", "bp", "cp", "fp", "ms", "pid", "sp", "t"];
+const VOLATILE: [&str; 16] =
+    ["T", "Tc", "Td", "Th", "Tl", "Ts", "Tt", "Tu", "Tw", "bp", "cp", "fp", "ms", "pid", "sp", "t"];
 
 /// Writes each variable as `name=value`, divided by bars.
 fn table(flags: &str) -> String {
@@ -102,5 +104,64 @@ fn variables_with_all_flags() {
         let mut lines = play(program, "{+Q,+X,+E}");
         lines.retain(|line| line.contains("sslv="));
         lines
+    });
+}
+
+/// Connections that fail before there is a session: the format for errors, or the short line, at either level.
+#[test]
+fn connections_that_fail() {
+    same(|program| {
+        let error = table("").replace("log-format", "error-log-format") + " unique-id-format x\n";
+        let log = " log @LOG format short local0\n";
+        let sections = [
+            format!(" accept-proxy\n{error} log-format other\n"),
+            format!(" accept-proxy\n{log} log-format other\n log-format-sd [%b]\n"),
+            format!(" accept-proxy\n{error} option log-separate-errors\n"),
+            format!(" accept-proxy\n{log} option tcplog\n option log-separate-errors\n"),
+        ];
+        let stage = Stage::new(program, "", &sections);
+        (0..sections.len())
+            .map(|section| {
+                let mut stream = stage.connect(section);
+                let _ = stream.write_all(b"no header at all, and long enough to be one\r\n");
+                let _ = stream.read_to_end(&mut Vec::new());
+                let line = stage.log.wait_count("", section + 1).remove(section);
+                let (head, tail) = line.split_once('[').unwrap_or((&line, ""));
+                if line.contains("table|") { fields(&line) } else { format!("{}[{}", masked(head), masked(tail)) }
+            })
+            .collect()
+    });
+}
+
+/// The statistics page with lines of its own: variables that only requests have.
+#[test]
+fn requests_of_the_page() {
+    const NAMES: [&str; 26] = [
+        "r", "HM", "HU", "HP", "HQ", "HV", "ST", "TR", "Tq", "Ti", "Tr", "Ta", "Tw", "Tc", "CC", "CS", "hr", "hs", "s",
+        "b", "ts", "tsc", "tr", "trg", "trl", "HPO",
+    ];
+    same(|program| {
+        let all: Vec<String> = NAMES.iter().map(|name| format!("{name}=%{name}|{name}=%{{+Q}}{name}")).collect();
+        let format = format!(" log-format \"table|{}|\"\n", all.join("|"));
+        let page =
+            " mode http\n timeout http-request 2s\n stats enable\n stats uri /st\n log @LOG format short local0\n";
+        let stage = Stage::new(program, "", &[format!("{page}{format}")]);
+        let requests = ["GET /st HTTP/1.1", "GET /st?x=1;y HTTP/1.0", "HEAD /st;csv HTTP/1.1", "nonsense"];
+        requests
+            .iter()
+            .enumerate()
+            .map(|(ix, request)| {
+                let mut stream = stage.connect(0);
+                write!(stream, "{request}\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+                let _ = stream.read_to_end(&mut Vec::new());
+                let line = stage.log.wait_count("table|", ix + 1).remove(ix);
+                let times = ["TR", "Tq", "Ti", "Tr", "Ta", "Tw", "Tc", "tr", "trg", "trl"];
+                let shown = line.split('|').map(|field| match field.split_once('=') {
+                    Some((name, value)) if times.contains(&name) => format!("{name}={}", masked(value)),
+                    _ => field.to_owned(),
+                });
+                shown.collect::<Vec<_>>().join("\n")
+            })
+            .collect()
     });
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use crate::harness::backends::Backend;
+use crate::harness::program::Program;
+use crate::harness::stats::command;
 use crate::harness::{ports, wait};
 use crate::stage::{MONTHS, Stage, masked, same};
 
@@ -194,4 +196,38 @@ fn servers_come_and_go() {
         stage.talk(0);
         vec![collector.wait_for("m3\n")]
     });
+}
+
+/// A log server that never reads: its ring fills, lines are lost and counted, and no session waits for it.
+#[test]
+fn a_server_that_never_reads_blocks_nobody() {
+    let stuck = Backend::start(|stream| {
+        wait::within(std::time::Duration::from_secs(60), "the test to end", || {
+            matches!(stream.take_error(), Ok(Some(_)) | Err(_)).then_some(())
+        });
+    });
+    let echo = Backend::echo();
+    let program = Program::ours(); // haproxy counts such losses only in 'show events'
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("stats");
+    let ring =
+        format!("ring r\n size 200000\n timeout connect 20s\n timeout server 50s\n server x {}\n", stuck.address);
+    let section = format!(
+        " server s1 {}\n log ring@r len 65000 local0\n log-format \"%lc {}\"\n{ring}",
+        echo.address,
+        "l".repeat(10_000)
+    );
+    let stage = Stage::new(&program, &format!(" stats socket {}\n", socket.display()), &[section]);
+    let lost = || {
+        let info = command(&socket, "show info");
+        let line = info.lines().find_map(|line| line.strip_prefix("DroppedLogs: ")).unwrap_or_default();
+        line.parse::<u64>().expect("a number")
+    };
+    let mut sessions = 0;
+    while lost() == 0 {
+        (0..50).for_each(|_| stage.talk(0));
+        sessions += 50;
+        assert!(sessions < 5_000, "so many lines and none lost");
+    }
+    stage.talk(0);
 }

@@ -25,7 +25,12 @@ impl Stage {
              defaults\n mode tcp\n timeout connect 200\n timeout client 30s\n timeout server 30s\n retries 1\n"
         );
         for (ix, (section, door)) in sections.iter().zip(&doors).enumerate() {
-            config += &format!("listen l{ix}\n bind {door}\n{section}\n");
+            // `accept-proxy` at the beginning belongs to the address
+            let (more, section) = match section.strip_prefix(" accept-proxy\n") {
+                Some(section) => (" accept-proxy", section),
+                None => ("", section.as_str()),
+            };
+            config += &format!("listen l{ix}\n bind {door}{more}\n{section}\n");
         }
         let proxy = Proxy::start(program, &config.replace("@LOG", &sink.to_string()));
         Self { log, doors, _proxy: proxy }

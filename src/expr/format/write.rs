@@ -25,6 +25,8 @@ pub enum Fact<'a> {
     Unknown,
     /// Not even a dash: captures that there are none of.
     Absent,
+    /// Text that is empty: nothing, or nothing between quotes.
+    Empty,
     /// Text, quoted and escaped as the flags say.
     Text(&'a [u8]),
     /// Text that no flag changes.
@@ -82,9 +84,9 @@ impl Format {
 fn put(out: &mut Vec<u8>, facts: &impl Facts, fact: Fact<'_>, flags: Flags) -> bool {
     // Writing to a Vec cannot fail.
     let _ = match fact {
-        Fact::Unknown if flags.quoted => out.write_all(b"\"\""),
+        Fact::Unknown | Fact::Empty if flags.quoted => out.write_all(b"\"\""),
         Fact::Unknown => out.write_all(b"-"),
-        Fact::Absent => Ok(()),
+        Fact::Absent | Fact::Empty => Ok(()),
         Fact::Text(b"") => return put(out, facts, Fact::Unknown, flags),
         Fact::Text(text) => {
             quoted(out, flags, |out| escaped(out, text, flags));

@@ -90,6 +90,8 @@ impl Request<'_> {
             Variable::Method => Fact::Text(method),
             Variable::Uri => Fact::Text(uri),
             Variable::Path | Variable::PathOnly => Fact::Text(&uri[..query]),
+            Variable::Query if bad => Fact::Text(BAD),
+            Variable::Query if query == uri.len() => Fact::Empty,
             Variable::Query => Fact::Text(&uri[query..]),
             Variable::HttpVersion => Fact::Text(version),
             Variable::TimeHeaders | Variable::TimeRequest => View::timer(self.record.request_time),
