@@ -272,7 +272,7 @@ impl Old {
     /// What asks a process to pause when an address is busy. If the start fails at any later step, or this value is dropped
     /// for another reason before [`Old::end`] or [`Old::ended`], it is told to go on.
     pub(crate) fn pauser<'a>(&'a self, console: &'a Console) -> Pauser<'a> {
-        Pauser { old: self, until: None, console }
+        Pauser { old: self, until: None, latest: None, console }
     }
 
     /// The old processes were told by another process of ours.
@@ -319,6 +319,8 @@ impl Drop for Old {
 pub(crate) struct Pauser<'a> {
     old: &'a Old,
     until: Option<Instant>,
+    /// However late a process takes its signal, it is not waited for longer.
+    latest: Option<Instant>,
     console: &'a Console,
 }
 
@@ -335,10 +337,18 @@ impl Busy for Pauser<'_> {
                 self.console.notice(format_args!("{address} is busy: process {} is asked to pause", handle.pid()));
                 paused.push(at);
                 self.until = self.until.max(Some(Instant::now() + limit));
+                self.latest = self.latest.max(Some(Instant::now() + PAUSE_LIMIT));
             }
         }
         let Some(until) = self.until else { return false };
         patience::pause(PAUSE_STEP);
-        Instant::now() < until
+        let now = Instant::now();
+        // On a busy machine a process takes its signal late: the time to free an address begins when it has.
+        let deaf = paused.iter().any(|at| proc::pending(self.old.pausable[*at].pid(), Signal::TTOU));
+        if deaf && self.latest.is_some_and(|latest| now < latest) {
+            self.until = Some(until.max(now + UNSURE_LIMIT));
+            return true;
+        }
+        now < until
     }
 }

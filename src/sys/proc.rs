@@ -16,6 +16,14 @@ pub fn name(pid: i32) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
 }
 
+/// Whether a signal was sent to a process that has not taken it yet; everybody may ask. `false` when it is gone.
+pub fn pending(pid: i32, signal: rustix::process::Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let masks = status.lines().filter_map(|line| line.strip_prefix("ShdPnd:").or_else(|| line.strip_prefix("SigPnd:")));
+    let bit = 1u64 << (signal.as_raw() - 1);
+    masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & bit != 0)
+}
+
 /// The inode of this process's pid namespace: with a pid it names one process of this kernel.
 ///
 /// # Errors
@@ -156,6 +164,24 @@ mod tests {
         assert!(abstract_listeners("baton-proc-test/").is_empty());
         socket::listen(&bound, 1).unwrap();
         assert_eq!(abstract_listeners("baton-proc-test/"), [name]);
+    }
+
+    #[test]
+    fn a_signal_is_pending_until_it_is_taken() {
+        use rustix::process::{Signal, kill_process};
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let handle = rustix::process::Pid::from_raw(pid).unwrap();
+        kill_process(handle, Signal::STOP).unwrap();
+        while std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().split(' ').nth(2) != Some("T") {
+            std::thread::yield_now();
+        }
+        assert!(!pending(pid, Signal::USR1));
+        kill_process(handle, Signal::USR1).unwrap();
+        assert!(pending(pid, Signal::USR1) && !pending(pid, Signal::USR2));
+        kill_process(handle, Signal::KILL).unwrap();
+        child.wait().unwrap();
+        assert!(!pending(pid, Signal::USR1));
     }
 
     #[test]
