@@ -44,6 +44,8 @@ enum Pause {
     More,
     /// A limit is reached, or the listener is paused.
     Full,
+    /// The socket does not listen: whoever holds it too has shut it, and may let it listen again.
+    Shut,
     /// The frontend had as many sessions within the last second as it may have: look again after so long.
     TooFast(Duration),
     /// The system is short of something.
@@ -52,15 +54,23 @@ enum Pause {
 
 /// Accepts for ever; ends when the socket cannot be used any more.
 pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io::Result<()> {
-    let socket = register(socket)?;
+    let mut socket = register(socket)?;
     let mut last_shortage: Option<Tick> = None;
     loop {
         let mut ready = socket.readable().await?;
         let mut fresh = Vec::new();
         let pause = accept_some(&shard, place, &socket, &mut fresh);
         distribute(&shard, fresh);
+        // What says that a socket was shut stays said, also when it listens again: only a new registration forgets it.
+        let shut = ready.ready().is_read_closed();
+        if !shut && matches!(pause, Pause::Empty) {
+            ready.clear_ready();
+        }
+        drop(ready);
         match pause {
-            Pause::Empty => ready.clear_ready(),
+            Pause::Empty if shut => socket = register(socket.into_inner())?,
+            Pause::Empty => {}
+            Pause::Shut => tokio::time::sleep(SHORTAGE_PAUSE).await,
             Pause::More => tokio::task::yield_now().await,
             Pause::Full => wait_for_room(&shard, place).await,
             Pause::TooFast(delay) => tokio::time::sleep(delay).await,
@@ -89,6 +99,7 @@ fn accept_some(shard: &Rc<Shard>, place: u32, socket: &Socket, fresh: &mut Vec<A
                 fresh.push(welcome(socket, peer, seat));
             }
             Err(Errno::AGAIN) => return Pause::Empty,
+            Err(Errno::INVAL) => return Pause::Shut,
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => return Pause::Shortage(errno),
             // The connection died in the backlog, or a signal came: neither says anything about the next one.
             Err(_) => {}

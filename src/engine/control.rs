@@ -91,6 +91,12 @@ impl Shared {
 }
 
 impl Shared {
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.soft_stop();
+        self.wake_all();
+    }
+
     fn tell_what_is_cut(&self) {
         for (ix, proxy) in self.pool.config.proxies.iter().enumerate() {
             let ix = ProxyIx(ix as u32);
@@ -132,15 +138,13 @@ impl Control for Shared {
     }
 
     fn hard_stop(&self) {
-        // The end of a soft stop that took too long is told and logged; one that comes out of the blue is not.
-        if self.stopping.load(Ordering::Acquire) {
-            self.tell_what_is_cut();
-        } else {
-            self.silent.store(true, Ordering::Release);
-        }
-        self.ended.store(true, Ordering::Release);
-        self.soft_stop();
-        self.wake_all();
+        self.silent.store(true, Ordering::Release);
+        self.end();
+    }
+
+    fn cut(&self) {
+        self.tell_what_is_cut();
+        self.end();
     }
 
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>> {

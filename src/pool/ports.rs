@@ -118,8 +118,10 @@ pub trait Control: Send + Sync {
     fn resume(&self, frontend: Option<ProxyIx>);
     /// Closes the listeners; returns at once. The engine ends when the last session has ended.
     fn soft_stop(&self);
-    /// Ends everything now.
+    /// Ends everything now, without a word.
     fn hard_stop(&self);
+    /// Ends a soft stop that took too long: what is cut is told and logged.
+    fn cut(&self);
     /// Copies of all listening sockets, for a process that takes over.
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>>;
 }

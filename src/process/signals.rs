@@ -15,7 +15,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::handover::server::Desk;
 use super::patience;
 use crate::engine::Engine;
-use crate::ir::{Level, ProxyIx};
+use crate::ir::{Level, ProxyIx, ProxyKind};
 use crate::pool::{Control, Journal, Pool};
 use crate::sys::socket;
 use crate::units::Tick;
@@ -68,6 +68,7 @@ impl Serving {
         let handle = signals.handle();
         let mut fatal = None;
         let mut stopping = false;
+        let mut paused = false;
         let mut refusing: Vec<OwnedFd> = Vec::new();
         while !handle.is_closed() {
             let mut came: Vec<i32> = signals.wait().collect();
@@ -84,8 +85,8 @@ impl Serving {
                     SIGQUIT => {
                         self.say(None, Level::Notice, "SIGQUIT: memory is not pooled, there is nothing to flush.");
                     }
-                    SIGTTOU if !stopping => self.pause(&mut refusing),
-                    SIGTTIN if !stopping => self.resume(&mut refusing),
+                    SIGTTOU if !stopping && !std::mem::replace(&mut paused, true) => self.pause(&mut refusing),
+                    SIGTTIN if !stopping && std::mem::take(&mut paused) => self.resume(&mut refusing),
                     _ => {}
                 }
             }
@@ -109,6 +110,18 @@ impl Serving {
         self.journal.event(proxy, level, message);
     }
 
+    /// Says what became of the frontends; haproxy calls a `listen` a proxy.
+    fn say_of_frontends(&self, what: &str) {
+        for (ix, name) in self.proxies() {
+            let word = match self.pool.config.proxies[ix.0 as usize].kind {
+                ProxyKind::Frontend => "frontend",
+                ProxyKind::Listen => "proxy",
+                ProxyKind::Backend => continue,
+            };
+            self.say(Some(ix), Level::Warning, &format!("{what} {word} {name}."));
+        }
+    }
+
     fn proxies(&self) -> impl Iterator<Item = (ProxyIx, &str)> {
         let all = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| !proxy.disabled);
         all.map(|(ix, proxy)| (ProxyIx(ix as u32), proxy.name.as_str()))
@@ -127,7 +140,7 @@ impl Serving {
         let timer = thread::Builder::new().name("hard-stop".into()).spawn(move || {
             patience::pause(limit.duration());
             journal.event(None, Level::Warning, "hard-stop-after: the sessions that are left are cut.");
-            control.hard_stop();
+            control.cut();
         });
         if let Err(why) = timer {
             self.say(None, Level::Alert, &format!("hard-stop-after does not hold: {why}"));
@@ -149,9 +162,7 @@ impl Serving {
                 }
             }
         }
-        for (ix, name) in self.proxies() {
-            self.say(Some(ix), Level::Warning, &format!("Paused proxy {name}."));
-        }
+        self.say_of_frontends("Paused");
     }
 
     fn resume(&self, refusing: &mut Vec<OwnedFd>) {
@@ -162,9 +173,7 @@ impl Serving {
             refusing.clear();
         }
         self.control.resume(None);
-        for (ix, name) in self.proxies() {
-            self.say(Some(ix), Level::Warning, &format!("Resumed proxy {name}."));
-        }
+        self.say_of_frontends("Resumed");
     }
 
     /// The states of all servers and proxies, to the log.

@@ -165,6 +165,7 @@ impl Control for NoEngine {
     fn resume(&self, _: Option<ProxyIx>) {}
     fn soft_stop(&self) {}
     fn hard_stop(&self) {}
+    fn cut(&self) {}
     fn listeners(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {
         Ok(Vec::new())
     }
