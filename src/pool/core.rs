@@ -27,6 +27,8 @@ pub(super) struct Core {
     all_backups: bool,
     /// `option redispatch`.
     redispatches: bool,
+    /// Nobody who comes is served before those who wait for any server.
+    queues_first: bool,
     waiting: Waiting,
     pub(super) line: Line,
     up: bool,
@@ -92,6 +94,8 @@ impl Core {
             fullconn,
             all_backups: back.all_backups,
             redispatches: back.redispatch != Redispatch::Never,
+            // haproxy's way: elsewhere a limit that has risen by the load lets the newcomer in
+            queues_first: matches!(back.balance, Balance::RoundRobin | Balance::StaticRr | Balance::First),
             waiting: Waiting::default(),
             line: Line::default(),
             up: true,
@@ -201,7 +205,8 @@ impl Core {
             return Placed::Unavailable;
         }
         self.refresh_dynamic(sessions);
-        let Some(server) = self.choose(wish) else {
+        let barred = self.queues_first && self.line.len() > 0;
+        let Some(server) = (if barred { None } else { self.choose(wish) }) else {
             let ahead = self.line.len();
             let key = self.waiting.join(&mut self.line, None, wish.hash, waker.clone());
             return Placed::Waits { key, server: None, ahead };
