@@ -220,4 +220,6 @@ impl Noise {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;

@@ -23,6 +23,9 @@ impl Pool {
         let Some(member) = core.members.get_mut(server.0 as usize) else { return false };
         let wanted = member.checked && member.ordered() != Admin::Maint;
         member.last.running = wanted;
+        if wanted {
+            member.last.detail = None; // as haproxy: while a check runs nothing is shown of the one before
+        }
         wanted
     }
 

@@ -112,6 +112,8 @@ impl Talk<'_> {
             false if connect.linger => Manner::Polite,
             false => Manner::Brusque,
         };
+        // each connection has its time
+        self.deadline = self.target.limits.start();
         let place = self.target.elsewhere(connect, &self.variables);
         let opened = timeout_at(self.deadline, Link::open(&place, self.target.source.as_ref(), manner)).await;
         match opened {
