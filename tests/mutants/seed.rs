@@ -43,7 +43,26 @@ const RIVALS: &[&[&str]] = &[
 ];
 
 /// Words that would make most seeds the same, or that say what the skeleton says.
-const LEFT_OUT: &[&str] = &["server", "bind", "default_backend", "zero-warning", "quiet", "interface", "resetenv"];
+const LEFT_OUT: &[&str] = &[
+    "server",
+    "bind",
+    "default_backend",
+    "zero-warning",
+    "quiet",
+    "interface",
+    "resetenv",
+    // right only in their order
+    "http-check connect",
+    "http-check send",
+    "tcp-check connect",
+    // their argument stands in parentheses of the keyword
+    "http-check set-var",
+    "http-check set-var-fmt",
+    "http-check unset-var",
+    "tcp-check set-var",
+    "tcp-check set-var-fmt",
+    "tcp-check unset-var",
+];
 
 impl Configuration {
     /// The configuration of a seed.
