@@ -8,6 +8,7 @@
 mod agent;
 mod agent_words;
 mod answer;
+mod external;
 mod http;
 mod http_answer;
 mod hurry;
@@ -67,9 +68,9 @@ pub(crate) async fn run(
         let now = clock::now();
         while let Some(task) = agenda.take_due(now) {
             let at = agenda.tasks[task as usize];
-            match probe::Target::of(&pool, at, now).filter(|_| pool.start_check(at.proxy, at.server)) {
-                Some(target) => {
-                    under_way.spawn(async move { (task, target.probe().await) });
+            match Job::of(&pool, at, now).filter(|_| pool.start_check(at.proxy, at.server)) {
+                Some(job) => {
+                    under_way.spawn(async move { (task, job.done().await) });
                 }
                 // In maintenance: asked again in its turn, whether it is still.
                 None => agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server)))),
@@ -94,6 +95,27 @@ pub(crate) async fn run(
                 }
             }
             () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// One check.
+enum Job {
+    Program(external::Program),
+    Probe(probe::Target),
+}
+
+impl Job {
+    /// What is done to check a server; `None`: nobody knows where it is.
+    fn of(pool: &Pool, at: TrackRef, now: Tick) -> Option<Self> {
+        let program = external::Program::of(pool, at).map(Self::Program);
+        program.or_else(|| probe::Target::of(pool, at, now).map(Self::Probe))
+    }
+
+    async fn done(self) -> CheckResult {
+        match self {
+            Self::Program(program) => program.run().await,
+            Self::Probe(target) => target.probe().await,
         }
     }
 }

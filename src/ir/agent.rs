@@ -1,7 +1,8 @@
-//! How a server is watched beside its checks: by an agent beside it, and by the traffic itself.
+//! How a server is watched otherwise than by asking it: by an agent beside it, by the traffic itself, by a program.
 //!
-//! Source: manual §5.2 "agent-check", "observe", "error-limit", "on-error".
+//! Source: manual §5.2 "agent-check", "observe", "error-limit", "on-error", §4.2 "external-check command".
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 
 use crate::units::Millis;
@@ -40,4 +41,13 @@ pub enum OnError {
     SuddenDeath,
     /// The server is down.
     MarkDown,
+}
+
+/// `external-check command` and `external-check path`: the program that checks the servers of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    /// Its path, or a name that is looked up in `path`.
+    pub command: OsString,
+    /// Its variable `PATH`; `None`: not given, and the variable is empty.
+    pub path: Option<OsString>,
 }

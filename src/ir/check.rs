@@ -94,6 +94,11 @@ impl CheckStatus {
         matches!(self, Self::L4Ok | Self::L6Ok | Self::L7Ok | Self::L7OkC | Self::ProcOk)
     }
 
+    /// The code as it is shown: -1 for a program that a signal ended.
+    pub fn shown_code(self, code: Option<u16>) -> i32 {
+        code.map_or(if self == Self::ProcErr { -1 } else { 0 }, i32::from)
+    }
+
     /// Whether the column `check_code` and the log show a code with it.
     pub fn has_code(self) -> bool {
         matches!(self, Self::L7Ok | Self::L7OkC | Self::L7Sts | Self::ProcErr | Self::ProcTout | Self::ProcOk)

@@ -66,6 +66,10 @@ pub struct Global {
     pub dumpable: bool,
     /// `insecure-setuid-wanted`: programs that are started may gain rights by their set-user-id bit.
     pub allow_setuid: bool,
+    /// `external-check`: programs may check servers; `Some(true)`: they get the variables of this process, too.
+    pub external_checks: Option<bool>,
+    /// `insecure-fork-wanted`: haproxy may start programs.
+    pub fork_wanted: bool,
     /// `maxconnrate`: connections of all frontends per second; 0: no limit.
     pub max_connection_rate: u32,
     /// `maxsessrate`: sessions of all frontends per second; 0: no limit.

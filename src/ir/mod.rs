@@ -12,7 +12,7 @@ mod proxy;
 mod server;
 mod stats;
 
-pub use agent::{Agent, Observe, OnError};
+pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
 pub use global::{AdminLevel, DropTo, Global, Rlimits, SeverityOutput, SocketBuffers, StatsSocket};
 pub use log::{

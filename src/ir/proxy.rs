@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::Script;
-use super::{Bind, Formats, Forward, LogMoment, LogTarget, Server, SessionLog, StatsPage};
+use super::{Bind, External, Formats, Forward, LogMoment, LogTarget, Server, SessionLog, StatsPage};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -229,6 +229,8 @@ pub struct Backend {
     pub log_health_checks: bool,
     /// What checks of its servers do beyond connecting; `None`: nothing, and connecting is told as such.
     pub check: Option<Arc<Script>>,
+    /// The program that checks its servers, for `option external-check`.
+    pub external: Option<Arc<External>>,
     /// Descriptors that haproxy reserves for words of `server` lines, besides those of checks.
     pub reserved: u32,
 }

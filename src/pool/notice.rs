@@ -174,7 +174,7 @@ fn because(line: &mut String, why: Why<'_>, own: bool) {
 fn reason(line: &mut String, check: &CheckResult) {
     let _ = write!(line, ", reason: {}", check.status.description());
     if check.status.has_code() {
-        let _ = write!(line, ", code: {}", check.code.unwrap_or(0));
+        let _ = write!(line, ", code: {}", check.status.shown_code(check.code));
     }
     if let Some(detail) = check.detail.as_deref().filter(|detail| !detail.is_empty()) {
         line.push_str(", info: \"");

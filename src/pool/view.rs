@@ -53,7 +53,7 @@ pub struct CheckView {
     /// `check_duration` in ms; `None` before the first.
     pub duration: Option<u32>,
     /// `check_code`.
-    pub code: Option<u16>,
+    pub code: Option<u32>,
     /// `last_chk`: what was told besides.
     pub detail: Option<Cow<'static, str>>,
     /// Whether another check is under way: `check_status` starts with `* ` then.
@@ -70,7 +70,7 @@ pub struct AgentView {
     /// `agent_duration` in ms; 0 before the first answer.
     pub duration: u32,
     /// `agent_code`.
-    pub code: Option<u16>,
+    pub code: Option<u32>,
     /// `last_agt`: what it said, or what went wrong.
     pub detail: Option<Cow<'static, str>>,
     /// Whether it is being asked: `agent_status` starts with `* ` then.
@@ -152,7 +152,7 @@ impl Pool {
             check: (checked && admin != Admin::Maint).then_some(CheckView {
                 status: last.status,
                 duration: last.duration,
-                code: last.status.has_code().then(|| last.code.unwrap_or(0)),
+                code: last.status.has_code().then(|| last.status.shown_code(last.code) as u32),
                 detail: last.detail.clone(),
                 running: last.running,
                 health: member.health,
@@ -161,7 +161,7 @@ impl Pool {
             agent: member.agent.as_ref().map(|agent| AgentView {
                 status: agent.last.status,
                 duration: agent.last.duration.unwrap_or(0),
-                code: agent.last.status.has_code().then(|| agent.last.code.unwrap_or(0)),
+                code: agent.last.status.has_code().then(|| agent.last.status.shown_code(agent.last.code) as u32),
                 detail: agent.last.detail.clone(),
                 running: agent.last.running,
                 up: agent.up,

@@ -19,6 +19,12 @@ pub struct PidFd {
     pid: i32,
 }
 
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 impl PidFd {
     /// A handle on the process of that number, or `None` when there is none.
     ///

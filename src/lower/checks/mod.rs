@@ -6,6 +6,7 @@
 
 mod connect;
 mod expect;
+pub mod external;
 pub mod http;
 pub mod protocols;
 mod request;
@@ -41,6 +42,8 @@ pub struct ChecksDraft {
     pub disable_on_404: bool,
     /// `http-check send-state`.
     pub send_state: bool,
+    /// `external-check …`.
+    pub external: external::ExternalDraft,
 }
 
 /// Which kind of check a proxy's servers get.
@@ -53,15 +56,22 @@ pub enum CheckKind {
     Tcp,
     /// `option httpchk`.
     Http,
+    /// `option external-check`.
+    External,
     /// One that is built in: what it does.
     BuiltIn(Arc<Script>),
 }
 
 impl ChecksDraft {
+    /// The program that checks, if one does.
+    pub fn program(&self) -> Option<Arc<crate::ir::External>> {
+        if matches!(self.kind, CheckKind::External) { self.external.program() } else { None }
+    }
+
     /// What the checks do; `None`: they only connect, and nothing is told of it.
     pub fn script(&self) -> Option<Arc<Script>> {
         match &self.kind {
-            CheckKind::Connect => None,
+            CheckKind::Connect | CheckKind::External => None,
             CheckKind::Tcp => Some(Arc::new(self.tcp.tcp_script())),
             CheckKind::Http => Some(Arc::new(self.http.http_script(self))),
             CheckKind::BuiltIn(script) => Some(script.clone()),

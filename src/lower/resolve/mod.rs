@@ -39,6 +39,7 @@ pub(super) fn resolve(
         let mut compiled = Formats::default();
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
+            crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             servers::judge(&sections, at, &mut tracked, said);
         }

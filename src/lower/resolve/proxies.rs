@@ -276,6 +276,7 @@ fn backend(
         splice: set.splice,
         log_health_checks: set.log_health_checks,
         check: if checked { set.checks.script() } else { None },
+        external: if checked { set.checks.program() } else { None },
         reserved: 0,
     }
 }
