@@ -51,6 +51,15 @@ const LEFT_OUT: &[&str] = &[
     "quiet",
     "interface",
     "resetenv",
+    // refused by baton on the statistics page that every seed has
+    "option httpslog",
+    // 2.6 shows the servers beside these as without weight, the balance as `none`: docs/COMPATIBILITY.md
+    "dispatch",
+    "option transparent",
+    "transparent",
+    // right only with another option behind or before them
+    "agent-check",
+    "usesrc",
     // right only in their order
     "http-check connect",
     "http-check send",
