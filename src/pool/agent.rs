@@ -50,13 +50,15 @@ pub enum AgentReport {
 pub(super) struct AgentState {
     /// Whether it lets the server be used.
     pub(super) up: bool,
+    /// Not asked and not shown for the time being.
+    pub(super) paused: bool,
     pub(super) last: LastCheck,
 }
 
 impl AgentState {
     /// Nothing was said yet.
     pub(super) fn new() -> Self {
-        Self { up: true, last: LastCheck::default() }
+        Self { up: true, paused: false, last: LastCheck::default() }
     }
 }
 
@@ -79,11 +81,40 @@ impl AgentAnswer {
 }
 
 impl Pool {
-    /// An agent is asked; `false`: the server has none.
+    /// An administrator has a server's agent asked or not; `false`: it has none.
+    pub fn enable_agent(&self, proxy: ProxyIx, server: ServerIx, asked: bool) -> bool {
+        let Some(mut core) = self.back(proxy).map(BackState::lock) else { return false };
+        let agent = core.members.get_mut(server.0 as usize).and_then(|member| member.agent.as_mut());
+        agent.is_some_and(|agent| {
+            agent.paused = !asked;
+            true
+        })
+    }
+
+    /// An administrator says what an agent that is asked would: the server is up or down. `None`: nobody asks one.
+    pub fn set_agent(&self, proxy: ProxyIx, server: ServerIx, up: bool, now: Tick) -> Option<Events> {
+        let at = TrackRef { proxy, server };
+        let mut site = Site::open(self, at, None, now)?;
+        let (was, maintained) = (site.member().service(), site.member().ordered() == Admin::Maint);
+        let agent = site.member().agent.as_mut().filter(|agent| !agent.paused)?;
+        agent.up = up;
+        if !maintained {
+            site.turn_if_changed(was, Why::Order);
+        }
+        let (health, agent_up) = (site.member().health, site.member().agent_up());
+        let mut events = site.close();
+        self.follow(at, health, agent_up, now, &mut events);
+        Some(events)
+    }
+
+    /// An agent is asked; `false`: not now.
     pub fn start_agent(&self, proxy: ProxyIx, server: ServerIx) -> bool {
         let Some(mut core) = self.back(proxy).map(BackState::lock) else { return false };
         let agent = core.members.get_mut(server.0 as usize).and_then(|member| member.agent.as_mut());
         agent.is_some_and(|agent| {
+            if agent.paused {
+                return false;
+            }
             agent.last.running = true;
             // haproxy shows nothing of the last answer while it asks again
             agent.last.detail = None;

@@ -106,6 +106,16 @@ impl Pool {
         events
     }
 
+    /// An administrator has a server checked or not; `false`: its configuration has no check.
+    pub fn enable_check(&self, proxy: ProxyIx, server: ServerIx, checked: bool) -> bool {
+        let has_one = self.server(TrackRef { proxy, server }).is_some_and(|server| server.check.is_some());
+        let Some(mut core) = self.back(proxy).map(BackState::lock).filter(|_| has_one) else { return false };
+        if let Some(member) = core.members.get_mut(server.0 as usize) {
+            member.checked = checked;
+        }
+        has_one
+    }
+
     /// An administrator says that a server is up or down, whatever its checks say; the next of them count from there.
     pub fn set_health(&self, proxy: ProxyIx, server: ServerIx, up: bool, now: Tick) -> Events {
         let at = TrackRef { proxy, server };

@@ -127,6 +127,8 @@ impl Pool {
                 _ => ServerStatus::Unchecked,
             },
             Admin::Drain if member.health.is_up() => ServerStatus::Drain,
+            // Its checks are off for the time being.
+            _ if line.check.is_some() && !checked && member.health.is_up() => ServerStatus::Unchecked,
             _ => member.health.status(),
         };
         let agent_down = admin != Admin::Maint && !member.agent_up();
@@ -158,7 +160,7 @@ impl Pool {
                 health: member.health,
             }),
             observed_failures: line.observe.map(|_| member.observed_failures),
-            agent: member.agent.as_ref().map(|agent| AgentView {
+            agent: member.agent.as_ref().filter(|agent| !agent.paused).map(|agent| AgentView {
                 status: agent.last.status,
                 duration: agent.last.duration.unwrap_or(0),
                 code: agent.last.status.has_code().then(|| agent.last.status.shown_code(agent.last.code) as u32),

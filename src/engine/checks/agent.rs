@@ -61,13 +61,15 @@ fn agents(config: &Config) -> Vec<(TrackRef, Millis)> {
 
 async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: TrackRef, question: &Question) {
     let mut noise = Noise::new(pool.config.global.spread_checks);
-    while !pool.process.stopping.load(Relaxed) && pool.start_agent(at.proxy, at.server) {
-        let started = clock::now();
-        let report = question.ask().await;
-        let now = clock::now();
-        let duration = u32::try_from(now.since(started)).unwrap_or(u32::MAX);
-        let events = pool.report_agent(at.proxy, at.server, report, duration, now);
-        pool.announce(&events, journal, control);
+    while !pool.process.stopping.load(Relaxed) {
+        if pool.start_agent(at.proxy, at.server) {
+            let started = clock::now();
+            let report = question.ask().await;
+            let now = clock::now();
+            let duration = u32::try_from(now.since(started)).unwrap_or(u32::MAX);
+            let events = pool.report_agent(at.proxy, at.server, report, duration, now);
+            pool.announce(&events, journal, control);
+        }
         sleep(Duration::from_millis(noise.applied_to(question.inter).get().into())).await;
     }
 }

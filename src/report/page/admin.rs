@@ -58,6 +58,14 @@ enum Action {
     Set(Admin),
     /// End its sessions.
     Shutdown,
+    /// Whether it is checked.
+    Check(bool),
+    /// What its check would say.
+    Health(bool),
+    /// Whether its agent is asked.
+    Agent(bool),
+    /// What its agent would say.
+    AgentHealth(bool),
 }
 
 impl Action {
@@ -66,6 +74,14 @@ impl Action {
             "ready" | "start" => Self::Set(Admin::Ready),
             "drain" => Self::Set(Admin::Drain),
             "maint" | "stop" => Self::Set(Admin::Maint),
+            "dhlth" => Self::Check(false),
+            "ehlth" => Self::Check(true),
+            "hdown" => Self::Health(false),
+            "hrunn" => Self::Health(true),
+            "dagent" => Self::Agent(false),
+            "eagent" => Self::Agent(true),
+            "adown" => Self::AgentHealth(false),
+            "arunn" => Self::AgentHealth(true),
             "shutdown" => Self::Shutdown,
             _ => return None,
         })
@@ -140,14 +156,15 @@ impl Hands<'_> {
         }
         let Some(action) = Action::parse(&action) else { return Outcome::Wrong };
         let Some((ix, known)) = self.backend(&backend) else { return Outcome::Wrong };
-        let mut done = 0;
+        let (mut known_names, mut done) = (0, 0);
         for name in &servers {
             if let Some(at) = known.iter().position(|server| server.name == *name) {
-                self.act(ix, ServerIx(at as u32), action);
-                done += 1;
+                known_names += 1;
+                done += usize::from(self.act(ix, ServerIx(at as u32), action));
             }
         }
         match done {
+            0 if known_names > 0 => Outcome::None,
             0 => Outcome::Wrong,
             n if n < servers.len() => Outcome::Part,
             _ => Outcome::Done,
@@ -164,15 +181,25 @@ impl Hands<'_> {
         Some((ProxyIx(ix as u32), &proxy.backend.as_ref()?.servers))
     }
 
-    fn act(&self, proxy: ProxyIx, server: ServerIx, action: Action) {
-        match (action, self.control) {
-            (Action::Set(admin), Some(control)) => {
-                let events = self.pool.set_admin(proxy, server, admin, self.now);
-                self.pool.announce(&events, self.journal, control);
+    /// Whether there was something to do it to.
+    fn act(&self, proxy: ProxyIx, server: ServerIx, action: Action) -> bool {
+        // Before the engine runs nobody can ask.
+        let Some(control) = self.control else { return false };
+        let events = match action {
+            Action::Set(admin) => self.pool.set_admin(proxy, server, admin, self.now),
+            Action::Health(up) => self.pool.set_health(proxy, server, up, self.now),
+            Action::AgentHealth(up) => match self.pool.set_agent(proxy, server, up, self.now) {
+                Some(events) => events,
+                None => return false,
+            },
+            Action::Check(checked) => return self.pool.enable_check(proxy, server, checked),
+            Action::Agent(asked) => return self.pool.enable_agent(proxy, server, asked),
+            Action::Shutdown => {
+                control.close(Closing::Server(proxy, server), Cause::Killed);
+                return true;
             }
-            (Action::Shutdown, Some(control)) => control.close(Closing::Server(proxy, server), Cause::Killed),
-            // Before the engine runs nobody can ask.
-            (_, None) => {}
-        }
+        };
+        self.pool.announce(&events, self.journal, control);
+        true
     }
 }
