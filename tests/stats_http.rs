@@ -198,7 +198,7 @@ fn who_may_see_it() {
 fn error_files_and_default_log_lines() {
     let rig = with(|stats| {
         stats.session_log = SessionLog::Default;
-        stats.log_moment = LogMoment::Accepted;
+        stats.log_moment = baton::ir::LogMoment::Accepted;
         let file = |status, answer: &str| ErrorFile { status, answer: answer.as_bytes().into() };
         stats.error_files = vec![
             file(503, "HTTP/1.0 503 Nobody\r\nX-Own: yes\r\n\r\nmine\n"),
