@@ -4,7 +4,11 @@ mod harness;
 
 use std::process::Output;
 
+use harness::backends::Backend;
+use harness::ports;
 use harness::program::Program;
+use harness::proxy::Proxy;
+use nix::sys::signal::Signal;
 
 /// What `-c` says of these files, in this order, each in a folder of its own beside a file that says its name.
 fn judge(program: &Program, files: &[(&str, &str)]) -> Output {
@@ -83,5 +87,25 @@ fn variables_hold_for_what_is_read_after_them() {
                 String::from_utf8_lossy(&out.stderr)
             );
         }
+    }
+}
+
+/// `grace` delays a soft stop and does not prevent it; a second order changes nothing.
+#[test]
+fn a_stop_follows_when_the_grace_is_over() {
+    for program in [Program::ours(), Program::theirs()] {
+        let (backend, door) = (Backend::echo(), ports::free());
+        let config = format!(
+            "global\n  grace 700ms\ndefaults\n  mode tcp\n  timeout client 9s\n  timeout server 9s\n  timeout connect 9s\n\
+             listen l\n  bind {door}\n  server s {}\n",
+            backend.address
+        );
+        let mut proxy = Proxy::start(&program, &config);
+        let begun = std::time::Instant::now();
+        proxy.process.signal(Signal::SIGUSR1);
+        proxy.process.signal(Signal::SIGUSR1);
+        let status = proxy.process.wait();
+        assert!(begun.elapsed().as_millis() >= 650, "{}: ended at once", program.path.display());
+        assert_eq!(status.code(), Some(0), "{}", program.path.display());
     }
 }

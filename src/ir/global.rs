@@ -40,6 +40,8 @@ pub struct Global {
     pub stats_maxconn: Option<u32>,
     /// `hard-stop-after`.
     pub hard_stop_after: Option<Millis>,
+    /// `grace`: the time between the order to stop and the stop.
+    pub grace: Option<Millis>,
     /// `spread-checks`, in percent.
     pub spread_checks: u8,
     /// `max-spread-checks`.

@@ -5,6 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::engine::Engine;
 use crate::ir::{Level, ProxyIx, ProxyKind};
 use crate::pool::{Control, Journal, Pool};
 use crate::sys::socket;
-use crate::units::Tick;
+use crate::units::{Millis, Tick};
 
 /// How long the engine may take to end on SIGTERM.
 const LAST_GASP: Duration = Duration::from_secs(5);
@@ -62,6 +63,30 @@ pub(crate) fn order_to_end(at_once: bool) {
     let _ = signal_hook::low_level::raise(if at_once { SIGTERM } else { SIGUSR1 });
 }
 
+/// `grace`: the time between the order to stop and the stop. Orders that come meanwhile change nothing.
+#[derive(Default)]
+struct Grace {
+    begun: bool,
+    over: Arc<AtomicBool>,
+}
+
+impl Grace {
+    /// Whether an order to stop is to be obeyed now; if not, it comes again when it is.
+    fn over(&mut self, time: Option<Millis>) -> bool {
+        let Some(time) = time.filter(|time| *time != Millis::ZERO) else { return true };
+        if std::mem::replace(&mut self.begun, true) {
+            return self.over.load(Ordering::Acquire);
+        }
+        let over = Arc::clone(&self.over);
+        let timer = thread::Builder::new().name("grace".into()).spawn(move || {
+            patience::pause(time.duration());
+            over.store(true, Ordering::Release);
+            let _ = signal_hook::low_level::raise(SIGUSR1);
+        });
+        timer.is_err() // without a thread there is no grace
+    }
+}
+
 impl Serving {
     /// Serves until the engine has ended ([`watch`]): exit code 0 after a soft stop, death by the signal after SIGTERM and SIGINT.
     pub(crate) fn until_the_end(self, mut signals: Signals) -> ExitCode {
@@ -69,6 +94,7 @@ impl Serving {
         let mut fatal = None;
         let mut stopping = false;
         let mut paused = false;
+        let mut grace = Grace::default();
         let mut refusing: Vec<OwnedFd> = Vec::new();
         while !handle.is_closed() {
             let mut came: Vec<i32> = signals.wait().collect();
@@ -76,7 +102,10 @@ impl Serving {
             came.sort_by_key(|signal| *signal == SIGTTIN);
             for signal in came {
                 match signal {
-                    SIGUSR1 if !std::mem::replace(&mut stopping, true) => self.soft_stop(),
+                    SIGUSR1 if !stopping && grace.over(self.pool.config.global.grace) => {
+                        stopping = true;
+                        self.soft_stop();
+                    }
                     SIGTERM | SIGINT if fatal.is_none() => {
                         fatal = Some(signal);
                         self.hard_stop(signal);

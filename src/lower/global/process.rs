@@ -219,6 +219,12 @@ fn buffer(args: &mut Args<'_>, size: &mut u32) -> Lowered {
     Ok(())
 }
 
+/// `grace <time>`: the last one wins; words behind it are ignored, as haproxy does.
+pub fn grace(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.grace = Some(args.time()?);
+    Ok(())
+}
+
 /// `setenv <name> <value>`: holds for what is read after it.
 pub fn setenv(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let (name, value) = (args.string("a name and a value")?, args.word("a name and a value")?);
