@@ -55,7 +55,7 @@ fn play(program: &Program, flags: &str) -> Vec<String> {
     let sections = [
         format!("{table}{alive} unique-id-format %{{+X}}o%ci:%fi-%rt-%b\n"),
         format!("{table} server s1 {dead}\n"),
-        format!("{table}"),
+        table.clone(),
         format!("{table} server s1 {dead} disabled\n"),
         format!("{table} server s1 {}\n", nobody.display()),
         format!("{table} option redispatch\n server s1 {dead}\n server s2 {other}\n"),
