@@ -70,7 +70,11 @@ impl Subject<'_> {
     /// A line of `option log-health-checks`.
     pub(super) fn checked(&self, result: &CheckResult, health: Health) -> Event {
         let backup = if self.server.backup { "backup " } else { "" };
-        let verdict = if result.status.passed() { "succeeded" } else { "failed" };
+        let verdict = match result.status {
+            CheckStatus::L7OkC => "conditionally succeeded",
+            status if status.passed() => "succeeded",
+            _ => "failed",
+        };
         let mut line = format!("Health check for {backup}server {}/{} {verdict}", self.proxy.name, self.server.name);
         reason(&mut line, result);
         let (count, of, state) = match health.is_up() {
