@@ -13,7 +13,8 @@ pub(crate) struct Report {
     rows: usize,
     by_file: usize,
     by_test: BTreeMap<String, String>,
-    missing: Vec<String>,
+    /// Full rows that nothing proves.
+    pub(crate) missing: Vec<String>,
     /// Probes of rows that there are not, or of rows that are not full; tests that there are not.
     pub(crate) mistakes: Vec<String>,
 }

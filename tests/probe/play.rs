@@ -65,7 +65,8 @@ pub(crate) fn play(file: &ProbeFile, cut: Option<&Cut>, program: &Program, limit
     let said = play.process.output();
     play.clients.clear();
     // A daemon is no child of ours: it is known by its configuration file.
-    for pid in proc::with_argument(&config) {
+    let gone = play.process.ended().is_some();
+    for pid in gone.then(|| proc::with_argument(&config)).into_iter().flatten() {
         send(pid, Signal::SIGKILL);
     }
     result.map_err(|why| match cut {
@@ -109,6 +110,7 @@ impl Play<'_> {
             Step::See { now, subject, want } => {
                 let wanted = self.stage.fill(&want.value);
                 let start = Instant::now();
+                let mut step = 4;
                 loop {
                     let value = self.look(subject);
                     if value.as_ref().is_ok_and(|value| want.fits(value, &wanted)) {
@@ -118,7 +120,9 @@ impl Play<'_> {
                         let value: String = value.unwrap_or_else(|why| why).chars().take(400).collect();
                         return Err(format!("{subject:?} is {value:?}, wanted {:?} {wanted:?}", want.compare));
                     }
-                    wait::moment(Duration::from_millis(4));
+                    // Soon at first, then seldom: many wait at the same time.
+                    wait::moment(Duration::from_millis(step));
+                    step = (step * 2).min(64);
                 }
             }
         }
