@@ -274,10 +274,7 @@ fn numbers_and_odd_words() {
             "\n",
             "\ndown\n",
             "down\nup\n",
-            "up",
             "up\n",
-            "down",
-            "x\0down\n",
             "",
             "reset",
             "drain 40%\n",
@@ -303,7 +300,6 @@ fn what_is_told_of_odd_words() {
         "maxconn:x 5x%\n",
         "ready #x\n",
         "up;ready\n",
-        "down",
         "",
         &format!("up #{}\n", "y".repeat(300)),
     ] {
