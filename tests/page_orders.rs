@@ -10,8 +10,11 @@ use harness::proxy::Proxy;
 use harness::stats::Stats;
 use harness::{client, ports, wait};
 
-/// Orders in turn, haproxy's outcome code, and what some columns of the server come to show.
-const STORY: [(&str, &str, &[(&str, &str)]); 11] = [
+/// An order, haproxy's outcome code, and what some columns of the server come to show.
+type Chapter = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// Orders in turn.
+const STORY: [Chapter; 11] = [
     ("dhlth", "DONE", &[("check_status", ""), ("check_health", ""), ("status", "no check")]),
     ("ehlth", "DONE", &[("check_status", "L4OK"), ("status", "UP")]),
     ("dagent", "DONE", &[("agent_status", ""), ("agent_health", "")]),

@@ -22,7 +22,7 @@ impl Backend {
     /// # Panics
     /// When no port is to be had.
     pub fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        Self::start_at(ports::free(), serve)
+        Self::start_on(ports::listener(), serve)
     }
 
     /// [`Backend::start`] on an address of the caller's: a server that comes back.
@@ -30,7 +30,15 @@ impl Backend {
     /// # Panics
     /// When the address is in use.
     pub fn start_at(address: SocketAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(address).expect("a free address");
+        Self::start_on(TcpListener::bind(address).expect("a free address"), serve)
+    }
+
+    /// [`Backend::start`] on a listener of the caller's.
+    ///
+    /// # Panics
+    /// When it has no address.
+    pub fn start_on(listener: TcpListener, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let address = listener.local_addr().expect("a listener has an address");
         let accepted = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let (count, over, serve) = (Arc::clone(&accepted), Arc::clone(&stop), Arc::new(serve));

@@ -3,12 +3,14 @@
 //! Ports are taken below Linux's ephemeral range, so that no outgoing connection of a neighbour sits on them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Ports from here to [`LAST`] are given out.
-const FIRST: u16 = 10_000;
-/// The ephemeral range starts at 32768.
-const LAST: u16 = 30_000;
+/// Ports on this process's own address.
+const OWN: Range<u16> = 10_000..30_000;
+/// Ports on addresses that neighbours use too: what binds every address would take one of theirs among [`OWN`]. The
+/// ephemeral range starts at 32768.
+const SHARED: Range<u16> = 30_000..32_768;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -24,25 +26,40 @@ pub fn address() -> Ipv4Addr {
 /// # Panics
 /// When 20,000 ports are in use, which is a leak in the test.
 pub fn free() -> SocketAddr {
-    free_on(address())
+    local(&listener())
+}
+
+/// A listener on a free port of [`address`]: between asking for a port and binding it nobody can take it.
+///
+/// # Panics
+/// As [`free`].
+pub fn listener() -> TcpListener {
+    listener_on(address(), OWN)
 }
 
 /// A free TCP port on an address of the caller's: for what must listen on `127.0.0.1` or on `*`.
 ///
 /// # Panics
-/// As [`free`].
+/// When none of them is free.
 pub fn free_on(address: Ipv4Addr) -> SocketAddr {
-    let span = LAST - FIRST;
+    local(&listener_on(address, SHARED))
+}
+
+fn listener_on(address: Ipv4Addr, ports: Range<u16>) -> TcpListener {
+    let span = ports.len() as u16;
     // Neighbours start elsewhere: it matters for addresses that are not this process's own.
     let offset = (std::process::id().wrapping_mul(97) % u32::from(span)) as u16;
     for _ in 0..span {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % span;
-        let port = FIRST + (offset + step) % span;
-        if TcpListener::bind((address, port)).is_ok() {
-            return SocketAddr::from((address, port));
+        if let Ok(listener) = TcpListener::bind((address, ports.start + (offset + step) % span)) {
+            return listener;
         }
     }
     panic!("no free port on {address}");
+}
+
+fn local(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().expect("a listener has an address")
 }
 
 /// An address where nothing listens: a connection is refused at once.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -103,7 +103,7 @@ impl Stage {
             }
             _ => {
                 let got = Arc::new(Mutex::new(String::new()));
-                let backend = serve(ports::free(), kind, name, Arc::clone(&got));
+                let backend = serve(ports::listener(), kind, name, Arc::clone(&got));
                 let address = backend.address;
                 self.servers.insert(name.to_owned(), Server { backend, got });
                 address
@@ -123,7 +123,8 @@ impl Stage {
     pub(crate) fn serve(&mut self, late: &str) -> Result<(), String> {
         let address = *self.addresses.get(late).ok_or_else(|| format!("there is no place {late}"))?;
         let got = Arc::new(Mutex::new(String::new()));
-        let backend = serve(address, "say", late, Arc::clone(&got));
+        let listener = TcpListener::bind(address).map_err(|why| format!("{address}: {why}"))?;
+        let backend = serve(listener, "say", late, Arc::clone(&got));
         self.servers.insert(late.to_owned(), Server { backend, got });
         Ok(())
     }
@@ -147,23 +148,23 @@ impl Stage {
     }
 }
 
-/// Starts a server of this kind at an address.
-fn serve(at: SocketAddr, kind: &str, name: &str, got: Arc<Mutex<String>>) -> Backend {
+/// Starts a server of this kind.
+fn serve(at: TcpListener, kind: &str, name: &str, got: Arc<Mutex<String>>) -> Backend {
     let name = name.to_owned();
     let status: String = name.chars().filter(char::is_ascii_digit).collect();
     let status = if status.len() == 3 { status } else { "200".to_owned() };
     match kind {
-        "echo" => Backend::start_at(at, move |stream| converse(stream, "", true, &got)),
-        "say" => Backend::start_at(at, move |stream| converse(stream, &name, false, &got)),
-        "peer" => Backend::start_at(at, move |stream| {
+        "echo" => Backend::start_on(at, move |stream| converse(stream, "", true, &got)),
+        "say" => Backend::start_on(at, move |stream| converse(stream, &name, false, &got)),
+        "peer" => Backend::start_on(at, move |stream| {
             let peer = stream.peer_addr().map_or_else(|why| why.to_string(), |peer| peer.to_string());
             converse(stream, &format!("{peer}\n"), true, &got);
         }),
-        "silent" => Backend::start_at(at, move |stream| converse(stream, "", false, &got)),
-        "flood" => Backend::start_at(at, |mut stream| while stream.write_all(&[b'.'; 65_536]).is_ok() {}),
-        "web" => Backend::start_at(at, move |stream| answer(stream, &status, &got)),
+        "silent" => Backend::start_on(at, move |stream| converse(stream, "", false, &got)),
+        "flood" => Backend::start_on(at, |mut stream| while stream.write_all(&[b'.'; 65_536]).is_ok() {}),
+        "web" => Backend::start_on(at, move |stream| answer(stream, &status, &got)),
         // Neither reads nor closes; the descriptor ends with the test.
-        _ => Backend::start_at(at, std::mem::forget),
+        _ => Backend::start_on(at, std::mem::forget),
     }
 }
 
