@@ -7,7 +7,7 @@ mod harness;
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -346,7 +346,10 @@ fn agents_that_fail() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("stats");
     let silent = TcpListener::bind(ports::free()).expect("a port");
-    let (mute, dead) = (silent.local_addr().expect("it"), ports::refused());
+    let mute = silent.local_addr().expect("it");
+    // nobody listens on that port of another address that only this process has; on the server's own the silent one does
+    let [_, second, third, fourth] = ports::address().octets();
+    let elsewhere = Ipv4Addr::new(127, second + 64, third, fourth);
     let config = format!(
         "global\n  stats socket {}\ndefaults\n  mode tcp\n  timeout client 1s\n  timeout server 1s\n  timeout connect 1s\n\
          listen l\n  bind {}\n  default-server agent-check\n  server s1 {mute} agent-inter 3s agent-port {}\n  \
@@ -354,8 +357,8 @@ fn agents_that_fail() {
         socket.display(),
         ports::free(),
         mute.port(),
-        dead.ip(),
-        dead.port()
+        elsewhere,
+        mute.port()
     );
     let proxy = Proxy::start(&Program::under_test(), &config);
     let cell = |server: &str, column: &str| Stats::from_socket(&socket).text("l", server, column).to_owned();

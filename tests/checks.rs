@@ -6,7 +6,7 @@
 mod harness;
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -260,6 +260,37 @@ fn a_dead_server_is_down_after_one_failure_at_the_start() {
     assert!(told[0].contains("Server l/s1 is DOWN, reason: Layer4 connection problem, info: \"Connection refused\""));
     assert!(told[1].starts_with("[ALERT]") && told[1].ends_with("proxy 'l' has no server available!"), "{told:?}");
     assert_eq!(Stats::from_socket(&socket).text("l", "s1", "chkfail"), "1");
+}
+
+/// Intervals become shorter and longer: some check comes well before its interval is over.
+#[test]
+fn spread_checks_brings_some_checks_forward() {
+    const INTERVAL: Duration = Duration::from_millis(300);
+    let listener = TcpListener::bind(ports::free()).expect("a port");
+    let config = format!(
+        "global\n  spread-checks 50\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout server 5s\n  \
+         timeout client 5s\nlisten l\n  bind {}\n  option redis-check\n  server s {} check inter {}\n",
+        ports::free(),
+        listener.local_addr().expect("it"),
+        INTERVAL.as_millis()
+    );
+    let (tell, told) = std::sync::mpsc::channel();
+    // a check that only connects ends before it could be accepted; this one asks and is hung up on
+    std::thread::spawn(move || {
+        for _ in listener.incoming() {
+            if tell.send(Instant::now()).is_err() {
+                return;
+            }
+        }
+    });
+    let _proxy = Proxy::start(&Program::under_test(), &config);
+    let mut last = told.recv_timeout(wait::PATIENCE).expect("a first check");
+    // each of them is so early with a chance of one in four
+    let early = (0..70).any(|_| {
+        let now = told.recv_timeout(wait::PATIENCE).expect("a check");
+        now - std::mem::replace(&mut last, now) < INTERVAL * 3 / 4
+    });
+    assert!(early, "no check came early");
 }
 
 #[test]
