@@ -8,11 +8,12 @@ mod harness;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use harness::backends::{self, Backend};
 use harness::logs::LogReceiver;
+use harness::pinned::{pinned, without_duration};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
@@ -153,7 +154,7 @@ impl Stage {
             let (head, message) = line.split_once("]: ").unwrap_or_else(|| panic!("no syslog line: {line:?}"));
             let priority: u32 = head[1..].split('>').next().and_then(|n| n.parse().ok()).expect("a priority");
             if message.contains("erver") {
-                let _ = writeln!(out, "  {} {}", priority & 7, plain(message.trim_end()));
+                let _ = writeln!(out, "  {} {}", priority & 7, without_duration(message.trim_end()));
             }
             if message.contains("the end") {
                 break;
@@ -176,35 +177,13 @@ fn shown(row: &str) -> String {
     FAULTS.iter().fold(row.to_owned(), |row, fault| row.replace(fault, "FAULT"))
 }
 
-/// A line without the duration of its check.
-fn plain(line: &str) -> String {
-    match line.split_once("check duration: ") {
-        Some((head, tail)) => {
-            format!("{head}check duration: N{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
-        }
-        None => line.to_owned(),
-    }
-}
-
-/// Compares with `fixtures/checks/NAME.txt`.
-#[track_caller]
-fn pinned(name: &str, got: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checks").join(format!("{name}.txt"));
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, got).expect("the fixture is written");
-        return;
-    }
-    let want = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-    assert_eq!(got, want, "{}", file.display());
-}
-
 const CHECKED: &str = "check inter 1h agent-check agent-port AGENT agent-inter 50 weight 10";
 
 #[test]
 fn words_of_state() {
     let stage = Stage::new("", CHECKED, 0);
     pinned(
-        "agent-states",
+        "checks/agent-states.txt",
         &stage.play(&[
             "up\n",
             "down\n",
@@ -241,7 +220,7 @@ fn words_of_state() {
 fn numbers_and_odd_words() {
     let stage = Stage::new("", CHECKED, 0);
     pinned(
-        "agent-numbers",
+        "checks/agent-numbers.txt",
         &stage.play(&[
             "50%\n",
             "150%\n",
@@ -306,7 +285,7 @@ fn what_is_told_of_odd_words() {
         stage.agent.question();
         let _ = writeln!(out, "{answer:.20?}: {}", shown(&stage.text_of(answer.as_bytes())));
     }
-    pinned("agent-texts", &out);
+    pinned("checks/agent-texts.txt", &out);
 }
 
 #[test]
@@ -325,7 +304,7 @@ fn without_a_check_and_with_fixed_weights() {
         "reset",
         "down #the end\n",
     ]);
-    pinned("agent-alone", &told);
+    pinned("checks/agent-alone.txt", &told);
 }
 
 #[test]

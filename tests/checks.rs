@@ -7,11 +7,12 @@ mod harness;
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use harness::backends::Backend;
 use harness::logs::LogReceiver;
+use harness::pinned::{pinned, without_duration};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
@@ -92,13 +93,13 @@ impl Stage {
             let (head, message) = line.split_once("]: ").unwrap_or_else(|| panic!("no syslog line: {line:?}"));
             let priority: u32 = head[1..].split('>').next().and_then(|n| n.parse().ok()).expect("a priority");
             if message.contains("erver") && !message.contains('{') {
-                log.push(format!("{} {}", priority & 7, plain(message)));
+                log.push(format!("{} {}", priority & 7, without_duration(message)));
             }
         }
         for line in self.proxy.output().lines().filter(|line| line.contains("erver")) {
             let (word, rest) = line.split_once(" (").expect("a level");
             let (_, message) = rest.split_once(") : ").expect("a message");
-            printed.push(format!("{} {}", word.trim(), plain(message)));
+            printed.push(format!("{} {}", word.trim(), without_duration(message)));
         }
         for lines in [&mut log, &mut printed] {
             // The first checks of servers on different threads may end in any order.
@@ -114,28 +115,6 @@ fn named(address: SocketAddr) -> Backend {
         let _ = std::io::Write::write_all(&mut stream, b"x");
         let _ = std::io::Read::read(&mut stream, &mut [0]);
     })
-}
-
-/// A line without the duration of its check.
-fn plain(line: &str) -> String {
-    match line.split_once("check duration: ") {
-        Some((head, tail)) => {
-            format!("{head}check duration: N{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
-        }
-        None => line.to_owned(),
-    }
-}
-
-/// Compares with `fixtures/checks/NAME.txt`.
-#[track_caller]
-fn pinned(name: &str, got: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checks").join(format!("{name}.txt"));
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, got).expect("the fixture is written");
-        return;
-    }
-    let want = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-    assert_eq!(got, want, "{}", file.display());
 }
 
 /// The life of a section: all up, each server down in turn, the backup last; then up again.
@@ -159,14 +138,14 @@ const LIFE: [&str; 3] = ["inter 100", "inter 100 rise 2 fall 3", "inter 100 rise
 fn servers_that_come_and_go_are_told_as_haproxy_tells_it() {
     let mut stage = Stage::new("", &LIFE);
     life(&mut stage);
-    pinned("life", &stage.told());
+    pinned("checks/life.txt", &stage.told());
 }
 
 #[test]
 fn each_changed_check_is_told_when_asked_for() {
     let mut stage = Stage::new("  option log-health-checks\n", &LIFE);
     life(&mut stage);
-    pinned("life-log-health-checks", &stage.told());
+    pinned("checks/life-log-health-checks.txt", &stage.told());
 }
 
 #[test]
@@ -201,7 +180,7 @@ fn sessions_in_queues_are_counted_when_their_server_goes() {
             log
         },
     );
-    pinned("queues", &log);
+    pinned("checks/queues.txt", &log);
 }
 
 #[test]
@@ -256,7 +235,8 @@ fn a_dead_server_is_down_after_one_failure_at_the_start() {
     wait::until_true("the last line", || {
         proxy.output().contains("] ") && proxy.output().contains("no server available!")
     });
-    let told: Vec<String> = proxy.output().lines().filter(|line| line.contains("erver")).map(plain).collect();
+    let told: Vec<String> =
+        proxy.output().lines().filter(|line| line.contains("erver")).map(without_duration).collect();
     assert!(told[0].contains("Server l/s1 is DOWN, reason: Layer4 connection problem, info: \"Connection refused\""));
     assert!(told[1].starts_with("[ALERT]") && told[1].ends_with("proxy 'l' has no server available!"), "{told:?}");
     assert_eq!(Stats::from_socket(&socket).text("l", "s1", "chkfail"), "1");

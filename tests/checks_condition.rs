@@ -5,10 +5,10 @@
 mod harness;
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::backends::Backend;
+use harness::pinned::{pinned, without_duration};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
@@ -45,32 +45,15 @@ fn told(options: &str) -> String {
     assert_eq!((cell("s", "chkfail"), cell("s", "chkdown"), cell("BACKEND", "act")), ("5", "1", "0"));
     let output = proxy.output();
     let lines = output.lines().filter(|line| line.contains("erver")).filter_map(|line| line.split_once(") : "));
-    let plain = |message: &str| match message.split_once("check duration: ") {
-        Some((head, tail)) => {
-            format!("{head}check duration: N{}\n", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
-        }
-        None => format!("{message}\n"),
-    };
-    lines.map(|(_, message)| plain(message)).collect()
-}
-
-#[track_caller]
-fn pinned(name: &str, got: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checks").join(format!("{name}.txt"));
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, got).expect("the fixture is written");
-        return;
-    }
-    let want = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-    assert_eq!(got, want, "{}", file.display());
+    lines.map(|(_, message)| without_duration(message) + "\n").collect()
 }
 
 #[test]
 fn servers_that_stop_and_come_back_are_told_as_haproxy_tells_it() {
-    pinned("condition", &told(""));
+    pinned("checks/condition.txt", &told(""));
 }
 
 #[test]
 fn each_check_of_them_is_told_when_asked_for() {
-    pinned("condition-log-health-checks", &told("  option log-health-checks\n"));
+    pinned("checks/condition-log-health-checks.txt", &told("  option log-health-checks\n"));
 }

@@ -8,9 +8,9 @@ mod harness;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
+use harness::pinned::pinned;
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::services::Service;
@@ -195,13 +195,7 @@ fn bytes_and_judgements() {
         let cell = |column: &str| stats.text(&format!("b{number}"), "s", column);
         let _ = writeln!(out, "  {} | {} | {}", cell("check_status"), cell("check_code"), cell("last_chk"));
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checks/protocols.txt");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, out).expect("the fixture is written");
-        return;
-    }
-    let want = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-    assert_eq!(out, want, "{}", file.display());
+    pinned("checks/protocols.txt", &out);
 }
 
 /// One server for each of some protocols that says nothing.

@@ -8,10 +8,11 @@ mod harness;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use harness::backends::{self, Backend};
 use harness::logs::LogReceiver;
+use harness::pinned::{pinned, without_duration};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
@@ -69,15 +70,10 @@ impl Stage {
     }
 }
 
-/// A line without the duration of its check.
+/// The message of a line, without the duration of its check.
 fn plain(line: &str) -> String {
     let line = line.split_once("]: ").map_or(line, |(_, message)| message).trim_end();
-    match line.split_once("check duration: ") {
-        Some((head, tail)) => {
-            format!("{head}check duration: N{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
-        }
-        None => line.to_owned(),
-    }
+    without_duration(line)
 }
 
 #[test]
@@ -111,13 +107,7 @@ fn failed_connections_count() {
             let _ = writeln!(out, "  log: {}", plain(line));
         }
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checks/observe.txt");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, out).expect("the fixture is written");
-        return;
-    }
-    let want = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-    assert_eq!(out, want, "{}", file.display());
+    pinned("checks/observe.txt", &out);
 }
 
 /// One connection that comes about forgives the failures before it.
