@@ -15,7 +15,7 @@ use harness::{client, ports, wait};
 
 fn check(inter: u32, rise: u32, fall: u32) -> Check {
     let inter = Millis::new(inter).expect("a time");
-    Check { inter, fastinter: None, downinter: None, rise, fall, addr: None, port: None, send_proxy: None }
+    Check { inter, rise, fall, ..Check::default() }
 }
 
 fn checked(name: &str, address: SocketAddr, check: Check) -> Server {

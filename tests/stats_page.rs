@@ -39,16 +39,7 @@ fn rig(change: impl FnOnce(&mut Proxy)) -> Scene {
     let up = broker.local_addr().unwrap().port();
     let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut mqtt = proxy("mqtt", 3, ProxyKind::Listen);
-    let check = Check {
-        inter: Millis::seconds(1),
-        fastinter: None,
-        downinter: None,
-        rise: 2,
-        fall: 3,
-        addr: None,
-        port: None,
-        send_proxy: None,
-    };
+    let check = Check { inter: Millis::seconds(1), ..Check::default() };
     let back = mqtt.backend.as_mut().unwrap();
     back.servers = (1..=6).map(|id| server(&format!("broker_{id}"), id, if id == 2 { down } else { up })).collect();
     back.servers.iter_mut().take(4).for_each(|server| server.check = Some(check.clone()));

@@ -108,6 +108,21 @@ pub struct Check {
     pub send_proxy: Option<SendProxy>,
 }
 
+impl Default for Check {
+    fn default() -> Self {
+        Self {
+            inter: Millis::seconds(2),
+            fastinter: None,
+            downinter: None,
+            rise: 2,
+            fall: 3,
+            addr: None,
+            port: None,
+            send_proxy: None,
+        }
+    }
+}
+
 /// What `send-proxy` and its companions say of the PROXY header, each word by itself: none of them, no header.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct SendProxy(u16);

@@ -198,12 +198,13 @@ fn check(draft: &ServerDraft) -> Check {
     // A check of another address is another matter, and begins with a header only if that is said.
     let elsewhere = draft.addr.is_some() || draft.port.is_some();
     let sent = draft.check_send_proxy || !draft.send_proxy.is_empty() && !elsewhere;
+    let usual = Check::default();
     Check {
-        inter: draft.inter.unwrap_or(Millis::seconds(2)),
+        inter: draft.inter.unwrap_or(usual.inter),
         fastinter: draft.fastinter,
         downinter: draft.downinter,
-        rise: draft.rise.unwrap_or(2),
-        fall: draft.fall.unwrap_or(3),
+        rise: draft.rise.unwrap_or(usual.rise),
+        fall: draft.fall.unwrap_or(usual.fall),
         addr: draft.addr,
         port: draft.port,
         send_proxy: sent.then_some(draft.send_proxy),

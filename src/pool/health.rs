@@ -325,16 +325,7 @@ mod tests {
     fn the_interval_follows_the_state() {
         let millis = |ms| Millis::new(ms).unwrap();
         let (fastinter, downinter) = (Some(millis(100)), Some(millis(500)));
-        let check = Check {
-            inter: millis(2000),
-            fastinter,
-            downinter,
-            rise: 2,
-            fall: 3,
-            addr: None,
-            port: None,
-            send_proxy: None,
-        };
+        let check = Check { inter: millis(2000), fastinter, downinter, ..Check::default() };
         let plain = Check { fastinter: None, downinter: None, ..check.clone() };
         let start = Health::starting(2, 3);
         for (health, want) in [

@@ -12,17 +12,7 @@ const S1: ServerIx = ServerIx(0);
 const S2: ServerIx = ServerIx(1);
 
 fn checked(server: &mut Server) {
-    let inter = Millis::seconds(1);
-    server.check = Some(Check {
-        inter,
-        fastinter: None,
-        downinter: None,
-        rise: 2,
-        fall: 3,
-        addr: None,
-        port: None,
-        send_proxy: None,
-    });
+    server.check = Some(Check { inter: Millis::seconds(1), ..Check::default() });
 }
 
 /// `l` with s1 and s2; `b2` whose x tracks s1; `b5` whose e tracks x.

@@ -91,18 +91,7 @@ fn nothing_is_lost_when_servers_come_and_go_under_load() {
     ] {
         for redispatch in [Redispatch::Never, Redispatch::Last] {
             let line = backend(balance, 3, |server| {
-                let inter = Millis::seconds(1);
-                let (fastinter, downinter) = (None, None);
-                server.check = Some(Check {
-                    inter,
-                    fastinter,
-                    downinter,
-                    rise: 1,
-                    fall: 1,
-                    addr: None,
-                    port: None,
-                    send_proxy: None,
-                });
+                server.check = Some(Check { inter: Millis::seconds(1), rise: 1, fall: 1, ..Check::default() });
                 server.maxconn = 2;
                 server.maxqueue = 5;
                 server.backup = server.id == 3;

@@ -8,6 +8,19 @@ pub(super) fn config(proxies: Vec<Proxy>) -> Config {
     Config { global: Global::default(), proxies, files: vec!["test.cfg".into()] }
 }
 
+/// A log target with the usual limits.
+pub(super) fn log_target(to: LogProtocol, format: LogFormat) -> LogTarget {
+    LogTarget {
+        to,
+        format,
+        max_len: 1024,
+        sample: None,
+        facility: Facility(16),
+        max_level: Level::Debug,
+        min_level: Level::Emerg,
+    }
+}
+
 /// A TCP proxy without addresses or servers.
 pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
     Proxy {

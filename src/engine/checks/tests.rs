@@ -5,16 +5,7 @@ use crate::ir::Timeouts;
 
 fn check(inter: u32, fastinter: Option<u32>) -> Check {
     let millis = |ms| Millis::new(ms).unwrap();
-    Check {
-        inter: millis(inter),
-        fastinter: fastinter.map(millis),
-        downinter: None,
-        rise: 2,
-        fall: 3,
-        addr: None,
-        port: None,
-        send_proxy: None,
-    }
+    Check { inter: millis(inter), fastinter: fastinter.map(millis), ..Check::default() }
 }
 
 #[test]

@@ -79,27 +79,16 @@ pub(super) fn frame(out: &mut Vec<u8>, target: &LogTarget, framing: &Framing<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Facility, LogProtocol};
+    use crate::ir::LogProtocol;
+    use crate::report::testing;
     use std::time::{Duration, UNIX_EPOCH};
-
-    fn target(format: LogFormat) -> LogTarget {
-        LogTarget {
-            to: LogProtocol::Fd(1),
-            format,
-            max_len: 1024,
-            sample: None,
-            facility: Facility(16),
-            max_level: Level::Debug,
-            min_level: Level::Emerg,
-        }
-    }
 
     fn framed(format: LogFormat, hostname: Option<&str>, limit: usize) -> String {
         let env = Surroundings { tag: "x".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
         let now = UNIX_EPOCH + Duration::from_micros(1_795_376_478_774_075);
         let framing = Framing { env: &env, hostname, tag: "tag", level: Level::Alert, now, structured: b"" };
         let mut out = Vec::new();
-        frame(&mut out, &target(format), &framing, b"message", limit);
+        frame(&mut out, &testing::log_target(LogProtocol::Fd(1), format), &framing, b"message", limit);
         String::from_utf8(out).unwrap().replace(&format!("{}", std::process::id()), "PID")
     }
 
@@ -136,7 +125,7 @@ mod tests {
 
     #[test]
     fn levels() {
-        let mut to = target(LogFormat::Raw);
+        let mut to = testing::log_target(LogProtocol::Fd(1), LogFormat::Raw);
         (to.max_level, to.min_level) = (Level::Info, Level::Warning);
         for (level, want) in [
             (Level::Debug, None),

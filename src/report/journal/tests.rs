@@ -4,27 +4,15 @@ use std::net::UdpSocket;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::ir::{Facility, LogFormat, LogProtocol, Mode, ProxyKind, ServerIx};
+use crate::ir::{LogFormat, LogProtocol, Mode, ProxyKind, ServerIx};
 use crate::pool::{Peer, Phase, Termination, Timers};
 use crate::report::testing;
-
-fn target(to: LogProtocol, format: LogFormat) -> LogTarget {
-    LogTarget {
-        to,
-        format,
-        max_len: 1024,
-        sample: None,
-        facility: Facility(16),
-        max_level: Level::Debug,
-        min_level: Level::Emerg,
-    }
-}
 
 /// A journal whose two proxies log to the socket: `a` (tcp) with server `s1`, `stats` (http).
 fn journal(change: impl FnOnce(&mut Config)) -> (Log, UdpSocket) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let to = || target(LogProtocol::Udp(socket.local_addr().unwrap()), LogFormat::Short);
+    let to = || testing::log_target(LogProtocol::Udp(socket.local_addr().unwrap()), LogFormat::Short);
     let mut a = testing::proxy("a", 2, ProxyKind::Listen);
     a.session_log = SessionLog::Tcp;
     a.log_moment = LogMoment::Ended;
@@ -301,7 +289,7 @@ fn abstract_sockets() {
 fn a_full_pipe_loses_lines() {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut config = testing::config(vec![testing::proxy("a", 2, ProxyKind::Listen)]);
-    config.global.logs = vec![target(LogProtocol::Fd(9), LogFormat::Short)];
+    config.global.logs = vec![testing::log_target(LogProtocol::Fd(9), LogFormat::Short)];
     config.global.logs[0].max_len = 5;
     let env = Surroundings { tag: "t".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
     let log = Log::open(Arc::new(config), env, &|_| Ok(OwnedFd::from(writer.try_clone()?))).unwrap();

@@ -47,16 +47,7 @@ fn on(port: u16, mut server: Server) -> Server {
 }
 
 fn check() -> Option<Check> {
-    Some(Check {
-        inter: Millis::seconds(1),
-        fastinter: None,
-        downinter: None,
-        rise: 2,
-        fall: 3,
-        addr: None,
-        port: None,
-        send_proxy: None,
-    })
+    Some(Check { inter: Millis::seconds(1), ..Check::default() })
 }
 
 /// The configuration that the original ran when it wrote [`ROWS`].
