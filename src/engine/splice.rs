@@ -132,3 +132,23 @@ impl Pipe {
         Ok(moved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_the_limit_on_pipes_and_a_closed_one_makes_room() {
+        let budget = Budget::new(Some(2));
+        let (mut one, mut other) = (Pipes::new(true, budget.clone()), Pipes::new(true, budget));
+        let first = one.take().expect("the first");
+        let second = other.take().expect("the second");
+        assert!(one.take().is_none() && other.take().is_none());
+        one.give_back(first); // kept open for the next direction of its thread
+        assert!(other.take().is_none());
+        let _again = one.take().expect("the one that was kept");
+        assert!(other.take().is_none());
+        drop(second);
+        assert!(one.take().is_some());
+    }
+}
