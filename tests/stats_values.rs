@@ -122,7 +122,10 @@ fn run(program: &Program) -> Said {
     let stats = wait::until("all sessions have ended", || {
         let stats = Stats::from_socket(&socket);
         let left: i64 = ["in", "bad", "page"].iter().map(|name| stats.number(name, "FRONTEND", "scur")).sum();
-        (left == 0).then_some(stats)
+        // While a check runs, its columns show that.
+        let checking =
+            stats.names().iter().any(|(proxy, server)| stats.text(proxy, server, "check_status").starts_with('*'));
+        (left == 0 && !checking).then_some(stats)
     });
     let info = command(&socket, "show info");
     let types = types(&socket);
