@@ -1,7 +1,7 @@
 //! Reloads under load: nothing refused, nothing reset, nothing timed out; and the proof that the test would notice.
 //!
 //! `BATON_RELOADS` sets the number (200 without it; a soak by hand takes thousands). The original needs `-x`, as its
-//! users know, and is given 20. The same run on a binary built with the fault `fault-early-close` must fail.
+//! users know, and is given 20. The same run on a binary with the fault `early-close` (src/sys/fault.rs) must fail.
 
 mod harness;
 

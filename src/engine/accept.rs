@@ -23,6 +23,7 @@ use super::shared::{Accepted, Seat};
 use super::{Purpose, clock};
 use crate::ir::Level;
 use crate::pool::{Peer, Rate};
+use crate::sys::fault;
 use crate::units::Tick;
 use std::sync::atomic::Ordering;
 
@@ -129,7 +130,7 @@ fn too_fast(shard: &Rc<Shard>, place: u32, fresh: usize) -> Option<Duration> {
 pub(super) fn accept_the_rest(shard: &Rc<Shard>, place: u32, socket: OwnedFd) {
     let mut fresh = Vec::new();
     // The fault that tests/reload.rs must notice: what waits is lost.
-    let most = if cfg!(feature = "fault-early-close") { 0 } else { LAST_BATCH };
+    let most = if fault::is("early-close") { 0 } else { LAST_BATCH };
     for _ in 0..most {
         let Some(seat) = shard.shared.take_seat(place) else { break };
         match acceptfrom_with(&socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {

@@ -2,13 +2,15 @@
 //!
 //! One mailbox per thread; an order is a push under a short lock and one wake-up. No lock is taken per message.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio::sync::Notify;
 
 use super::Purpose;
+use super::migrate::{Detached, Route, Take};
 use super::shared::{Accepted, Shared};
 use crate::ir::{Level, ProxyIx, TrackRef};
 use crate::pool::{Cause, Closing, Control};
@@ -23,6 +25,12 @@ pub(super) enum Order {
     Hurry(TrackRef),
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
+    /// Tell where sessions belong.
+    Routes(mpsc::Sender<HashSet<Route>>),
+    /// Take sessions out.
+    Take(Take),
+    /// Put sessions in.
+    Resume(Vec<Detached>),
 }
 
 /// A thread's mailbox and load.
@@ -122,6 +130,11 @@ impl Control for Shared {
 
     fn resume(&self, frontend: Option<ProxyIx>) {
         self.set_paused(frontend, false);
+    }
+
+    fn yield_listeners(&self, yields: bool) {
+        self.yields.store(yields, Ordering::Release);
+        self.make_room();
     }
 
     fn soft_stop(&self) {

@@ -13,8 +13,8 @@ use super::shared::Shared;
 use super::{clock, proxy_header};
 use crate::ir::{Balance, Level, Redispatch, SendProxy, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
-use crate::units::Millis;
 use crate::units::proxy_header::Ends;
+use crate::units::{Millis, Tick};
 
 /// Longest pause before a server is tried again.
 const TURN_AROUND: Millis = Millis::seconds(1);
@@ -28,6 +28,8 @@ pub(super) enum Step {
     Elsewhere(Option<ServerIx>),
     /// It could not even begin to connect: once more.
     Again,
+    /// It waited in another process's queue since then, and asks for a server again.
+    Requeue(Tick),
     /// It waits for a server to have room.
     Queued(Box<QueueTicket>),
     /// The connection is on its way.
@@ -64,6 +66,10 @@ impl Session {
                 self.seek(cx, shard, key, avoid)
             }
             Step::Again => self.reconnect(cx, shard, key),
+            Step::Requeue(since) => {
+                let since = *since;
+                self.queue_again(cx, shard, key, since)
+            }
             Step::Queued(ticket) => {
                 let of_server = ticket.server.is_some();
                 let given = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
@@ -96,7 +102,8 @@ impl Session {
             Peer::Inet(address) => Some(address.ip()),
             Peer::Unix(_) => None,
         };
-        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker() };
+        let again = matches!(self.step, Step::Requeue(_));
+        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
@@ -124,6 +131,19 @@ impl Session {
                 self.over(shard, Cause::Server, Phase::Queue)
             }
         }
+    }
+
+    /// Goes on waiting, in this process's queue: its time and its place go on too.
+    fn queue_again(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, since: Tick) -> Poll<()> {
+        let passed = self.server_queue.max(self.backend_queue).saturating_sub(1);
+        let over = self.seek(cx, shard, key, None);
+        if let Step::Queued(ticket) = &mut self.step {
+            ticket.passed = passed;
+            (self.server_queue, self.backend_queue) = (0, 0);
+            self.since = since;
+            self.arm(shard, key);
+        }
+        over
     }
 
     /// Connects to the server that was assigned.

@@ -1,6 +1,6 @@
 //! How a session ends: its record for the log, the counters it leaves, and how its sockets close.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, Shutdown, getsockname, recv, shutdown};
@@ -81,13 +81,13 @@ impl Session {
         let (source, destination) = if shows_server { self.server_ends(shared) } else { (None, None) };
         let ended = self.end.is_some();
         SessionRecord {
-            number: self.id() - 1,
+            number: self.number,
             client: self.peer,
             local,
             source,
             destination,
             ended,
-            accepted: self.wall,
+            accepted: SystemTime::UNIX_EPOCH + Duration::from_micros(self.wall),
             frontend: self.front,
             backend: self.back,
             server: self.target,

@@ -11,6 +11,7 @@ mod connect;
 mod control;
 mod dispatch;
 mod ending;
+pub mod migrate;
 mod page;
 mod proxy_header;
 mod relay;
@@ -105,6 +106,11 @@ impl Engine {
     /// What can be done to it while it runs.
     pub fn control(&self) -> Arc<dyn Control> {
         Arc::clone(&self.shared) as Arc<dyn Control>
+    }
+
+    /// Its sessions, as another process may give or take them.
+    pub fn sessions(&self) -> migrate::Sessions {
+        migrate::Sessions(Arc::clone(&self.shared))
     }
 
     /// Blocks until it has ended: after a soft stop and the last session, or a hard stop.

@@ -154,6 +154,34 @@ impl Flow {
         self.held = Held::Bytes(Box::new(Aside { bytes: bytes.into(), done: 0 }));
     }
 
+    /// What is held: bytes, and whether they are in a pipe.
+    pub(super) fn held(&self) -> (usize, bool) {
+        match &self.held {
+            Held::Nothing => (0, false),
+            Held::Bytes(aside) => (aside.bytes.len() - aside.done, false),
+            Held::Pipe(pipe) => (0, pipe.held > 0),
+        }
+    }
+
+    /// Takes out what is held: bytes, or a pipe that is not empty.
+    pub(super) fn take_held(&mut self) -> (Vec<u8>, Option<Box<Pipe>>) {
+        match std::mem::take(&mut self.held) {
+            Held::Bytes(aside) => (aside.bytes[aside.done..].to_vec(), None),
+            Held::Pipe(pipe) if pipe.held > 0 => (Vec::new(), Some(pipe)),
+            Held::Nothing | Held::Pipe(_) => (Vec::new(), None),
+        }
+    }
+
+    /// A direction that goes on where another process has left it.
+    pub(super) fn resumed(bytes: u64, ended: bool, told: bool, held: Vec<u8>, pipe: Option<Box<Pipe>>) -> Self {
+        let held = match pipe {
+            Some(pipe) => Held::Pipe(pipe),
+            None if held.is_empty() => Held::Nothing,
+            None => Held::Bytes(Box::new(Aside { bytes: held.into(), done: 0 })),
+        };
+        Self { bytes, held, ended, told, ..Self::default() }
+    }
+
     /// Gives an empty pipe back to the thread.
     pub(super) fn release_pipe(&mut self, shard: &Shard) {
         if matches!(&self.held, Held::Pipe(pipe) if pipe.held == 0)

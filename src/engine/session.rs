@@ -40,7 +40,7 @@ pub(super) struct Session {
     /// How it ended, once it has.
     pub(super) end: Option<Termination>,
     /// A time limit that cut one side before: it is what the end is put down to.
-    blame: Option<Cause>,
+    pub(super) blame: Option<Cause>,
     /// `option contstats`: bytes of both directions that are counted already.
     pub(super) counted: Option<Box<(u64, u64)>>,
     pub(super) redispatched: bool,
@@ -51,13 +51,16 @@ pub(super) struct Session {
     pub(super) waker: Option<Waker>,
     pub(super) seat: Seat,
     id: u64,
+    /// Its number for the log, counted from 0: that of the process which accepted it.
+    pub(super) number: u64,
     pub(super) front: ProxyIx,
     pub(super) back: ProxyIx,
     pub(super) target: Option<ServerIx>,
     pub(super) accepted: Tick,
     /// When the present step began: of queueing, connecting or pausing.
     pub(super) since: Tick,
-    pub(super) wall: SystemTime,
+    /// When it was accepted, by the calendar: microseconds since 1970.
+    pub(super) wall: u64,
     pub(super) peer: Peer,
     /// What the PROXY header said that it began with, if it began with one.
     pub(super) announced: Option<Box<Announced>>,
@@ -87,51 +90,70 @@ impl Session {
         if matches!(peer, Peer::Inet(_)) {
             connect::client_options(&socket, side, shard.shared.pool.config.global.client_buffers);
         }
-        let client = register(socket).ok()?;
-        let mut session = Self {
+        let mut session = Self::at_rest(shard, register(socket).ok()?, seat, (front, back), peer, at);
+        session.client_seen = begun;
+        session.server_seen = begun;
+        session.logged = short_log;
+        session.wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+        session.announced = announced;
+        if let Some(back) = shard.shared.pool.back(back) {
+            back.sessions.up();
+            back.sessions_total.add(1);
+            back.session_rate.hit(begun);
+        }
+        if short_log {
+            shard.shared.journal.accepted(&session.record(&shard.shared));
+        }
+        Some(session)
+    }
+
+    /// A session with its client, to which nothing has happened yet and which nothing counts.
+    pub(super) fn at_rest(
+        shard: &Shard,
+        client: Socket,
+        seat: Seat,
+        (front, back): (ProxyIx, ProxyIx),
+        peer: Peer,
+        at: Tick,
+    ) -> Self {
+        let id = shard.shared.next_id();
+        let resets =
+            shard.shared.pool.config.proxies[back.0 as usize].backend.as_ref().is_some_and(|back| back.nolinger);
+        Self {
             client,
             server: None,
             up: Flow::default(),
             down: Flow::default(),
-            client_seen: begun,
-            server_seen: begun,
+            client_seen: at,
+            server_seen: at,
             step: Step::Start,
             due: false,
-            resets: false,
+            resets,
             killed: None,
             end: None,
             blame: None,
-            counted: side.contstats.then(Box::default),
+            counted: seat.counts_at_once().then(Box::default),
             redispatched: false,
-            logged: short_log,
+            logged: false,
             held_server: false,
             waker: None,
-            id: shard.shared.next_id(),
+            id,
+            number: id - 1,
             front,
             back,
             target: None,
             accepted: at,
             since: at,
-            wall,
+            wall: 0,
             peer,
-            announced,
+            announced: None,
             retries: 0,
             queue_time: None,
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
             seat,
-        };
-        if let Some(back) = shard.shared.pool.back(back) {
-            back.sessions.up();
-            back.sessions_total.add(1);
-            back.session_rate.hit(begun);
         }
-        session.resets = session.backend(&shard.shared).is_some_and(|back| back.nolinger);
-        if short_log {
-            shard.shared.journal.accepted(&session.record(&shard.shared));
-        }
-        Some(session)
     }
 
     /// Its number, unique in the process.
@@ -160,6 +182,11 @@ impl Session {
             Closing::Session(id) => id == self.id,
             Closing::Frontend(proxy) => proxy == self.front,
         }
+    }
+
+    /// Whether it was ordered to end.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.is_some() || self.end.is_some()
     }
 
     /// Orders it to end.
@@ -291,7 +318,7 @@ impl Session {
             Step::Queued(_) => Some(self.since.after(back.queue.or(back.connect)?)),
             Step::Connecting => Some(self.since.after(back.connect?)),
             Step::Pausing(pause) => Some(self.since.after(pause)),
-            Step::Start | Step::Elsewhere(_) | Step::Again => None,
+            Step::Start | Step::Elsewhere(_) | Step::Again | Step::Requeue(_) => None,
             Step::Relaying => {
                 let proxies = (self.front, self.back);
                 let client = limit(shared, proxies, Side::Client, &self.up, &self.down);
@@ -312,7 +339,7 @@ impl Session {
             Step::Queued(_) => self.over(shard, Cause::ServerTimeout, Phase::Queue),
             Step::Connecting => self.connect_failed(cx, shard, key, Failed::Late),
             Step::Pausing(_) => self.reconnect(cx, shard, key),
-            Step::Start | Step::Elsewhere(_) | Step::Again => Poll::Ready(()),
+            Step::Start | Step::Elsewhere(_) | Step::Again | Step::Requeue(_) => Poll::Ready(()),
             Step::Relaying => self.cut_the_silent(shard, key),
         }
     }

@@ -37,7 +37,7 @@ pub(super) struct Shard {
     pub(super) thread: u32,
     pub(super) scratch: RefCell<Box<[u8]>>,
     pub(super) pipes: RefCell<Pipes>,
-    sessions: RefCell<Slab<Session>>,
+    pub(super) sessions: RefCell<Slab<Session>>,
     timers: RefCell<Timers>,
     /// When the thread next looks at its deadlines; left where it is when the session behind it ends.
     alarm_at: Cell<Option<Tick>>,
@@ -129,14 +129,23 @@ impl Shard {
 
     fn begin(self: &Rc<Self>, accepted: Accepted) {
         let Some(session) = Session::new(self, accepted) else { return };
+        tracing::debug!(id = session.id(), "session begins");
+        self.insert(session);
+    }
+
+    /// Has a session polled by this thread.
+    pub(super) fn insert(self: &Rc<Self>, session: Session) {
         let id = session.id();
-        tracing::debug!(id, "session begins");
-        let key = self.sessions.borrow_mut().insert(session) as u32;
+        let mut sessions = self.sessions.borrow_mut();
+        let entry = sessions.vacant_entry();
+        let key = entry.key() as u32;
+        session.arm(self, key);
+        entry.insert(session);
+        drop(sessions);
         drop(spawn_local(Run { shard: Rc::clone(self), key, id }));
     }
 
     /// Takes a session out whole, between two polls; its task ends by itself when it is woken next.
-    #[expect(dead_code, reason = "the handover of sessions calls it")]
     pub(super) fn extract(&self, key: u32) -> Option<Session> {
         let session = self.sessions.borrow_mut().try_remove(key as usize)?;
         self.timers.borrow_mut().disarm(key);
@@ -192,6 +201,9 @@ impl Shard {
             Order::Close(which, cause) => self.close(which, cause),
             Order::Hurry(server) => self.hurry.add(server),
             Order::StopListening(share) => self.stop_listening(share),
+            Order::Routes(reply) => drop(reply.send(self.routes())),
+            Order::Take(order) => self.take_out(order),
+            Order::Resume(detached) => self.resume(detached),
         }
     }
 

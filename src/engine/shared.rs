@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(super) room: Notify,
     /// Acceptors that wait for `room`.
     pub(super) waiting: AtomicU32,
+    /// Another process accepts on our sockets.
+    pub(super) yields: AtomicBool,
     /// No more accepting: the engine ends with the last connection.
     pub(super) stopping: AtomicBool,
     /// The engine ends now.
@@ -125,6 +127,7 @@ impl Shared {
             live: AtomicU32::new(0),
             room: Notify::new(),
             waiting: AtomicU32::new(0),
+            yields: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             silent: AtomicBool::new(false),
@@ -164,6 +167,10 @@ impl Shared {
 
     /// A seat for the next connection on a listening socket, if every limit has room for it.
     pub(super) fn take_seat(self: &Arc<Self>, place: u32) -> Option<Seat> {
+        // While it stops, what waits on sockets that nobody has taken is served.
+        if self.yields.load(Ordering::Acquire) && !self.stopping.load(Ordering::Acquire) {
+            return None;
+        }
         let here = &self.places[place as usize];
         match here.purpose {
             Purpose::Commands(_) => {
@@ -190,6 +197,23 @@ impl Shared {
         }
         self.live.fetch_add(1, Ordering::AcqRel);
         Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX })
+    }
+
+    /// A seat for a connection that is there already, whatever the limits say: it came from another process.
+    pub(super) fn take_seat_anyway(self: &Arc<Self>, place: u32) -> Seat {
+        let here = &self.places[place as usize];
+        match here.purpose {
+            Purpose::Commands(_) => {
+                self.command_seats.fetch_add(1, Ordering::AcqRel);
+            }
+            Purpose::Frontend(proxy, _) => {
+                self.seats.fetch_add(1, Ordering::AcqRel);
+                self.fronts[proxy.0 as usize].fetch_add(1, Ordering::AcqRel);
+                here.seats.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        self.live.fetch_add(1, Ordering::AcqRel);
+        Seat { shared: Arc::clone(self), place, thread: u32::MAX }
     }
 
     /// The thread with the fewest connections; `home` among equals.
@@ -237,24 +261,48 @@ fn take_below(taken: &AtomicU32, limit: u32) -> bool {
 impl Seat {
     /// Counts the connection in the gauges and totals, on the thread that will serve it.
     pub(super) fn occupy(&mut self, thread: u32, now: Tick) {
-        self.thread = thread;
-        self.shared.mailboxes[thread as usize].load.fetch_add(1, Ordering::Relaxed);
+        self.occupy_again(thread);
         let process = &self.shared.pool.process;
-        process.connections.up();
         process.connections_total.add(1);
         process.connection_rate.hit(now);
         if let Some((front, listener)) = self.counters() {
-            front.sessions.up();
             front.connections_total.add(1);
             front.connection_rate.hit(now);
             if let Some(listener) = listener {
-                listener.sessions.up();
                 listener.sessions_total.add(1);
             }
         }
         if !self.announces() {
             self.begin(now);
         }
+    }
+
+    /// Counts the connection in the gauges alone: in the totals it is counted already.
+    pub(super) fn occupy_again(&mut self, thread: u32) {
+        self.thread = thread;
+        self.shared.mailboxes[thread as usize].load.fetch_add(1, Ordering::Relaxed);
+        self.shared.pool.process.connections.up();
+        if let Some((front, listener)) = self.counters() {
+            front.sessions.up();
+            if let Some(listener) = listener {
+                listener.sessions.up();
+            }
+        }
+    }
+
+    /// The listening socket it came in on.
+    pub(super) fn place(&self) -> u32 {
+        self.place
+    }
+
+    /// The thread that serves it.
+    pub(super) fn thread(&self) -> u32 {
+        self.thread
+    }
+
+    /// `option contstats`: its bytes are counted as they move.
+    pub(super) fn counts_at_once(&self) -> bool {
+        self.proxy().is_some_and(|(_, _, front)| front.contstats)
     }
 
     /// Counts its session: at once, or when its PROXY header has come.

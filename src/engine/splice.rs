@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
 
 /// Bytes a pipe can hold at most: what an ordinary user may have.
@@ -46,6 +46,12 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(most: Option<u32>) -> Self {
         Self { open: Arc::default(), most }
+    }
+
+    /// A place for a pipe that is there already.
+    fn place_anyway(&self) -> Place {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(&self.open))
     }
 
     /// A place for one more pipe, if there is one.
@@ -109,6 +115,21 @@ impl Pipe {
             return Err(Errno::NOBUFS);
         }
         Ok(Self { output, input, held: 0, thin: 0, size, step: FIRST_FILL.min(size), _place: place })
+    }
+
+    /// A pipe that another process has filled.
+    ///
+    /// # Errors
+    /// They are no pipe.
+    pub(super) fn resumed(output: OwnedFd, input: OwnedFd, budget: &Budget) -> Result<Self, Errno> {
+        let held = usize::try_from(ioctl_fionread(&output)?).unwrap_or(usize::MAX);
+        let size = fcntl_getpipe_size(&output)?;
+        Ok(Self { output, input, held, thin: 0, size, step: FIRST_FILL.min(size), _place: budget.place_anyway() })
+    }
+
+    /// Both ends, for another process.
+    pub(super) fn into_ends(self) -> [OwnedFd; 2] {
+        [self.output, self.input]
     }
 
     /// Fills it, while it is empty, from a socket; 0: end of stream.

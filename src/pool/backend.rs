@@ -68,6 +68,8 @@ pub struct Demand<'a> {
     pub random: u64,
     /// Woken when a queued session gets its server.
     pub waker: &'a Waker,
+    /// It waited in the queue of the process before: balancing has counted it there.
+    pub again: bool,
 }
 
 /// The answer.
@@ -93,6 +95,8 @@ pub struct QueueTicket {
     pub server: Option<ServerIx>,
     /// Sessions that were before it when it came.
     pub ahead: u32,
+    /// Sessions that were served before it in the process it waited in first.
+    pub passed: u32,
 }
 
 impl BackState {
@@ -126,20 +130,25 @@ impl BackState {
             random: demand.random,
         };
         let placed = self.lock().assign(&wish, self.sessions.get(), demand.waker);
+        let picked = |server| {
+            if !demand.again {
+                self.count_pick(server);
+            }
+        };
         match placed {
             Placed::On(server) => {
-                self.count_pick(server);
+                picked(server);
                 self.count(server, now);
                 Assignment::Server(ServerIx(server))
             }
             Placed::Waits { key, server, ahead } => {
                 self.line(server).up();
-                server.inspect(|server| self.count_pick(*server));
-                Assignment::Queued(QueueTicket { key, server: server.map(ServerIx), ahead })
+                server.inspect(|server| picked(*server));
+                Assignment::Queued(QueueTicket { key, server: server.map(ServerIx), ahead, passed: 0 })
             }
             Placed::Unavailable => Assignment::Unavailable,
             Placed::Full(server) => {
-                self.count_pick(server);
+                picked(server);
                 Assignment::QueueFull(ServerIx(server))
             }
         }
@@ -153,13 +162,13 @@ impl BackState {
     /// The server that a queued session was given meanwhile (counted there already), if any, and its
     /// [`Self::place`]; the ticket is spent then.
     pub fn queued(&self, ticket: &QueueTicket) -> Option<(ServerIx, u32)> {
-        self.lock().given(ticket.key).map(|(server, place)| (ServerIx(server), place))
+        self.lock().given(ticket.key).map(|(server, place)| (ServerIx(server), place + ticket.passed))
     }
 
     /// The place of a session that waits, as it is logged: the sessions that its queue has served since it came,
     /// itself included.
     pub fn place(&self, ticket: &QueueTicket) -> u32 {
-        self.lock().place(ticket.key)
+        self.lock().place(ticket.key) + ticket.passed
     }
 
     /// Takes a session out of its queue: it gave up, or its time ran out. Frees a server it was given meanwhile.
@@ -179,6 +188,26 @@ impl BackState {
             let woken = self.lock().release(server.0, self.sessions.get());
             self.wake(woken, now);
         }
+    }
+
+    /// Counts a session on a server that it has already: it comes from another process, whose totals count it.
+    pub fn adopt(&self, server: ServerIx) {
+        if let Some(state) = self.servers.get(server.0 as usize) {
+            state.sessions.up();
+            self.lock().adopt(server.0, self.sessions.get());
+        }
+    }
+
+    /// Gives no place to anyone who waits, until [`Self::serve_queues`]: the sessions that leave now go on in another
+    /// process, and so does the room they take on their servers.
+    pub fn hold_queues(&self) {
+        self.lock().held = true;
+    }
+
+    /// Gives the places that have become free since [`Self::hold_queues`].
+    pub fn serve_queues(&self, now: Tick) {
+        let woken = self.lock().serve_queues(self.sessions.get());
+        self.wake(woken, now);
     }
 
     /// A session connects once more to the server it has: haproxy counts the attempt as a session of the server.

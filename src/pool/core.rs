@@ -29,6 +29,8 @@ pub(super) struct Core {
     redispatches: bool,
     /// Nobody who comes is served before those who wait for any server.
     queues_first: bool,
+    /// Nobody who waits is given a place.
+    pub(super) held: bool,
     waiting: Waiting,
     pub(super) line: Line,
     up: bool,
@@ -96,6 +98,7 @@ impl Core {
             redispatches: back.redispatch != Redispatch::Never,
             // haproxy's way: elsewhere a limit that has risen by the load lets the newcomer in
             queues_first: matches!(back.balance, Balance::RoundRobin | Balance::StaticRr | Balance::First),
+            held: false,
             waiting: Waiting::default(),
             line: Line::default(),
             up: true,
@@ -235,10 +238,26 @@ impl Core {
         self.fill(server, sessions)
     }
 
+    /// Puts one more session on a server, whatever its limit says.
+    pub(super) fn adopt(&mut self, server: u32, sessions: u32) {
+        if let Some(member) = self.members.get_mut(server as usize) {
+            member.load += 1;
+            self.refresh(server, sessions);
+        }
+    }
+
+    /// Ends [`Self::held`] and fills all servers that have room.
+    pub(super) fn serve_queues(&mut self, sessions: u32) -> Grants {
+        if !std::mem::take(&mut self.held) {
+            return Grants::new();
+        }
+        (0..self.members.len() as u32).flat_map(|server| self.fill(server, sessions)).collect()
+    }
+
     /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in order of arrival.
     pub(super) fn fill(&mut self, server: u32, sessions: u32) -> Grants {
         let mut woken = Grants::new();
-        loop {
+        while !self.held {
             let member = &self.members[server as usize];
             let limit = member.limit(sessions, self.fullconn);
             if limit > 0 && member.load >= limit {

@@ -10,6 +10,7 @@
 mod agent;
 mod backend;
 mod balance;
+mod carry_stub;
 mod core;
 pub mod counters;
 pub mod health;

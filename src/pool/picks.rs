@@ -69,7 +69,7 @@ impl Stage {
     fn session(&self, client: Option<IpAddr>) -> Option<ServerIx> {
         let mut avoid = None;
         for _ in 0..2 {
-            match self.back.assign(&Demand { client, avoid, random: 0, waker: Waker::noop() }, NOW) {
+            match self.back.assign(&Demand { client, avoid, random: 0, waker: Waker::noop(), again: false }, NOW) {
                 Assignment::Server(ix) if self.dead[ix.0 as usize] => {
                     self.back.release(ix, NOW);
                     avoid = Some(ix);
@@ -157,7 +157,7 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
 }
 
 fn ask() -> Demand<'static> {
-    Demand { client: None, avoid: None, random: 0, waker: Waker::noop() }
+    Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false }
 }
 
 fn change(pool: &Pool, order: &str) {

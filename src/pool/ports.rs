@@ -116,6 +116,8 @@ pub trait Control: Send + Sync {
     fn pause(&self, frontend: Option<ProxyIx>);
     /// Accepts again.
     fn resume(&self, frontend: Option<ProxyIx>);
+    /// Leaves what waits on the listening sockets to a process that shares them, or accepts it again. The sockets stay open.
+    fn yield_listeners(&self, yields: bool);
     /// Closes the listeners; returns at once. The engine ends when the last session has ended.
     fn soft_stop(&self);
     /// Ends everything now, without a word.

@@ -28,6 +28,11 @@ impl SourcePorts {
         self.lock().pop_front()
     }
 
+    /// Takes this port: a connection from another process has it already.
+    pub fn take_this(&self, port: u16) {
+        self.lock().retain(|free| *free != port);
+    }
+
     /// Gives a taken port back, once its connection is closed.
     pub fn give_back(&self, port: u16) {
         self.lock().push_back(port);

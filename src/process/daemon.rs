@@ -5,13 +5,18 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use crate::sys::fork::{self, Child, Fork};
+use crate::sys::pidfd::PidFd;
 
 /// What the child reports when it serves.
 const SERVES: u8 = b'S';
 /// What the parent answers when the rest is done.
 const DONE: u8 = b'D';
+
+/// How long the parent may take to return.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Which of the two processes this is.
 #[derive(Debug)]
@@ -35,6 +40,7 @@ pub(crate) struct Guardian {
 pub(crate) struct Starter {
     reports: OwnedFd,
     answers: OwnedFd,
+    parent: Option<PidFd>,
 }
 
 /// Forks; the child leaves the terminal's session.
@@ -42,13 +48,14 @@ pub(crate) struct Starter {
 /// # Errors
 /// EAGAIN, ENOMEM, EMFILE.
 pub(crate) fn divide() -> io::Result<Side> {
+    let parent = PidFd::open(std::process::id().cast_signed())?;
     let (reports, report) = fork::report_pipe()?;
     let (answers, answer) = fork::report_pipe()?;
     match fork::fork()? {
         Fork::Parent(child) => Ok(Side::Parent(Guardian { child, reports, answers: answer })),
         Fork::Child => {
             fork::leave_session()?;
-            Ok(Side::Child(Starter { reports: report, answers }))
+            Ok(Side::Child(Starter { reports: report, answers, parent }))
         }
     }
 }
@@ -68,10 +75,14 @@ impl Guardian {
 }
 
 impl Starter {
-    /// Reports that this process serves; waits until the parent has done the rest. `false`: the parent is gone and
-    /// has not.
+    /// Reports that this process serves; waits until the parent has done the rest and has returned. `false`: the parent is
+    /// gone and has not.
     pub(crate) fn serves(self) -> bool {
         let told = fork::write_byte(&self.reports, SERVES).is_ok();
-        told && matches!(fork::read_byte(&self.answers), Ok(Some(DONE)))
+        let done = told && matches!(fork::read_byte(&self.answers), Ok(Some(DONE)));
+        if let Some(parent) = self.parent {
+            parent.wait(FAREWELL);
+        }
+        done
     }
 }

@@ -49,6 +49,7 @@ pub(crate) struct Old {
     /// Those that were asked to pause: places in `pausable`.
     paused: RefCell<Vec<usize>>,
     at_once: bool,
+    takes_sessions: bool,
 }
 
 /// Why a start ends before it has begun.
@@ -72,6 +73,7 @@ pub(crate) enum OldError {
 pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> Result<Old, OldError> {
     let mut old = Old::default();
     old.at_once = arguments.ending == Ending::Terminate;
+    old.takes_sessions = !arguments.leaves_sessions();
     let mut mute = Vec::new(); // named, a proxy, and without a handover socket
     let mut gone = false;
     for &pid in &arguments.old {
@@ -275,6 +277,32 @@ impl Old {
         Pauser { old: self, until: None, latest: None, console }
     }
 
+    /// What they know of their servers and proxies.
+    pub(crate) fn states(&self, console: &Console) -> Vec<String> {
+        let mut lines = Vec::new();
+        for conversation in &self.conversations {
+            match conversation.states() {
+                Ok(more) => lines.extend(more),
+                Err(why) => {
+                    let pid = conversation.old.pid();
+                    console.warning(format_args!("what process {pid} knows of its servers is not known here: {why}"));
+                }
+            }
+        }
+        lines
+    }
+
+    /// Whether sessions are to move from a process.
+    fn moves(&self, from: &Conversation) -> bool {
+        self.takes_sessions && !self.at_once && from.speaks_of_sessions()
+    }
+
+    /// Those that wait to give their sessions.
+    pub(crate) fn take_conversations(&mut self) -> Vec<Conversation> {
+        let all = std::mem::take(&mut self.conversations);
+        if self.takes_sessions && !self.at_once { all } else { Vec::new() }
+    }
+
     /// The old processes were told by another process of ours.
     pub(crate) fn ended(&self) {
         self.paused.borrow_mut().clear();
@@ -283,10 +311,11 @@ impl Old {
     /// Tells the old processes that `serving` accepts connections: they finish, or end at once.
     pub(crate) fn end(&self, serving: i32, console: &Console) {
         self.ended();
-        let mut told = Vec::new();
+        let (mut told, mut moving) = (Vec::new(), Vec::new());
         for conversation in &self.conversations {
             let pid = conversation.old.pid();
             match conversation.ready(serving, self.at_once) {
+                Ok(()) if self.moves(conversation) => moving.push(pid),
                 Ok(()) => told.push(pid),
                 Err(why) if !conversation.old.ended() => {
                     console.warning(format_args!("process {pid} did not hear that {serving} has taken over: {why}"));
@@ -297,6 +326,9 @@ impl Old {
         let signal = if self.at_once { Signal::TERM } else { Signal::USR1 };
         let asked = self.conversations.iter().map(|conversation| &conversation.old);
         for handle in self.ending.iter().chain(asked.filter(|old| self.ending.iter().all(|e| e.pid() != old.pid()))) {
+            if moving.contains(&handle.pid()) {
+                continue; // it stops by itself when its sessions have moved, and goes on if we die before
+            }
             if let Err(why) = handle.signal(signal)
                 && !handle.ended()
                 && !told.contains(&handle.pid())

@@ -13,7 +13,9 @@ use super::argv::Arguments;
 use super::check::Checked;
 use super::console::Console;
 use super::daemon::{self, Side, Starter};
-use super::handover::server::{Desk, Door};
+use super::handover::giver::Estate;
+use super::handover::server::{Change, Desk, Door};
+use super::handover::taker::{self, Taker};
 use super::limits;
 use super::listeners::{self, Opened, Want};
 use super::old::{self, Old};
@@ -22,12 +24,13 @@ use super::services::Services;
 use super::signals::{self, Serving};
 use super::turn::Turn;
 use super::{privileges, services};
+use crate::engine::migrate::Sessions;
 use crate::engine::{Engine, Input};
 use crate::ir::{Config, LogProtocol};
 use crate::plan::{Ceiling, Limits, Needs};
 use crate::pool::{Page, Pool, ProcessState};
 use crate::sys::fd::{self, Inherited};
-use crate::sys::proc;
+use crate::sys::{fault, proc};
 use crate::text::SourceMap;
 
 /// Something went wrong and was said on the console.
@@ -187,7 +190,7 @@ impl Story<'_> {
     }
 
     /// The process that serves: gives up rights, runs the engine, says so, and lives until it is told to end.
-    fn serve(&self, stage: Stage, rest: Rest, starter: Option<Starter>) -> Result<ExitCode, Said> {
+    fn serve(&self, stage: Stage, mut rest: Rest, starter: Option<Starter>) -> Result<ExitCode, Said> {
         let Stage { config, opened, services, threads, plan } = stage;
         let null = fd::null().map_err(|why| self.alert(format_args!("cannot open /dev/null: {why}")))?;
         let door = Door::open()
@@ -202,6 +205,9 @@ impl Story<'_> {
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
         pool.set_maxconn(plan.maxconn);
         plan_of(&pool.process, &plan);
+        for remark in pool.import_states(&rest.old.states(self.console), services::now()) {
+            self.console.notice(remark);
+        }
         let running = services.run(&pool);
         let input = Input {
             pool: Arc::clone(&pool),
@@ -218,13 +224,23 @@ impl Story<'_> {
         running.attach(&control);
         let sockets = Arc::clone(&control);
         let give = move || {
-            if cfg!(feature = "fault-early-close") {
+            if fault::is("early-close") {
                 sockets.soft_stop(); // what a test must notice: the old listener closes before the new one has it
                 return Ok(Vec::new());
             }
             sockets.listeners()
         };
-        let desk = Desk::new(Box::new(give), Box::new(signals::order_to_end));
+        let leaves = self.arguments.leaves_sessions();
+        let estate = (!leaves).then(|| estate(engine.sessions(), &pool));
+        let sessions = engine.sessions();
+        let acting = Arc::clone(&control);
+        let change = move |change| match change {
+            Change::Yields => acting.yield_listeners(true),
+            Change::Resumes => acting.yield_listeners(false),
+            Change::Finishes => signals::order_to_end(false),
+            Change::Ends => signals::order_to_end(true),
+        };
+        let desk = Desk::new(Box::new(give), Box::new(change), estate);
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
@@ -239,6 +255,14 @@ impl Story<'_> {
                 }
             }
             None => rest.finish(me(), self.console),
+        }
+        if !leaves {
+            let (conversations, pool) = (rest.old.take_conversations(), Arc::clone(&pool));
+            let count = Box::new(move |lines: &[String]| pool.import_counters(lines, services::now()));
+            let taker = Taker { sessions, journal: Arc::clone(&running.journal), count, desk: Arc::clone(&desk) };
+            if let Err(why) = taker::start(taker, conversations) {
+                self.console.warning(format_args!("sessions stay in the old process: {why}"));
+            }
         }
         drop((rest, null));
         if let Some(latch) = latch {
@@ -262,6 +286,16 @@ impl Rest {
             pidfile.unlock();
         }
     }
+}
+
+/// What a newcomer may have besides the sockets.
+fn estate(sessions: Sessions, pool: &Arc<Pool>) -> Estate {
+    let (states, counters) = (Arc::clone(pool), Arc::clone(pool));
+    Estate::new(
+        sessions,
+        Box::new(move || states.export_states(services::now())),
+        Box::new(move || counters.export_counters(services::now())),
+    )
 }
 
 /// Notes what was decided, for `show info`.

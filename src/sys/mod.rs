@@ -6,6 +6,7 @@
 pub mod affinity;
 mod clock;
 pub mod destination;
+pub mod fault;
 pub mod fd;
 pub mod file_lock;
 pub mod fork;

@@ -164,6 +164,14 @@ pub fn stop_listening(socket: impl AsFd) -> io::Result<()> {
     Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Read)?)
 }
 
+/// Takes no more of what the other end sends: it gets EPIPE. What has come can still be read.
+///
+/// # Errors
+/// ENOTCONN.
+pub fn stop_receiving(socket: impl AsFd) -> io::Result<()> {
+    stop_listening(socket) // the system has one call for both
+}
+
 /// Makes a socket non-blocking.
 ///
 /// # Errors

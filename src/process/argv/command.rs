@@ -45,6 +45,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("proxy-maxconn", "N", "most connections of a proxy that says nothing"),
     ("memory", "MB", "most memory"),
     ("local-peer", "NAME", "name of this peer, $HAPROXY_LOCALPEER (default: the host's)"),
+    ("leave-sessions", "", "neither take sessions over from an old process nor give them to a new one, as haproxy"),
     ("no-splice", "", "do not move bytes by splice()"),
     ("no-reuseport", "", "do not share ports with other processes"),
     ("ipv4-only", "", "names resolve to IPv4 addresses only"),
@@ -81,8 +82,8 @@ fn command() -> Command {
         .arg(Arg::new("help").long("help").action(ArgAction::Help).help("show this help"));
     for (long, value, help) in HELP {
         let shape = SHAPES.iter().find(|shape| shape.long == *long);
-        let short = shape.map_or("", |shape| shape.short);
-        let mut arg = Arg::new(*long).long(*long).help(format!("{short}: {help}"));
+        let help = shape.map_or((*help).to_owned(), |shape| format!("{}: {help}", shape.short));
+        let mut arg = Arg::new(*long).long(*long).help(help);
         arg = match shape.map(|shape| shape.takes) {
             Some(Takes::Nothing) | None => arg.action(ArgAction::Count),
             Some(_) => arg
@@ -180,6 +181,7 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
         old,
         ending,
         ignore_unresolved: on("ignore-unresolved"),
+        leave_sessions: on("leave-sessions"),
         no_splice: on("no-splice"),
         no_reuseport: on("no-reuseport"),
         list_objects: on("list-objects"),

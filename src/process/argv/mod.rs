@@ -86,6 +86,8 @@ pub(crate) struct Arguments {
     pub ending: Ending,
     /// `-dr`: a server whose name does not resolve starts without an address.
     pub ignore_unresolved: bool,
+    /// `--leave-sessions`, which only baton has: established sessions stay where they are.
+    pub leave_sessions: bool,
     /// `-dS`.
     pub no_splice: bool,
     /// `-dR`.
@@ -96,6 +98,16 @@ pub(crate) struct Arguments {
     pub list_keywords: Option<String>,
     /// `-4`: names resolve to IPv4 only.
     pub ipv4_only: bool,
+}
+
+/// In the environment the same as `--leave-sessions`.
+const LEAVE_SESSIONS: &str = "BATON_LEAVE_SESSIONS";
+
+impl Arguments {
+    /// Whether established sessions stay in the old process, as with haproxy: asked for by the command line or the environment.
+    pub(crate) fn leaves_sessions(&self) -> bool {
+        self.leave_sessions || std::env::var_os(LEAVE_SESSIONS).is_some_and(|value| !value.is_empty())
+    }
 }
 
 /// Why a command line cannot be followed.

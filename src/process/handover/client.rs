@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::offer;
 use super::wire::{self, Message, ReceiveError, WireError};
 use crate::sys::pidfd::PidFd;
 use crate::sys::{identity, socket};
@@ -22,7 +23,10 @@ const HOPS: usize = 64;
 pub(crate) struct Conversation {
     /// The old process.
     pub(crate) old: PidFd,
-    connection: OwnedFd,
+    /// What we talk over.
+    pub(crate) connection: OwnedFd,
+    /// The version of the protocol that it speaks.
+    pub(crate) version: u16,
 }
 
 /// What an old process answered.
@@ -77,6 +81,16 @@ impl From<io::Error> for AskError {
 /// [`AskError`].
 pub(crate) fn ask(pid: i32) -> Result<Answer, AskError> {
     let old = PidFd::open(pid)?.ok_or(AskError::Gone)?;
+    let connection = visit(&old)?;
+    talk(old, connection)
+}
+
+/// Connects to the handover socket of a process, and makes sure that it is its own.
+///
+/// # Errors
+/// [`AskError`].
+pub(super) fn visit(old: &PidFd) -> Result<OwnedFd, AskError> {
+    let pid = old.pid();
     let name = format!("{}{pid}", super::prefix()?);
     let connection = socket::connect_abstract(name.as_bytes()).map_err(|why| match why.kind() {
         io::ErrorKind::ConnectionRefused => AskError::NoDoor,
@@ -92,7 +106,7 @@ pub(crate) fn ask(pid: i32) -> Result<Answer, AskError> {
     if old.ended() {
         return Err(AskError::Gone); // the pid may be another's by now
     }
-    talk(old, connection)
+    Ok(connection)
 }
 
 /// The conversation up to the last socket.
@@ -100,12 +114,13 @@ pub(super) fn talk(old: PidFd, connection: OwnedFd) -> Result<Answer, AskError> 
     socket::set_time_limits(&connection, WORD)?;
     wire::send(&connection, &Message::Hello, &[])?;
     let begun = Instant::now();
-    let expected = loop {
-        match wire::receive(&connection)?.message {
+    let (expected, version) = loop {
+        let parcel = wire::receive(&connection)?;
+        match parcel.message {
             Message::Wait if begun.elapsed() < PATIENCE => {}
             Message::Wait => return Err(AskError::Busy),
             Message::GoTo { pid } => return Ok(Answer::GoTo(pid)),
-            Message::Welcome { sockets, .. } => break sockets as usize,
+            Message::Welcome { sockets, .. } => break (sockets as usize, parcel.version),
             _ => return Err(ReceiveError::Wire(WireError::Number).into()),
         }
     };
@@ -120,7 +135,7 @@ pub(super) fn talk(old: PidFd, connection: OwnedFd) -> Result<Answer, AskError> 
         sockets.extend(parcel.descriptors);
         wire::send(&connection, &Message::Taken { count: sockets.len() as u32 }, &[])?;
     }
-    Ok(Answer::Sockets(Conversation { old, connection }, sockets))
+    Ok(Answer::Sockets(Conversation { old, connection, version }, sockets))
 }
 
 /// Asks the process of that pid, or whoever has taken over from it, and so on; but none of `known`, which we talk to.
@@ -142,6 +157,30 @@ pub(crate) fn ask_successors(pid: i32, known: &[Conversation]) -> Result<(Conver
 }
 
 impl Conversation {
+    /// Whether states and sessions can move: it speaks our version.
+    pub(crate) fn speaks_of_sessions(&self) -> bool {
+        self.version == wire::VERSION
+    }
+
+    /// What the old process knows of its servers and proxies; nothing if it speaks another version.
+    ///
+    /// # Errors
+    /// [`ReceiveError`].
+    pub(crate) fn states(&self) -> Result<Vec<String>, ReceiveError> {
+        let mut lines = Vec::new();
+        if !self.speaks_of_sessions() {
+            return Ok(lines);
+        }
+        wire::send(&self.connection, &Message::Tell, &[])?;
+        loop {
+            match wire::receive(&self.connection)?.message {
+                Message::Told(body) if body.is_empty() => return Ok(lines),
+                Message::Told(body) => lines.extend(offer::read_lines(&body)?),
+                _ => return Err(WireError::Number.into()),
+            }
+        }
+    }
+
     /// Tells the old process that `serving` accepts on its sockets, and waits until it has noted it. It finishes its
     /// sessions then, or ends `at_once`.
     ///

@@ -1,7 +1,8 @@
-//! The handover: a new process takes the listening sockets of an old one.
+//! The handover: a new process takes the listening sockets of an old one, what it knows, and then its sessions.
 //!
-//! [`server`] runs in every serving process behind an abstract unix socket named after its pid; [`client`] asks it.
-//! [`wire`] holds the messages, which leave room for moving sessions. Knows no configuration and no signal.
+//! [`server`] runs in every serving process behind an abstract unix socket named after its pid; [`client`] asks it. When
+//! the new process serves, [`giver`] there and [`taker`] here move the sessions. [`wire`] holds the messages, [`offer`] the
+//! bodies of those about sessions. Knows no configuration and no signal. docs/RELOAD.md tells the order of events.
 //!
 //! Who may: root or the same user, checked by credentials on both ends. The client opens a pidfd before it connects and
 //! compares the listener's pid: a squatter on the name gets nothing and gives nothing. One newcomer at a time is served;
@@ -9,7 +10,10 @@
 //! told the successor's pid.
 
 pub(crate) mod client;
+pub(crate) mod giver;
+mod offer;
 pub(crate) mod server;
+pub(crate) mod taker;
 pub(crate) mod wire;
 
 use crate::sys::proc;

@@ -7,14 +7,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use super::super::patience;
+use super::giver::{Estate, lives};
 use super::wire::{self, Message, ReceiveError};
 use crate::sys::passing::MAX_DESCRIPTORS;
+use crate::sys::pidfd::PidFd;
 use crate::sys::{identity, pidfd, socket};
 
 /// How long a newcomer may take for a word of the protocol.
 const WORD: Duration = Duration::from_secs(2);
 /// How long it may take from its sockets to accepting on them; then the next one gets its turn.
 const START: Duration = Duration::from_secs(60);
+/// How long a successor that closed its end of a conversation may take to be dead.
+const LAST_BREATH: Duration = Duration::from_secs(2);
 /// A newcomer whose turn has not come is told so this often.
 const REMINDER: Duration = Duration::from_secs(1);
 /// Newcomers that are talked to at once.
@@ -22,38 +26,69 @@ const MOST: usize = 64;
 
 /// Gives copies of the listening sockets.
 pub(crate) type Listeners = dyn Fn() -> io::Result<Vec<OwnedFd>> + Send + Sync;
-/// Called when a successor serves: `true` asks to end at once, `false` to finish the sessions.
-pub(crate) type TakenOver = dyn Fn(bool) + Send + Sync;
+/// Called when something changes for this process.
+pub(crate) type Changes = dyn Fn(Change) + Send + Sync;
+
+/// What becomes of a process that is being replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A successor accepts on our sockets: we don't, while sessions move to it.
+    Yields,
+    /// The successor has died before it had all sessions: we accept again.
+    Resumes,
+    /// The successor goes on: we finish what is left.
+    Finishes,
+    /// We are to end at once.
+    Ends,
+}
 
 /// What all conversations of a serving process share.
 pub(crate) struct Desk {
     listeners: Box<Listeners>,
-    taken_over: Box<TakenOver>,
+    changes: Box<Changes>,
     /// Whether a newcomer is being served now.
     busy: Mutex<bool>,
     freed: Condvar,
     successor: Mutex<Option<i32>>,
     shared: AtomicBool,
     visitors: AtomicUsize,
+    /// What else there is to give; nothing if the user wants it so.
+    estate: Option<Estate>,
 }
 
 impl Desk {
     /// A desk that hands out what `listeners` gives.
-    pub(crate) fn new(listeners: Box<Listeners>, taken_over: Box<TakenOver>) -> Arc<Self> {
+    pub(crate) fn new(listeners: Box<Listeners>, changes: Box<Changes>, estate: Option<Estate>) -> Arc<Self> {
         Arc::new(Self {
             listeners,
-            taken_over,
+            changes,
             busy: Mutex::new(false),
             freed: Condvar::new(),
             successor: Mutex::new(None),
             shared: AtomicBool::new(false),
             visitors: AtomicUsize::new(0),
+            estate,
         })
+    }
+
+    /// Has newcomers wait until the returned turn is dropped: this process is still taking over itself.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Turn {
+        *lock(&self.busy) = true;
+        Turn(Arc::clone(self))
     }
 
     /// Whether another process may hold copies of our sockets: they must not be shut down any more.
     pub(crate) fn shared(&self) -> bool {
         self.shared.load(Ordering::Acquire)
+    }
+
+    /// A successor has not said to the end what it takes: if it is dead this process goes on in its place.
+    fn settle(&self, successor: i32) {
+        let dead = PidFd::open(successor).is_ok_and(|process| process.is_none_or(|process| process.wait(LAST_BREATH)));
+        if dead {
+            *lock(&self.successor) = None;
+        }
+        (self.changes)(if dead { Change::Resumes } else { Change::Finishes });
     }
 
     /// The process that has taken over, once one has.
@@ -134,14 +169,16 @@ fn receive_visitor(visitor: OwnedFd, desk: &Arc<Desk>) {
     }
 }
 
-/// One conversation, from hello to noted.
-pub(super) fn converse(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveError> {
+/// One conversation: from hello to noted, and then about sessions; or about sessions alone.
+pub(super) fn converse(visitor: &OwnedFd, desk: &Arc<Desk>) -> Result<(), ReceiveError> {
     socket::set_time_limits(visitor, WORD)?;
-    if wire::receive(visitor)?.message != Message::Hello {
-        return Err(wire::WireError::Magic.into());
+    match wire::receive(visitor)?.message {
+        Message::Hello => {}
+        Message::Move { over_from } => return collect(visitor, desk, &over_from),
+        _ => return Err(wire::WireError::Magic.into()),
     }
-    let Some(_turn) = Turn::wait(desk, visitor)? else { return Ok(()) };
-    if let Some(pid) = desk.successor() {
+    let Some(turn) = Turn::wait(desk, visitor)? else { return Ok(()) };
+    if let Some(pid) = desk.successor().filter(|pid| lives(*pid)) {
         return Ok(wire::send(visitor, &Message::GoTo { pid }, &[])?);
     }
     let before = desk.shared.swap(true, Ordering::AcqRel);
@@ -149,11 +186,50 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveErro
     if matches!(given, Err(ReceiveError::Closed)) {
         desk.shared.store(before, Ordering::Release); // it is gone, and its copies with it
     }
-    given
+    let Successor { pid, at_once } = given?;
+    drop(turn);
+    match &desk.estate {
+        _ if at_once => (desk.changes)(Change::Ends),
+        None => (desk.changes)(Change::Finishes),
+        Some(estate) => {
+            (desk.changes)(Change::Yields);
+            let mut finishes = Some(|| (desk.changes)(Change::Finishes));
+            let given = estate.wait_and_give(visitor, &mut || {
+                if let Some(finish) = finishes.take() {
+                    finish();
+                }
+            });
+            if finishes.is_some() {
+                desk.settle(pid);
+            }
+            return given;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody asks for what is left of a process that nobody serves for any more: its successor is dead, or is one of those
+/// that the newcomer has taken over from.
+fn collect(visitor: &OwnedFd, desk: &Desk, over_from: &[i32]) -> Result<(), ReceiveError> {
+    let orphaned = match desk.successor() {
+        Some(pid) => over_from.contains(&pid) || !lives(pid),
+        None => true,
+    };
+    match &desk.estate {
+        Some(estate) if orphaned && estate.sessions.is_stopping() => estate.give(visitor, &mut || {}),
+        _ => Ok(wire::send(visitor, &Message::Finished { left: 0 }, &[])?),
+    }
+}
+
+/// Who serves now.
+struct Successor {
+    pid: i32,
+    /// Whether we are to end at once.
+    at_once: bool,
 }
 
 /// From welcome to noted.
-fn give(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveError> {
+fn give(visitor: &OwnedFd, desk: &Desk) -> Result<Successor, ReceiveError> {
     let sockets = (desk.listeners)()?;
     let me = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
     wire::send(visitor, &Message::Welcome { pid: me, sockets: sockets.len() as u32 }, &[])?;
@@ -168,21 +244,28 @@ fn give(visitor: &OwnedFd, desk: &Desk) -> Result<(), ReceiveError> {
     }
     drop(sockets);
     socket::set_time_limits(visitor, START)?;
-    let Message::Ready { pid, at_once } = wire::receive(visitor)?.message else {
-        return Err(wire::WireError::Magic.into());
+    let (pid, at_once) = loop {
+        match wire::receive(visitor)?.message {
+            Message::Tell => match &desk.estate {
+                Some(estate) => estate.tell(visitor, &*estate.states)?,
+                None => wire::send(visitor, &Message::Told(Vec::new()), &[])?,
+            },
+            Message::Ready { pid, at_once } => break (pid, at_once),
+            _ => return Err(wire::WireError::Magic.into()),
+        }
     };
     *lock(&desk.successor) = Some(pid);
-    let noted = wire::send(visitor, &Message::Noted, &[]);
-    (desk.taken_over)(at_once);
-    Ok(noted?)
+    // One that has gone meanwhile is noticed when it is asked for the next word.
+    let _ = wire::send(visitor, &Message::Noted, &[]);
+    Ok(Successor { pid, at_once })
 }
 
 /// The right to be served; given back when dropped.
-struct Turn<'a>(&'a Desk);
+pub(crate) struct Turn(Arc<Desk>);
 
-impl<'a> Turn<'a> {
+impl Turn {
     /// Waits for it, telling the visitor so. `None`: the visitor has gone.
-    fn wait(desk: &'a Desk, visitor: &OwnedFd) -> Result<Option<Self>, ReceiveError> {
+    fn wait(desk: &Arc<Desk>, visitor: &OwnedFd) -> Result<Option<Self>, ReceiveError> {
         let mut busy = lock(&desk.busy);
         let mut told = None;
         while *busy {
@@ -199,11 +282,11 @@ impl<'a> Turn<'a> {
             busy = desk.freed.wait_timeout(busy, REMINDER).unwrap_or_else(PoisonError::into_inner).0;
         }
         *busy = true;
-        Ok(Some(Self(desk)))
+        Ok(Some(Self(Arc::clone(desk))))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         *lock(&self.0.busy) = false;
         self.0.freed.notify_one();

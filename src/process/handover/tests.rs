@@ -21,7 +21,7 @@ fn desk(copies: usize) -> (Arc<Desk>, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.try_clone().unwrap();
     let give = move || (0..copies).map(|_| own.try_clone().map(OwnedFd::from)).collect();
-    (Desk::new(Box::new(give), Box::new(|_| {})), listener)
+    (Desk::new(Box::new(give), Box::new(|_| {}), None), listener)
 }
 
 type Server = JoinHandle<Result<(), ReceiveError>>;
@@ -51,9 +51,9 @@ fn sockets_pass_and_the_next_one_is_sent_on() {
         let (conversation, taken, server) = sockets(&desk);
         assert_eq!(taken.len(), copies);
         assert!(desk.shared() && desk.successor().is_none());
-        conversation.ready(4711, false).unwrap();
+        conversation.ready(1, false).unwrap();
         server.join().unwrap().unwrap();
-        assert_eq!(desk.successor(), Some(4711));
+        assert_eq!(desk.successor(), Some(1));
         drop((desk, listener));
         if let Some(first) = taken.first() {
             assert!(socket::listener(first).is_some());
@@ -63,10 +63,10 @@ fn sockets_pass_and_the_next_one_is_sent_on() {
     }
     let (desk, _listener) = desk(1);
     let (conversation, _, server) = sockets(&desk);
-    conversation.ready(4711, false).unwrap();
+    conversation.ready(1, false).unwrap();
     server.join().unwrap().unwrap();
     let (client, server) = visit(&desk);
-    assert!(matches!(talk(me(), client), Ok(Answer::GoTo(4711))));
+    assert!(matches!(talk(me(), client), Ok(Answer::GoTo(1))));
     server.join().unwrap().unwrap();
 }
 
@@ -101,10 +101,10 @@ fn ten_at_once_are_served_in_turn() {
             (std::thread::spawn(move || talk(me(), client)), server)
         })
         .collect();
-    first.ready(99, false).unwrap();
+    first.ready(1, false).unwrap();
     server.join().unwrap().unwrap();
     for (client, server) in later {
-        assert!(matches!(client.join().unwrap(), Ok(Answer::GoTo(99))));
+        assert!(matches!(client.join().unwrap(), Ok(Answer::GoTo(1))));
         server.join().unwrap().unwrap();
     }
 }

@@ -7,9 +7,9 @@
 //! 0 "btn!"   4 version   6 kind   8 length of the body   12 descriptors   14 zero
 //! ```
 //!
-//! Kinds below 16 keep their meaning in every version, so sockets always move. Kinds from 16 on are for sessions
-//! (offer, taken, release) and hold only between processes of the same version: a peer that does not know one
-//! answers nothing and keeps its sessions. Bytes come from another process and are read as hostile input.
+//! Kinds below 16 keep their meaning in every version, so sockets always move. Kinds from 16 on are for states and
+//! sessions and hold only between processes of the same version: between others sockets move and sessions stay.
+//! Bytes come from another process and are read as hostile input.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,11 +19,13 @@ use thiserror::Error;
 use crate::sys::passing::{self, MAX_DESCRIPTORS};
 
 /// The version that this build speaks.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 /// Length of a header.
 pub(crate) const HEADER: usize = 16;
-/// Longest body that is read.
-pub(crate) const LONGEST: usize = 64 * 1024;
+/// Longest body that is read: a batch of sessions, each with what it has read and not written.
+pub(crate) const LONGEST: usize = 1024 * 1024;
+/// The first kind that holds only between processes of one version.
+const SESSIONS: u16 = 16;
 const MAGIC: [u8; 4] = *b"btn!";
 
 /// What one side says to the other.
@@ -64,6 +66,38 @@ pub(crate) enum Message {
         /// Its pid.
         pid: i32,
     },
+    /// Newcomer: tell me what you know of your servers and proxies.
+    Tell,
+    /// Old process: states, or counters; a list of lines as JSON. The last one of a list is empty.
+    Told(Vec<u8>),
+    /// Newcomer: I serve; give me your sessions. I have taken over from these processes.
+    Move {
+        /// Their pids.
+        over_from: Vec<i32>,
+    },
+    /// Old process: these lanes have sessions (JSON). `new`: those that were named before count no more.
+    Lanes {
+        /// Whether they begin a round.
+        new: bool,
+        /// The lanes.
+        lanes: Vec<u8>,
+    },
+    /// Newcomer: these of them I have too; a byte each, 1 or 0.
+    Accept(Vec<u8>),
+    /// Old process: these sessions, frozen. Their descriptors come with the message; what they are and the bytes that they
+    /// hold are its body ([`super::offer`]).
+    Offer(Vec<u8>),
+    /// Newcomer: I have no room for them now: fewer, or later.
+    Refuse,
+    /// Old process: they are yours; I touch them no more and close my copies.
+    Release,
+    /// Old process: I keep them, and all others: forget what came.
+    Withdraw,
+    /// Old process: that was all that moves now.
+    Finished {
+        /// Connections that stay here.
+        left: u32,
+    },
 }
 
 /// A message with the descriptors that came with it.
@@ -73,6 +107,8 @@ pub(crate) struct Parcel {
     pub(crate) message: Message,
     /// Its descriptors.
     pub(crate) descriptors: Vec<OwnedFd>,
+    /// The version that the other side speaks.
+    pub(crate) version: u16,
 }
 
 /// What is wrong with the bytes of a message.
@@ -84,12 +120,18 @@ pub(crate) enum WireError {
     /// A kind that this version does not know.
     #[error("it sent a message of unknown kind {0}")]
     Kind(u16),
+    /// A kind that holds between processes of one version only.
+    #[error("it speaks version {0} of the handover protocol")]
+    Version(u16),
     /// A body longer than any of ours.
     #[error("it sent a message of {0} bytes")]
     Length(u32),
     /// A body that is too short for its kind.
     #[error("it sent a message that is too short")]
     Short,
+    /// A body that is not the JSON it should be.
+    #[error("it sent sessions or states that make no sense")]
+    Json,
     /// A number that cannot be.
     #[error("it sent a process id or count that cannot be")]
     Number,
@@ -120,6 +162,7 @@ pub(crate) enum ReceiveError {
 /// A header, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
+    version: u16,
     kind: u16,
     length: usize,
     descriptors: usize,
@@ -138,7 +181,7 @@ impl Header {
         let length = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
         let fits = usize::try_from(length).ok().filter(|length| *length <= LONGEST);
         let length = fits.ok_or(WireError::Length(length))?;
-        Ok(Self { kind: short(6), length, descriptors: usize::from(short(12)) })
+        Ok(Self { version: short(4), kind: short(6), length, descriptors: usize::from(short(12)) })
     }
 }
 
@@ -154,6 +197,16 @@ impl Message {
             Self::Ready { pid, at_once } => (6, [pid.to_le_bytes(), u32::from(*at_once).to_le_bytes()].concat()),
             Self::Noted => (7, Vec::new()),
             Self::GoTo { pid } => (8, pid.to_le_bytes().to_vec()),
+            Self::Tell => (16, Vec::new()),
+            Self::Told(lines) => (17, lines.clone()),
+            Self::Move { over_from } => (18, over_from.iter().flat_map(|pid| pid.to_le_bytes()).collect()),
+            Self::Lanes { new, lanes } => (19, [&[u8::from(*new)], &lanes[..]].concat()),
+            Self::Accept(yes) => (20, yes.clone()),
+            Self::Offer(sessions) => (21, sessions.clone()),
+            Self::Refuse => (22, Vec::new()),
+            Self::Release => (23, Vec::new()),
+            Self::Withdraw => (24, Vec::new()),
+            Self::Finished { left } => (25, left.to_le_bytes().to_vec()),
         };
         let mut bytes = Vec::with_capacity(HEADER + body.len());
         bytes.extend_from_slice(&MAGIC);
@@ -179,6 +232,9 @@ impl Message {
             pid @ 1.. => Ok(pid),
             _ => Err(WireError::Number),
         };
+        if header.kind >= SESSIONS && header.version != VERSION {
+            return Err(WireError::Version(header.version));
+        }
         Ok(match header.kind {
             1 => Self::Hello,
             2 => Self::Wait,
@@ -188,6 +244,19 @@ impl Message {
             6 => Self::Ready { pid: pid(0)?, at_once: count(4)? != 0 },
             7 => Self::Noted,
             8 => Self::GoTo { pid: pid(0)? },
+            16 => Self::Tell,
+            17 => Self::Told(body.to_vec()),
+            18 => Self::Move { over_from: (0..body.len()).step_by(4).map(pid).collect::<Result<_, _>>()? },
+            19 => {
+                let (new, lanes) = body.split_first().ok_or(WireError::Short)?;
+                Self::Lanes { new: *new != 0, lanes: lanes.to_vec() }
+            }
+            20 => Self::Accept(body.to_vec()),
+            21 => Self::Offer(body.to_vec()),
+            22 => Self::Refuse,
+            23 => Self::Release,
+            24 => Self::Withdraw,
+            25 => Self::Finished { left: count(0)? },
             unknown => return Err(WireError::Kind(unknown)),
         })
     }
@@ -210,12 +279,13 @@ pub(crate) fn receive(socket: impl AsFd) -> Result<Parcel, ReceiveError> {
     let mut head = [0; HEADER];
     let descriptors = fill(&socket, &mut head)?;
     let header = Header::parse(&head)?;
+    let mut body = vec![0; header.length];
+    fill(&socket, &mut body)?;
+    // Said only now: the next message can be read.
     if descriptors.len() != header.descriptors {
         return Err(WireError::Descriptors { said: header.descriptors, got: descriptors.len() }.into());
     }
-    let mut body = vec![0; header.length];
-    fill(&socket, &mut body)?;
-    Ok(Parcel { message: Message::decode(header, &body)?, descriptors })
+    Ok(Parcel { message: Message::decode(header, &body)?, descriptors, version: header.version })
 }
 
 fn fill(socket: impl AsFd, buffer: &mut [u8]) -> Result<Vec<OwnedFd>, ReceiveError> {
@@ -241,24 +311,39 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Message; 8] = [
-        Message::Hello,
-        Message::Wait,
-        Message::Welcome { pid: 7, sockets: 300 },
-        Message::Sockets { count: 2 },
-        Message::Taken { count: 252 },
-        Message::Ready { pid: i32::MAX, at_once: true },
-        Message::Noted,
-        Message::GoTo { pid: 1 },
-    ];
+    fn all() -> Vec<Message> {
+        vec![
+            Message::Hello,
+            Message::Wait,
+            Message::Welcome { pid: 7, sockets: 300 },
+            Message::Sockets { count: 2 },
+            Message::Taken { count: 252 },
+            Message::Ready { pid: i32::MAX, at_once: true },
+            Message::Noted,
+            Message::GoTo { pid: 1 },
+            Message::Tell,
+            Message::Told(b"[]".to_vec()),
+            Message::Told(Vec::new()),
+            Message::Move { over_from: vec![1, i32::MAX] },
+            Message::Lanes { new: true, lanes: b"[]".to_vec() },
+            Message::Accept(vec![1, 0]),
+            Message::Offer(vec![0; LONGEST]),
+            Message::Refuse,
+            Message::Release,
+            Message::Withdraw,
+            Message::Finished { left: 3 },
+        ]
+    }
 
     #[test]
     fn messages_survive_the_way() {
         let (a, b) = UnixStream::pair().unwrap();
-        for message in ALL {
-            send(&a, &message, &[a.as_fd()]).unwrap();
-            let got = receive(&b).unwrap();
-            assert_eq!((got.message, got.descriptors.len()), (message, 1));
+        for message in all() {
+            let got = std::thread::scope(|scope| {
+                scope.spawn(|| send(&a, &message, &[a.as_fd()]).unwrap());
+                receive(&b).unwrap()
+            });
+            assert_eq!((got.message, got.descriptors.len(), got.version), (message, 1, VERSION));
         }
         drop(a);
         assert!(matches!(receive(&b), Err(ReceiveError::Closed)));
@@ -274,7 +359,8 @@ mod tests {
         };
         for (bytes, want) in [
             (changed(0, b'x'), WireError::Magic),
-            (changed(6, 16), WireError::Kind(16)), // the sessions' kinds: not of this version
+            (changed(6, 15), WireError::Kind(15)),
+            (changed(6, 99), WireError::Kind(99)),
             (changed(10, 0xff), WireError::Length(0x00ff_0004)),
             (changed(12, 3), WireError::Descriptors { said: 3, got: 0 }),
             (changed(8, 0), WireError::Short),
@@ -291,6 +377,21 @@ mod tests {
         passing::send_all(&a, &good[..good.len() - 1], &[]).unwrap();
         drop(a);
         assert!(matches!(receive(&b), Err(ReceiveError::Closed)));
+    }
+
+    #[test]
+    fn sessions_move_between_processes_of_one_version_only() {
+        for message in all() {
+            let mut bytes = message.encode(0);
+            bytes[4] = 9; // its version
+            let (head, body) = bytes.split_first_chunk::<HEADER>().unwrap();
+            let header = Header::parse(head).unwrap();
+            match Message::decode(header, body) {
+                Err(WireError::Version(9)) => assert!(header.kind >= SESSIONS, "{message:?}"),
+                Ok(same) => assert!(header.kind < SESSIONS && same == message, "{message:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
@@ -318,7 +419,7 @@ mod tests {
         });
         // The same with a header that is right, so that the bodies are reached.
         bolero::check!().with_iterations(20_000).with_type::<(u8, Vec<u8>)>().for_each(|(kind, body)| {
-            let header = Header { kind: u16::from(*kind % 10), length: body.len(), descriptors: 0 };
+            let header = Header { version: VERSION, kind: u16::from(*kind % 30), length: body.len(), descriptors: 0 };
             let _ = Message::decode(header, body);
         });
     }

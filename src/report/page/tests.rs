@@ -160,6 +160,7 @@ fn hostile_targets() {
 struct NoEngine;
 
 impl Control for NoEngine {
+    fn yield_listeners(&self, _: bool) {}
     fn close(&self, _: crate::pool::Closing, _: crate::pool::Cause) {}
     fn pause(&self, _: Option<ProxyIx>) {}
     fn resume(&self, _: Option<ProxyIx>) {}

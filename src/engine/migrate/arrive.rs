@@ -1,0 +1,257 @@
+//! The process that takes sessions over: finds where they belong, checks what came, puts them into its threads.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
+use rustix::net::getsockname;
+use thiserror::Error;
+
+use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, destination, listener};
+use crate::engine::Purpose;
+use crate::engine::control::Order;
+use crate::engine::proxy_header::Announced;
+use crate::engine::relay::{Flow, Socket, register};
+use crate::engine::session::Session;
+use crate::engine::shard::Shard;
+use crate::engine::splice::Pipe;
+use crate::ir::{Level, Mode, ProxyIx, ServerIx};
+use crate::pool::Peer;
+
+/// Where the sessions of another process belong here, by its lanes.
+pub struct Routes {
+    names: Names,
+    routes: Vec<Option<Route>>,
+}
+
+/// The parts of a configuration by their names.
+#[derive(Default)]
+struct Names {
+    fronts: HashMap<String, ProxyIx>,
+    backs: HashMap<String, ProxyIx>,
+    servers: HashMap<(ProxyIx, String), ServerIx>,
+    places: HashMap<ProxyIx, Vec<(String, u32)>>,
+}
+
+/// Sessions that came, checked, and not touched yet. Dropped, their descriptors are closed unused.
+pub struct Arrivals(Vec<Arrival>);
+
+struct Arrival {
+    route: Route,
+    state: SessionState,
+    descriptors: Vec<OwnedFd>,
+    held: Vec<u8>,
+}
+
+/// What is wrong with sessions that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ArriveError {
+    /// A lane that was not named or not accepted.
+    #[error("a session belongs to lane {0}, which is not ours")]
+    Lane(u32),
+    /// More or fewer descriptors or bytes than the sessions say.
+    #[error("the sessions do not account for all descriptors and bytes that came")]
+    Count,
+    /// A session at a step that its lane does not lead to.
+    #[error("a session is at a step that its lane does not lead to")]
+    Stage,
+    /// A descriptor that is not a non-blocking socket or pipe.
+    #[error("a descriptor is not what it should be")]
+    Descriptor,
+}
+
+impl Sessions {
+    /// Routes for nobody yet.
+    pub fn routes(&self) -> Routes {
+        let shared = &self.0;
+        let mut names = Names::default();
+        for (ix, proxy) in (0..).map(ProxyIx).zip(&shared.pool.config.proxies).filter(|(_, proxy)| !proxy.disabled) {
+            if proxy.frontend.is_some() && proxy.mode == Mode::Tcp {
+                names.fronts.insert(proxy.name.clone(), ix);
+            }
+            if let Some(back) = &proxy.backend {
+                names.backs.insert(proxy.name.clone(), ix);
+                let servers = (0..).map(ServerIx).zip(&back.servers);
+                names.servers.extend(servers.map(|(server, line)| ((ix, line.name.clone()), server)));
+            }
+        }
+        for (place, known) in (0..).zip(&shared.places) {
+            if let Purpose::Frontend(proxy, _) = known.purpose
+                && let Some(name) = listener(shared, place)
+            {
+                names.places.entry(proxy).or_default().push((name, place));
+            }
+        }
+        Routes { names, routes: Vec::new() }
+    }
+
+    /// Adds lanes of the other process, which it counts from the first that was ever added; says which of them are here too.
+    /// `strict`: only those whose listening address is here too.
+    pub fn add(&self, routes: &mut Routes, lanes: &[Lane], strict: bool) -> Vec<bool> {
+        let found: Vec<Option<Route>> = lanes.iter().map(|lane| self.find(&routes.names, lane, strict)).collect();
+        let yes = found.iter().map(Option::is_some).collect();
+        routes.routes.extend(found);
+        yes
+    }
+
+    fn find(&self, names: &Names, lane: &Lane, strict: bool) -> Option<Route> {
+        let front = *names.fronts.get(&lane.frontend)?;
+        let back = *names.backs.get(&lane.backend)?;
+        let target = match &lane.server {
+            Some(name) => Some(*names.servers.get(&(back, name.clone()))?),
+            None => None,
+        };
+        let places = names.places.get(&front)?;
+        let same = places.iter().find(|(name, _)| *name == lane.listener);
+        let place = same.or(places.first().filter(|_| !strict))?.1;
+        let route = Route { place, front, back, target, forwarded: target.is_none() && lane.address.is_some() };
+        let (server, address) = destination(&self.0.pool.config.proxies[back.0 as usize], route)?;
+        (server == lane.server && address == lane.address).then_some(route)
+    }
+
+    /// Checks what came. Nothing is read from or written to a descriptor.
+    ///
+    /// # Errors
+    /// [`ArriveError`]: none of them can be taken.
+    pub fn check(
+        &self,
+        routes: &Routes,
+        states: Vec<SessionState>,
+        descriptors: Vec<OwnedFd>,
+        held: &[u8],
+    ) -> Result<Arrivals, ArriveError> {
+        let (mut descriptors, mut held) = (descriptors.into_iter(), held);
+        let mut arrivals = Vec::with_capacity(states.len());
+        for state in states {
+            let route = routes.routes.get(state.lane as usize).copied().flatten();
+            let route = route.ok_or(ArriveError::Lane(state.lane))?;
+            if (state.stage == Stage::Queued) == (route.target.is_some() || route.forwarded) {
+                return Err(ArriveError::Stage);
+            }
+            let own: Vec<OwnedFd> = descriptors.by_ref().take(state.descriptors()).collect();
+            let (bytes, rest) = held.split_at_checked(state.held()).ok_or(ArriveError::Count)?;
+            if own.len() != state.descriptors() {
+                return Err(ArriveError::Count);
+            }
+            let sockets = 1 + usize::from(state.has_server());
+            if !own.iter().enumerate().all(|(at, fd)| is_usable(fd, at < sockets)) {
+                return Err(ArriveError::Descriptor);
+            }
+            held = rest;
+            arrivals.push(Arrival { route, state, descriptors: own, held: bytes.to_vec() });
+        }
+        if !held.is_empty() || descriptors.next().is_some() {
+            return Err(ArriveError::Count);
+        }
+        Ok(Arrivals(arrivals))
+    }
+
+    /// Takes them: from now on they are sessions of this process. Says how many.
+    pub fn take(&self, arrivals: Arrivals) -> usize {
+        let shared = &self.0;
+        let count = arrivals.0.len();
+        let mut by_thread: Vec<Vec<Detached>> = shared.mailboxes.iter().map(|_| Vec::new()).collect();
+        for Arrival { route, state, descriptors, held } in arrivals.0 {
+            let mut seat = shared.take_seat_anyway(route.place);
+            let thread = shared.least_loaded(0);
+            seat.occupy_again(thread);
+            let held_server = route.target.is_some();
+            if let Some(back) = shared.pool.back(route.back) {
+                back.sessions.up();
+                if let Some(server) = route.target {
+                    back.adopt(server);
+                    let ports = back.servers.get(server.0 as usize).and_then(|server| server.source_ports.as_ref());
+                    let local = descriptors.get(1).filter(|_| state.has_server() && ports.is_some());
+                    let local = local.and_then(|socket| SocketAddr::try_from(getsockname(socket).ok()?).ok());
+                    if let (Some(ports), Some(local)) = (ports, local) {
+                        ports.take_this(local.port());
+                    }
+                }
+            }
+            by_thread[thread as usize].push(Detached { seat, route, held_server, state, descriptors, held });
+        }
+        for (mailbox, detached) in shared.mailboxes.iter().zip(by_thread) {
+            if !detached.is_empty() {
+                mailbox.post(Order::Resume(detached));
+            }
+        }
+        count
+    }
+}
+
+impl Arrivals {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Whether a descriptor is a socket or pipe that never blocks.
+fn is_usable(fd: &OwnedFd, socket: bool) -> bool {
+    let kind = if socket { FileType::Socket } else { FileType::Fifo };
+    fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
+        && fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK))
+}
+
+impl Shard {
+    /// Puts sessions into this thread.
+    pub(in crate::engine) fn resume(self: &Rc<Self>, detached: Vec<Detached>) {
+        for mut one in detached {
+            let descriptors = std::mem::take(&mut one.descriptors);
+            match one.watch(descriptors, self) {
+                Some(sockets) => self.insert(one.into_session(sockets, self)),
+                None => {
+                    let message = "A session is lost: the system has no memory left to watch its sockets.";
+                    self.shared.journal.event(None, Level::Alert, message);
+                    one.forget(&self.shared);
+                }
+            }
+        }
+    }
+}
+
+/// The sockets of a session, watched, and its pipes.
+struct Sockets {
+    client: Socket,
+    server: Option<Socket>,
+    up: Option<Box<Pipe>>,
+    down: Option<Box<Pipe>>,
+}
+
+impl Detached {
+    fn watch(&self, descriptors: Vec<OwnedFd>, shard: &Shard) -> Option<Sockets> {
+        let mut descriptors = descriptors.into_iter();
+        let client = register(descriptors.next()?).ok()?;
+        let server = match self.state.has_server() {
+            true => Some(register(descriptors.next()?).ok()?),
+            false => None,
+        };
+        let mut pipe = |there: bool| -> Option<Option<Box<Pipe>>> {
+            if !there {
+                return Some(None);
+            }
+            let (output, input) = (descriptors.next()?, descriptors.next()?);
+            Some(Some(Box::new(Pipe::resumed(output, input, &shard.shared.pipes).ok()?)))
+        };
+        let (up, down) = (pipe(self.state.up.pipe)?, pipe(self.state.down.pipe)?);
+        Some(Sockets { client, server, up, down })
+    }
+
+    fn into_session(self, sockets: Sockets, shard: &Shard) -> Session {
+        let Self { seat, route, held_server, state, held, .. } = self;
+        let now = clock::now();
+        let peer = Peer::from(state.peer);
+        let mut session = Session::at_rest(shard, sockets.client, seat, (route.front, route.back), peer, now);
+        state.restore(&mut session, now);
+        let (up, down) = held.split_at(held.len().min(state.up.held as usize));
+        session.up = Flow::resumed(state.up.bytes, state.up.ended, state.up.told, up.to_vec(), sockets.up);
+        session.down = Flow::resumed(state.down.bytes, state.down.ended, state.down.told, down.to_vec(), sockets.down);
+        session.server = sockets.server;
+        session.target = route.target;
+        session.held_server = held_server;
+        session.announced = state.announced.map(|announced| Box::new(Announced::from(announced)));
+        session
+    }
+}

@@ -1,0 +1,301 @@
+//! The process that gives its sessions away: finds them, takes them out in batches, puts back what was not wanted.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, lane};
+use crate::engine::control::Order;
+use crate::engine::dispatch::Step;
+use crate::engine::session::Session;
+use crate::engine::shard::Shard;
+use crate::engine::shared::Shared;
+use crate::engine::splice::Pipe;
+
+/// How long a thread may take to answer: it does so between two polls of its sessions.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Who moves first: those that hold a place on a server before those that wait for one.
+const ORDER: [Kind; 3] = [Kind::Relaying, Kind::Connecting, Kind::Queued];
+
+/// Sessions that move together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Relaying,
+    Connecting,
+    Queued,
+}
+
+/// The most that one batch holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Sessions.
+    pub sessions: usize,
+    /// Descriptors.
+    pub descriptors: usize,
+    /// Bytes that were read and not written yet.
+    pub bytes: usize,
+}
+
+/// One passage through all sessions: what is there, who may go, how far it has come.
+pub struct Round {
+    shared: Arc<Shared>,
+    routes: Vec<Route>,
+    lanes: Vec<Lane>,
+    accepted: Arc<HashMap<Route, u32>>,
+    /// Place in [`ORDER`], thread, key in its slab.
+    at: (usize, usize, u32),
+}
+
+/// Sessions that are out of their threads, to be sent. Dropped, they go on in this process; [`Batch::release`] lets them go.
+pub struct Batch {
+    shared: Arc<Shared>,
+    detached: Vec<Detached>,
+}
+
+/// What a thread is asked for.
+pub(in crate::engine) struct Take {
+    accepted: Arc<HashMap<Route, u32>>,
+    kind: Kind,
+    from: u32,
+    size: Size,
+    reply: mpsc::Sender<Taken>,
+}
+
+/// What a thread gave.
+struct Taken {
+    detached: Vec<Detached>,
+    /// Where to go on; `None`: there are no more.
+    next: Option<u32>,
+}
+
+impl Sessions {
+    /// Begins to move sessions: finds what is there, and gives the places on servers that become free to nobody until
+    /// the round is over.
+    pub fn round(&self) -> Round {
+        let (reply, replies) = mpsc::channel();
+        for mailbox in &self.0.mailboxes {
+            mailbox.post(Order::Routes(reply.clone()));
+        }
+        drop(reply);
+        let mut routes = HashSet::new();
+        while let Ok(of_thread) = replies.recv_timeout(ANSWER) {
+            routes.extend(of_thread);
+        }
+        let named = routes.into_iter().filter_map(|route| Some((route, lane(&self.0, route)?)));
+        let (routes, lanes) = named.unzip();
+        hold(&self.0, true);
+        Round { shared: Arc::clone(&self.0), routes, lanes, accepted: Arc::default(), at: (0, 0, 0) }
+    }
+
+    /// Connections that this process still serves, sessions or not.
+    pub fn left(&self) -> u32 {
+        self.0.live.load(Ordering::Acquire)
+    }
+
+    /// Whether this process has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
+    }
+}
+
+fn hold(shared: &Shared, hold: bool) {
+    let now = clock::now();
+    for back in shared.pool.proxies.iter().filter_map(|proxy| proxy.back.as_ref()) {
+        if hold { back.hold_queues() } else { back.serve_queues(now) }
+    }
+}
+
+impl Round {
+    /// The lanes on which sessions are.
+    pub fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// Says which of [`Self::lanes`] the other process has.
+    pub fn accept(&mut self, yes: &[bool]) {
+        let routes = self.routes.iter().zip(0..).zip(yes);
+        self.accepted = Arc::new(routes.filter(|(_, yes)| **yes).map(|((route, lane), _)| (*route, lane)).collect());
+    }
+
+    /// Takes out the next sessions; `None` when all were seen.
+    pub fn next(&mut self, size: Size) -> Option<Batch> {
+        if self.accepted.is_empty() {
+            return None;
+        }
+        loop {
+            let (kind, thread, from) = self.at;
+            let kind = *ORDER.get(kind)?;
+            let Some(mailbox) = self.shared.mailboxes.get(thread) else {
+                self.at = (self.at.0 + 1, 0, 0);
+                continue;
+            };
+            let (reply, replies) = mpsc::channel();
+            mailbox.post(Order::Take(Take { accepted: Arc::clone(&self.accepted), kind, from, size, reply }));
+            // A thread that answers too late puts its sessions back: its answer finds nobody.
+            let taken = replies.recv_timeout(ANSWER).unwrap_or(Taken { detached: Vec::new(), next: None });
+            self.at = match taken.next {
+                Some(next) => (self.at.0, thread, next),
+                None => (self.at.0, thread + 1, 0),
+            };
+            if !taken.detached.is_empty() {
+                return Some(Batch { shared: Arc::clone(&self.shared), detached: taken.detached });
+            }
+        }
+    }
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        hold(&self.shared, false);
+    }
+}
+
+impl Batch {
+    /// Its sessions, in the order of their descriptors and bytes.
+    pub fn states(&self) -> impl Iterator<Item = &SessionState> {
+        self.detached.iter().map(|detached| &detached.state)
+    }
+
+    /// How many sessions it has: never none.
+    pub fn count(&self) -> usize {
+        self.detached.len()
+    }
+
+    /// Their descriptors.
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.detached.iter().flat_map(|detached| &detached.descriptors).map(AsFd::as_fd).collect()
+    }
+
+    /// Lets its sessions go: they are another process's.
+    pub fn release(mut self) {
+        for detached in self.detached.drain(..) {
+            detached.forget(&self.shared);
+        }
+    }
+
+    /// The bytes that they hold.
+    pub fn held(&self) -> Vec<u8> {
+        self.detached.iter().flat_map(|detached| &detached.held).copied().collect()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let mut by_thread: Vec<Vec<Detached>> = self.shared.mailboxes.iter().map(|_| Vec::new()).collect();
+        for detached in self.detached.drain(..) {
+            by_thread[detached.seat.thread() as usize].push(detached);
+        }
+        for (mailbox, detached) in self.shared.mailboxes.iter().zip(by_thread) {
+            if !detached.is_empty() {
+                mailbox.post(Order::Resume(detached));
+            }
+        }
+    }
+}
+
+impl Shard {
+    /// The routes on which sessions of this thread are.
+    pub(in crate::engine) fn routes(&self) -> HashSet<Route> {
+        self.sessions.borrow().iter().map(|(_, session)| session.route()).collect()
+    }
+
+    /// Takes sessions out for another process.
+    pub(in crate::engine) fn take_out(self: &Rc<Self>, order: Take) {
+        let (keys, next) = self.choose(&order);
+        let detached = keys.into_iter().filter_map(|key| self.take_one(key, &order.accepted)).collect();
+        if let Err(mpsc::SendError(taken)) = order.reply.send(Taken { detached, next }) {
+            self.resume(taken.detached);
+        }
+    }
+
+    fn take_one(self: &Rc<Self>, key: u32, accepted: &HashMap<Route, u32>) -> Option<Detached> {
+        let (route, state) = {
+            let sessions = self.sessions.borrow();
+            let session = sessions.get(key as usize)?;
+            let route = session.route();
+            (route, SessionState { lane: *accepted.get(&route)?, ..SessionState::of(session)? })
+        };
+        Some(self.extract(key)?.detach(self, route, state))
+    }
+
+    /// The sessions that an order asks for, and where the next one is to begin.
+    fn choose(&self, order: &Take) -> (Vec<u32>, Option<u32>) {
+        let sessions = self.sessions.borrow();
+        let wanted = |(_, session): &(usize, &Session)| {
+            session.moves_as() == Some(order.kind) && order.accepted.contains_key(&session.route())
+        };
+        let from = order.from as usize;
+        let mut candidates: Vec<_> = sessions.iter().skip_while(|(key, _)| *key < from).filter(wanted).collect();
+        if order.kind == Kind::Queued {
+            candidates.sort_by_key(|(_, session)| session.since); // first come, first served, there too
+        }
+        let (mut keys, mut descriptors, mut bytes) = (Vec::new(), 0, 0);
+        for (key, session) in candidates {
+            let (fds, held) = session.weight();
+            let full = keys.len() >= order.size.sessions
+                || descriptors + fds > order.size.descriptors
+                || bytes + held > order.size.bytes;
+            if full && !keys.is_empty() {
+                let from = if order.kind == Kind::Queued { 0 } else { key as u32 };
+                return (keys, Some(from));
+            }
+            descriptors += fds;
+            bytes += held;
+            keys.push(key as u32);
+        }
+        (keys, None)
+    }
+}
+
+impl Session {
+    fn route(&self) -> Route {
+        let forwarded = self.target.is_none() && self.server.is_some();
+        let queued = matches!(self.step, Step::Queued(_));
+        let target = self.target.filter(|_| !queued);
+        Route { place: self.seat.place(), front: self.front, back: self.back, target, forwarded }
+    }
+
+    /// How it moves; `None`: not now.
+    fn moves_as(&self) -> Option<Kind> {
+        if self.is_killed() {
+            return None;
+        }
+        match SessionState::of(self)?.stage {
+            Stage::Relaying => Some(Kind::Relaying),
+            Stage::Connecting | Stage::Pausing(_) => Some(Kind::Connecting),
+            Stage::Queued => Some(Kind::Queued),
+        }
+    }
+
+    /// Descriptors and bytes that it takes.
+    fn weight(&self) -> (usize, usize) {
+        let (up, down) = (self.up.held(), self.down.held());
+        (1 + usize::from(self.server.is_some()) + 2 * (usize::from(up.1) + usize::from(down.1)), up.0 + down.0)
+    }
+
+    /// Makes it a session of no thread: its sockets are watched no more.
+    fn detach(mut self, shard: &Rc<Shard>, route: Route, mut state: SessionState) -> Detached {
+        if let Step::Queued(ticket) = std::mem::replace(&mut self.step, Step::Start)
+            && let Some(back) = shard.shared.pool.back(self.back)
+        {
+            let place = back.place(&ticket);
+            state.places = if ticket.server.is_some() { (place, 0) } else { (0, place) };
+            back.leave_queue(*ticket, clock::now());
+        }
+        self.up.release_pipe(shard);
+        self.down.release_pipe(shard);
+        let (up, up_pipe) = self.up.take_held();
+        let (down, down_pipe) = self.down.take_held();
+        let mut descriptors = vec![self.client.into_inner()];
+        descriptors.extend(self.server.map(|server| server.into_inner()));
+        for pipe in [up_pipe, down_pipe].into_iter().flatten() {
+            descriptors.extend(Pipe::into_ends(*pipe));
+        }
+        let held = [up, down].concat();
+        Detached { seat: self.seat, route, held_server: self.held_server, state, descriptors, held }
+    }
+}

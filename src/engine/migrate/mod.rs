@@ -1,0 +1,120 @@
+//! Sessions that go on in another process: taken out of their threads here, put into threads there.
+//!
+//! The process that gives ([`leave`]) takes a session out between two polls; its sockets are watched no more, and nobody
+//! touches them until it is either let go ([`Batch::release`]: the counters and limits of this process forget it) or
+//! put back. The process that takes ([`arrive`]) checks everything that came before it says that it has it, and puts it
+//! into a thread when it may. Putting back and taking are the same code. Knows no protocol: `process::handover` speaks it.
+
+mod arrive;
+mod leave;
+mod state;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+pub use self::arrive::{Arrivals, ArriveError, Routes};
+pub(super) use self::leave::Take;
+pub use self::leave::{Batch, Round, Size};
+pub use self::state::{FlowState, Lane, PeerState, SessionState, Stage};
+use super::clock;
+use super::shared::{Seat, Shared};
+use crate::ir::{Endpoint, Proxy, ProxyIx, ServerAddress, ServerIx};
+
+/// The sessions of a running engine, as another process may give or take them.
+#[derive(Clone)]
+pub struct Sessions(pub(super) Arc<Shared>);
+
+/// Where a session belongs in this process's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Route {
+    place: u32,
+    front: ProxyIx,
+    back: ProxyIx,
+    target: Option<ServerIx>,
+    /// It has a connection that no server of its backend has: `dispatch`.
+    forwarded: bool,
+}
+
+/// A session that is in no thread, with its place in this process's counters and limits: it is put into one
+/// ([`Shard::resume`](super::shard::Shard::resume)), or forgotten.
+pub(super) struct Detached {
+    seat: Seat,
+    route: Route,
+    /// Its server counts it.
+    held_server: bool,
+    state: SessionState,
+    /// The client's socket, the server's, both ends of each pipe.
+    descriptors: Vec<OwnedFd>,
+    /// Bytes of both directions, one after the other.
+    held: Vec<u8>,
+}
+
+impl Detached {
+    /// This process has nothing to do with it any more: its counters let it go, and its copies of the sockets are closed.
+    fn forget(self, shared: &Shared) {
+        let Some(back) = shared.pool.back(self.route.back) else { return };
+        drop(self.descriptors); // first: who gets its place connects at once
+        if self.held_server
+            && let Some(server) = self.route.target
+        {
+            back.release(server, clock::now());
+        }
+        back.sessions.down();
+    }
+}
+
+/// A server's or `dispatch`'s address as one word.
+fn spell(address: &ServerAddress, port_offset: Option<i32>) -> String {
+    let address = match address {
+        ServerAddress::Inet(address) => address.to_string(),
+        ServerAddress::Unix(path) => path.display().to_string(),
+        ServerAddress::Abstract(name) => format!("abns@{}", name.escape_ascii()),
+        ServerAddress::Unresolved { host, port } => format!("{host}:{port}?"),
+    };
+    match port_offset {
+        Some(offset) => format!("{address} {offset:+}"),
+        None => address,
+    }
+}
+
+/// What a session of this process is called elsewhere.
+fn lane(shared: &Shared, route: Route) -> Option<Lane> {
+    let proxies = &shared.pool.config.proxies;
+    let front = &proxies[route.front.0 as usize];
+    let back = &proxies[route.back.0 as usize];
+    let (server, address) = destination(back, route)?;
+    Some(Lane {
+        frontend: front.name.clone(),
+        listener: listener(shared, route.place)?,
+        backend: back.name.clone(),
+        server,
+        address,
+    })
+}
+
+/// Name of the server and address of a route.
+fn destination(back: &Proxy, route: Route) -> Option<(Option<String>, Option<String>)> {
+    let side = back.backend.as_ref()?;
+    Some(match route.target {
+        Some(ix) => {
+            let server = side.servers.get(ix.0 as usize)?;
+            (Some(server.name.clone()), Some(spell(&server.address, server.port_offset)))
+        }
+        None if route.forwarded => {
+            let to = side.forward.as_ref()?;
+            (None, Some(spell(&to.address, to.port_offset)))
+        }
+        None => (None, None),
+    })
+}
+
+/// Where a listening socket listens, as one word.
+fn listener(shared: &Shared, place: u32) -> Option<String> {
+    let super::Purpose::Frontend(proxy, bind) = shared.places.get(place as usize)?.purpose else { return None };
+    let front = shared.pool.config.proxies[proxy.0 as usize].frontend.as_ref()?;
+    Some(match &front.binds.get(bind)?.endpoint {
+        Endpoint::Inet(address) => address.to_string(),
+        Endpoint::Unix(path) => path.display().to_string(),
+        Endpoint::Abstract(name) => format!("abns@{}", name.escape_ascii()),
+        Endpoint::Fd(number) => format!("fd@{number}"),
+    })
+}
