@@ -5,9 +5,6 @@
 
 mod harness;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use harness::daemon::{Daemon, text};
 use harness::diagnosis;
 use harness::ports;
@@ -71,24 +68,7 @@ fn reloads_under_load_lose_nothing_alone() {
 
 #[test]
 fn the_same_run_notices_an_early_close_alone() {
-    let faulty = Program { kind: Kind::Ours, path: faulty_binary() };
+    let faulty = Program::faulty("early-close");
     let (tally, _, _) = run(&faulty, 20);
     assert!(tally.refused + tally.reset > 0, "a listener that closes too early goes unnoticed: {tally:?}");
-}
-
-/// baton with its fault built in, in a target folder of its own, linked as `haproxy`.
-fn faulty_binary() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault");
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--bin", "baton", "--features", "fault-early-close", "--target-dir"])
-        .arg(&folder)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "the binary with the fault builds");
-    let link = folder.join("haproxy");
-    if !link.exists() {
-        std::os::unix::fs::symlink(folder.join("debug/baton"), &link).expect("a link");
-    }
-    link
 }

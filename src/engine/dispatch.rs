@@ -28,8 +28,8 @@ pub(super) enum Step {
     Elsewhere(Option<ServerIx>),
     /// It could not even begin to connect: once more.
     Again,
-    /// It waited in another process's queue since then, and asks for a server again.
-    Requeue(Tick),
+    /// It waited in a queue since then, was moved, and got this in the queue of this process.
+    Requeue(Box<(Tick, Assignment)>),
     /// It waits for a server to have room.
     Queued(Box<QueueTicket>),
     /// The connection is on its way.
@@ -66,10 +66,7 @@ impl Session {
                 self.seek(cx, shard, key, avoid)
             }
             Step::Again => self.reconnect(cx, shard, key),
-            Step::Requeue(since) => {
-                let since = *since;
-                self.queue_again(cx, shard, key, since)
-            }
+            Step::Requeue(_) => self.queue_again(cx, shard, key),
             Step::Queued(ticket) => {
                 let of_server = ticket.server.is_some();
                 let given = shard.shared.pool.back(self.back).and_then(|back| back.queued(ticket));
@@ -102,8 +99,7 @@ impl Session {
             Peer::Inet(address) => Some(address.ip()),
             Peer::Unix(_) => None,
         };
-        let again = matches!(self.step, Step::Requeue(_));
-        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again };
+        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again: false };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
@@ -134,16 +130,33 @@ impl Session {
     }
 
     /// Goes on waiting, in this process's queue: its time and its place go on too.
-    fn queue_again(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, since: Tick) -> Poll<()> {
-        let passed = self.server_queue.max(self.backend_queue).saturating_sub(1);
-        let over = self.seek(cx, shard, key, None);
-        if let Step::Queued(ticket) = &mut self.step {
-            ticket.passed = passed;
-            (self.server_queue, self.backend_queue) = (0, 0);
-            self.since = since;
-            self.arm(shard, key);
+    fn queue_again(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        let Step::Requeue(moved) = std::mem::replace(&mut self.step, Step::Start) else { return Poll::Pending };
+        let (since, assignment) = *moved;
+        match assignment {
+            Assignment::Server(server) => {
+                self.queue_time = Some(clock::now().since(self.accepted) as u32);
+                self.connect_to(cx, shard, key, server)
+            }
+            Assignment::Queued(mut ticket) => {
+                ticket.passed = self.server_queue.max(self.backend_queue).saturating_sub(1);
+                (self.server_queue, self.backend_queue) = (0, 0);
+                let waits = shard.shared.pool.back(self.back).is_some_and(|back| back.watch(&ticket, cx.waker()));
+                if !waits {
+                    cx.waker().wake_by_ref(); // it was given a server before this thread heard of it
+                }
+                self.target = ticket.server;
+                self.step = Step::Queued(Box::new(ticket));
+                self.since = since;
+                self.arm(shard, key);
+                self.watch_client(cx, shard, Phase::Queue)
+            }
+            Assignment::Unavailable => self.over(shard, Cause::Server, Phase::Queue),
+            Assignment::QueueFull(server) => {
+                self.target = Some(server);
+                self.over(shard, Cause::Server, Phase::Queue)
+            }
         }
-        over
     }
 
     /// Connects to the server that was assigned.

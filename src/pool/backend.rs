@@ -165,6 +165,16 @@ impl BackState {
         self.lock().given(ticket.key).map(|(server, place)| (ServerIx(server), place + ticket.passed))
     }
 
+    /// Which came first to this backend's queues: lower is earlier.
+    pub fn arrival(&self, ticket: &QueueTicket) -> u64 {
+        self.lock().arrival(ticket.key)
+    }
+
+    /// Sets who is to be woken when a session that waits gets its server; whether it waits still.
+    pub fn watch(&self, ticket: &QueueTicket, waker: &Waker) -> bool {
+        self.lock().watch(ticket.key, waker)
+    }
+
     /// The place of a session that waits, as it is logged: the sessions that its queue has served since it came,
     /// itself included.
     pub fn place(&self, ticket: &QueueTicket) -> u32 {

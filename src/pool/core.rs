@@ -302,6 +302,14 @@ impl Core {
         }
     }
 
+    pub(super) fn arrival(&self, key: usize) -> u64 {
+        self.waiting.arrival(key)
+    }
+
+    pub(super) fn watch(&mut self, key: usize, waker: &Waker) -> bool {
+        self.waiting.watch(key, waker)
+    }
+
     /// A waiting session's place in its queue.
     pub(super) fn place(&self, key: usize) -> u32 {
         let line = match self.waiting.state(key) {

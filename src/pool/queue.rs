@@ -122,6 +122,20 @@ impl Waiting {
         line.len -= 1;
     }
 
+    /// When a session came; earlier is lower.
+    pub(super) fn arrival(&self, key: usize) -> u64 {
+        self.places.get(key).map_or(0, |place| place.arrival)
+    }
+
+    /// Sets whom to wake for a session that waits; `false` if it was served.
+    pub(super) fn watch(&mut self, key: usize, waker: &Waker) -> bool {
+        let waiting = self.places.get_mut(key).filter(|place| matches!(place.state, State::Waits(_)));
+        waiting.is_some_and(|place| {
+            place.waker = Some(waker.clone());
+            true
+        })
+    }
+
     /// When the first session of a line came; earlier is lower.
     pub(super) fn first_arrival(&self, line: &Line) -> Option<u64> {
         Some(self.places.get(line.head?)?.arrival)

@@ -71,6 +71,31 @@ impl Daemon {
         std::fs::write(&self.config, config).expect("the configuration is written");
     }
 
+    /// What the next generations are asked to suffer, if the program was built to.
+    pub fn suffer(&mut self, fault: &str) {
+        self.program = self.program.suffering(fault);
+    }
+
+    /// Waits until the process of the pidfile is the only one left.
+    #[track_caller]
+    pub fn settle(&self) {
+        wait::until_or(
+            "the old processes to end",
+            || self.living() == [self.pid()],
+            || super::diagnosis::of(&self.living()),
+        );
+    }
+
+    /// [`Daemon::reload`] that must succeed and change the process.
+    #[track_caller]
+    pub fn reload_well(&mut self) -> String {
+        let old = self.pid();
+        let out = self.reload();
+        assert!(out.status.success(), "the reload returned {}: {}", out.status, text(&out));
+        assert_ne!(self.pid(), old, "the reload changed the process");
+        text(&out)
+    }
+
     /// `haproxy -f FILE -p PIDFILE -sf $(cat PIDFILE)` and what it printed; with `-D` when the file does not say `daemon`.
     ///
     /// # Panics

@@ -82,6 +82,12 @@ impl LogReceiver {
 
 impl Drop for LogReceiver {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "--- last logged:\n{}",
+                self.lines().iter().rev().take(20).rev().cloned().collect::<Vec<_>>().join("\n")
+            );
+        }
         self.stop.store(true, std::sync::atomic::Ordering::Release);
     }
 }

@@ -20,5 +20,6 @@ pub mod proxy;
 pub mod services;
 pub mod stats;
 pub mod storm;
+pub mod talkers;
 pub mod wait;
 pub mod yard;

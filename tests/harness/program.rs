@@ -19,6 +19,8 @@ pub struct Program {
     pub kind: Kind,
     /// A path whose last part is `haproxy`.
     pub path: PathBuf,
+    /// What it is asked to suffer, if it was built to (`src/sys/fault.rs`).
+    pub fault: String,
 }
 
 /// Where the original is looked for; `BATON_ORACLE` names another.
@@ -41,7 +43,32 @@ impl Program {
             std::os::unix::fs::symlink(binary, &own).expect("a link to the binary");
             std::fs::rename(&own, &path).expect("the link under its name");
         }
-        Self { kind: Kind::Ours, path }
+        Self { kind: Kind::Ours, path, fault: String::new() }
+    }
+
+    /// baton with its faults built in, in a target folder of its own, linked as `haproxy`; `fault` as of `BATON_FAULT`.
+    ///
+    /// # Panics
+    /// When it does not build.
+    pub fn faulty(fault: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--bin", "baton", "--features", "faults", "--target-dir"])
+            .arg(&folder)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the binary with the faults builds");
+        let path = folder.join("haproxy");
+        if let Err(why) = std::os::unix::fs::symlink(folder.join("debug/baton"), &path) {
+            assert_eq!(why.kind(), std::io::ErrorKind::AlreadyExists, "a link to the binary");
+        }
+        Self { kind: Kind::Ours, path, fault: fault.to_owned() }
+    }
+
+    /// The same program, asked to suffer this.
+    pub fn suffering(&self, fault: &str) -> Self {
+        Self { fault: fault.to_owned(), ..self.clone() }
     }
 
     /// The installed haproxy.
@@ -55,7 +82,7 @@ impl Program {
             .chain(ORACLES.iter().map(PathBuf::from))
             .find(|path| path.exists())
             .expect("haproxy is installed (tests/run does it)");
-        Self { kind: Kind::Theirs, path }
+        Self { kind: Kind::Theirs, path, fault: String::new() }
     }
 
     /// The program that `BATON_UNDER_TEST` names; ours when it is not set.
@@ -79,6 +106,7 @@ impl Program {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.env_remove("NOTIFY_SOCKET").env_remove("HAPROXY_MWORKER").stdin(std::process::Stdio::null());
+        command.env("BATON_FAULT", &self.fault);
         command
     }
 

@@ -9,9 +9,9 @@ use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::net::getsockname;
 use thiserror::Error;
 
-use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, destination, listener};
+use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, destination, into_threads, listener};
 use crate::engine::Purpose;
-use crate::engine::control::Order;
+use crate::engine::dispatch::Step;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::{Flow, Socket, register};
 use crate::engine::session::Session;
@@ -152,12 +152,9 @@ impl Sessions {
     pub fn take(&self, arrivals: Arrivals) -> usize {
         let shared = &self.0;
         let count = arrivals.0.len();
-        let mut by_thread: Vec<Vec<Detached>> = shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        for Arrival { route, state, descriptors, held } in arrivals.0 {
+        let detached = arrivals.0.into_iter().map(|Arrival { route, state, descriptors, held }| {
             let mut seat = shared.take_seat_anyway(route.place);
-            let thread = shared.least_loaded(0);
-            seat.occupy_again(thread);
-            let held_server = route.target.is_some();
+            seat.occupy_again(shared.least_loaded(0));
             if let Some(back) = shared.pool.back(route.back) {
                 back.sessions.up();
                 if let Some(server) = route.target {
@@ -170,13 +167,10 @@ impl Sessions {
                     }
                 }
             }
-            by_thread[thread as usize].push(Detached { seat, route, held_server, state, descriptors, held });
-        }
-        for (mailbox, detached) in shared.mailboxes.iter().zip(by_thread) {
-            if !detached.is_empty() {
-                mailbox.post(Order::Resume(detached));
-            }
-        }
+            let held_server = route.target.is_some();
+            Detached { seat, route, held_server, order: 0, waits: None, state, descriptors, held }
+        });
+        into_threads(shared, detached);
         count
     }
 }
@@ -240,11 +234,14 @@ impl Detached {
     }
 
     fn into_session(self, sockets: Sockets, shard: &Shard) -> Session {
-        let Self { seat, route, held_server, state, held, .. } = self;
+        let Self { seat, route, held_server, waits, state, held, .. } = self;
         let now = clock::now();
         let peer = Peer::from(state.peer);
         let mut session = Session::at_rest(shard, sockets.client, seat, (route.front, route.back), peer, now);
         state.restore(&mut session, now);
+        if let Some(assignment) = waits {
+            session.step = Step::Requeue(Box::new((session.since, assignment)));
+        }
         let (up, down) = held.split_at(held.len().min(state.up.held as usize));
         session.up = Flow::resumed(state.up.bytes, state.up.ended, state.up.told, up.to_vec(), sockets.up);
         session.down = Flow::resumed(state.down.bytes, state.down.ended, state.down.told, down.to_vec(), sockets.down);

@@ -1,13 +1,13 @@
 //! The process that gives its sessions away: finds them, takes them out in batches, puts back what was not wanted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, lane};
+use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, into_threads, lane};
 use crate::engine::control::Order;
 use crate::engine::dispatch::Step;
 use crate::engine::session::Session;
@@ -48,6 +48,8 @@ pub struct Round {
     accepted: Arc<HashMap<Route, u32>>,
     /// Place in [`ORDER`], thread, key in its slab.
     at: (usize, usize, u32),
+    /// Sessions that wait for a server, taken out and not offered yet.
+    waiting: Option<VecDeque<Detached>>,
 }
 
 /// Sessions that are out of their threads, to be sent. Dropped, they go on in this process; [`Batch::release`] lets them go.
@@ -88,7 +90,7 @@ impl Sessions {
         let named = routes.into_iter().filter_map(|route| Some((route, lane(&self.0, route)?)));
         let (routes, lanes) = named.unzip();
         hold(&self.0, true);
-        Round { shared: Arc::clone(&self.0), routes, lanes, accepted: Arc::default(), at: (0, 0, 0) }
+        Round { shared: Arc::clone(&self.0), routes, lanes, accepted: Arc::default(), at: (0, 0, 0), waiting: None }
     }
 
     /// Connections that this process still serves, sessions or not.
@@ -123,20 +125,27 @@ impl Round {
 
     /// Takes out the next sessions; `None` when all were seen.
     pub fn next(&mut self, size: Size) -> Option<Batch> {
-        if self.accepted.is_empty() {
-            return None;
-        }
-        loop {
-            let (kind, thread, from) = self.at;
-            let kind = *ORDER.get(kind)?;
-            let Some(mailbox) = self.shared.mailboxes.get(thread) else {
+        while !self.accepted.is_empty()
+            && let Some(kind) = ORDER.get(self.at.0)
+        {
+            if *kind == Kind::Queued {
+                let sessions = self.waiting(*kind)?;
+                let mut bytes = 0;
+                let fits = |one: &&Detached| {
+                    bytes += one.held.len();
+                    bytes <= size.bytes
+                };
+                // Each has its client's socket, and nothing else.
+                let few = sessions.iter().take(size.sessions.min(size.descriptors)).take_while(fits).count();
+                let detached = sessions.drain(..few).collect::<Vec<_>>();
+                return (!detached.is_empty()).then(|| Batch { shared: Arc::clone(&self.shared), detached });
+            }
+            let (_, thread, from) = self.at;
+            if thread == self.shared.mailboxes.len() {
                 self.at = (self.at.0 + 1, 0, 0);
                 continue;
-            };
-            let (reply, replies) = mpsc::channel();
-            mailbox.post(Order::Take(Take { accepted: Arc::clone(&self.accepted), kind, from, size, reply }));
-            // A thread that answers too late puts its sessions back: its answer finds nobody.
-            let taken = replies.recv_timeout(ANSWER).unwrap_or(Taken { detached: Vec::new(), next: None });
+            }
+            let taken = self.take(thread, *kind, from, size);
             self.at = match taken.next {
                 Some(next) => (self.at.0, thread, next),
                 None => (self.at.0, thread + 1, 0),
@@ -145,11 +154,38 @@ impl Round {
                 return Some(Batch { shared: Arc::clone(&self.shared), detached: taken.detached });
             }
         }
+        None
+    }
+
+    /// All sessions that wait, of all threads, in the order in which they came: no byte of theirs moves meanwhile.
+    fn waiting(&mut self, kind: Kind) -> Option<&mut VecDeque<Detached>> {
+        if self.waiting.is_none() {
+            let all = Size { sessions: usize::MAX, descriptors: usize::MAX, bytes: usize::MAX };
+            let threads = 0..self.shared.mailboxes.len();
+            let mut waiting: Vec<_> = threads.flat_map(|thread| self.take(thread, kind, 0, all).detached).collect();
+            waiting.sort_by_key(|detached| detached.order);
+            self.waiting = Some(waiting.into());
+        }
+        self.waiting.as_mut()
+    }
+
+    fn take(&self, thread: usize, kind: Kind, from: u32, size: Size) -> Taken {
+        let (reply, replies) = mpsc::channel();
+        self.shared.mailboxes[thread].post(Order::Take(Take {
+            accepted: Arc::clone(&self.accepted),
+            kind,
+            from,
+            size,
+            reply,
+        }));
+        // A thread that answers too late puts its sessions back: its answer finds nobody.
+        replies.recv_timeout(ANSWER).unwrap_or(Taken { detached: Vec::new(), next: None })
     }
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
+        into_threads(&self.shared, self.waiting.take().into_iter().flatten());
         hold(&self.shared, false);
     }
 }
@@ -185,15 +221,7 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        let mut by_thread: Vec<Vec<Detached>> = self.shared.mailboxes.iter().map(|_| Vec::new()).collect();
-        for detached in self.detached.drain(..) {
-            by_thread[detached.seat.thread() as usize].push(detached);
-        }
-        for (mailbox, detached) in self.shared.mailboxes.iter().zip(by_thread) {
-            if !detached.is_empty() {
-                mailbox.post(Order::Resume(detached));
-            }
-        }
+        into_threads(&self.shared, self.detached.drain(..));
     }
 }
 
@@ -229,19 +257,14 @@ impl Shard {
             session.moves_as() == Some(order.kind) && order.accepted.contains_key(&session.route())
         };
         let from = order.from as usize;
-        let mut candidates: Vec<_> = sessions.iter().skip_while(|(key, _)| *key < from).filter(wanted).collect();
-        if order.kind == Kind::Queued {
-            candidates.sort_by_key(|(_, session)| session.since); // first come, first served, there too
-        }
         let (mut keys, mut descriptors, mut bytes) = (Vec::new(), 0, 0);
-        for (key, session) in candidates {
+        for (key, session) in sessions.iter().skip_while(|(key, _)| *key < from).filter(wanted) {
             let (fds, held) = session.weight();
             let full = keys.len() >= order.size.sessions
                 || descriptors + fds > order.size.descriptors
                 || bytes + held > order.size.bytes;
             if full && !keys.is_empty() {
-                let from = if order.kind == Kind::Queued { 0 } else { key as u32 };
-                return (keys, Some(from));
+                return (keys, Some(key as u32));
             }
             descriptors += fds;
             bytes += held;
@@ -279,9 +302,11 @@ impl Session {
 
     /// Makes it a session of no thread: its sockets are watched no more.
     fn detach(mut self, shard: &Rc<Shard>, route: Route, mut state: SessionState) -> Detached {
+        let mut order = 0;
         if let Step::Queued(ticket) = std::mem::replace(&mut self.step, Step::Start)
             && let Some(back) = shard.shared.pool.back(self.back)
         {
+            order = back.arrival(&ticket);
             let place = back.place(&ticket);
             state.places = if ticket.server.is_some() { (place, 0) } else { (0, place) };
             back.leave_queue(*ticket, clock::now());
@@ -296,6 +321,7 @@ impl Session {
             descriptors.extend(Pipe::into_ends(*pipe));
         }
         let held = [up, down].concat();
-        Detached { seat: self.seat, route, held_server: self.held_server, state, descriptors, held }
+        let (seat, held_server) = (self.seat, self.held_server);
+        Detached { seat, route, held_server, order, waits: None, state, descriptors, held }
     }
 }

@@ -10,14 +10,17 @@ mod leave;
 mod state;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::Waker;
 
 pub use self::arrive::{Arrivals, ArriveError, Routes};
 pub(super) use self::leave::Take;
 pub use self::leave::{Batch, Round, Size};
 pub use self::state::{FlowState, Lane, PeerState, SessionState, Stage};
 use super::clock;
+use super::control::Order;
 use super::shared::{Seat, Shared};
 use crate::ir::{Endpoint, Proxy, ProxyIx, ServerAddress, ServerIx};
+use crate::pool::{Assignment, Demand};
 
 /// The sessions of a running engine, as another process may give or take them.
 #[derive(Clone)]
@@ -41,6 +44,10 @@ pub(super) struct Detached {
     route: Route,
     /// Its server counts it.
     held_server: bool,
+    /// Its place among those that wait for its backend: lower is earlier.
+    order: u64,
+    /// What it got in this process's queue, if it waits.
+    waits: Option<Assignment>,
     state: SessionState,
     /// The client's socket, the server's, both ends of each pipe.
     descriptors: Vec<OwnedFd>,
@@ -52,6 +59,11 @@ impl Detached {
     /// This process has nothing to do with it any more: its counters let it go, and its copies of the sockets are closed.
     fn forget(self, shared: &Shared) {
         let Some(back) = shared.pool.back(self.route.back) else { return };
+        match self.waits {
+            Some(Assignment::Queued(ticket)) => back.leave_queue(ticket, clock::now()),
+            Some(Assignment::Server(server)) => back.release(server, clock::now()),
+            Some(Assignment::Unavailable | Assignment::QueueFull(_)) | None => {}
+        }
         drop(self.descriptors); // first: who gets its place connects at once
         if self.held_server
             && let Some(server) = self.route.target
@@ -59,6 +71,31 @@ impl Detached {
             back.release(server, clock::now());
         }
         back.sessions.down();
+    }
+}
+
+/// Puts sessions into the threads that their seats name. Those that wait go into their queues in this order.
+fn into_threads(shared: &Shared, detached: impl IntoIterator<Item = Detached>) {
+    let mut by_thread: Vec<Vec<Detached>> = shared.mailboxes.iter().map(|_| Vec::new()).collect();
+    for mut one in detached {
+        if one.state.stage == Stage::Queued
+            && let Some(back) = shared.pool.back(one.route.back)
+        {
+            let client = match one.state.peer {
+                PeerState::Inet(address) => Some(address.ip()),
+                PeerState::Unix(_) => None,
+            };
+            let random = one.state.number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            // Its thread says whom to wake when it has it.
+            let demand = Demand { client, avoid: None, random, waker: Waker::noop(), again: true };
+            one.waits = Some(back.assign(&demand, clock::now()));
+        }
+        by_thread[one.seat.thread() as usize].push(one);
+    }
+    for (mailbox, detached) in shared.mailboxes.iter().zip(by_thread) {
+        if !detached.is_empty() {
+            mailbox.post(Order::Resume(detached));
+        }
     }
 }
 

@@ -188,7 +188,7 @@ impl SessionState {
             Stage::Relaying => Step::Relaying,
             Stage::Connecting => Step::Connecting,
             Stage::Pausing(pause) => Step::Pausing(Millis::new(pause).unwrap_or(Millis::ZERO)),
-            Stage::Queued => Step::Requeue(session.since),
+            Stage::Queued => Step::Start, // what it got in the queue here is said by whoever asked there
         };
     }
 

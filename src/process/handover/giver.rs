@@ -6,8 +6,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, PoisonError, TryLockError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use super::super::patience;
 use super::offer;
@@ -21,6 +21,9 @@ use crate::sys::{fault, limits, socket};
 const WORD: Duration = Duration::from_secs(2);
 /// How long it may take from its readiness to its wish for our sessions.
 const WISH: Duration = Duration::from_secs(60);
+/// How long a newcomer waits for one before it, which it has replaced, and how often it is looked.
+const TURN: Duration = Duration::from_secs(10);
+const TURN_STEP: Duration = Duration::from_millis(10);
 /// Sessions of a batch at most: two descriptors each.
 const BATCH: usize = MAX_DESCRIPTORS / 2;
 /// Bytes of a batch that were read and not written: with them a message stays below [`wire::LONGEST`].
@@ -89,11 +92,8 @@ impl Estate {
     /// # Errors
     /// [`ReceiveError`].
     pub(super) fn give(&self, visitor: &OwnedFd, finished: &mut dyn FnMut()) -> Result<(), ReceiveError> {
-        let _turn = match self.moving.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),
-            // Another one takes them now; it will be back.
-            Err(TryLockError::WouldBlock) => return Ok(wire::send(visitor, &Message::Finished { left: 0 }, &[])?),
+        let Some(_turn) = self.turn() else {
+            return Ok(wire::send(visitor, &Message::Finished { left: 0 }, &[])?); // another one takes them
         };
         socket::set_time_limits(visitor, WORD)?;
         fault::at("old-moving");
@@ -109,6 +109,19 @@ impl Estate {
             }
         }
         Ok(())
+    }
+
+    /// The right to move sessions: whoever has it gives it back when it is replaced, or dead.
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        let begun = Instant::now();
+        loop {
+            match self.moving.try_lock() {
+                Ok(turn) => return Some(turn),
+                Err(TryLockError::Poisoned(turn)) => return Some(turn.into_inner()),
+                Err(TryLockError::WouldBlock) if begun.elapsed() >= TURN => return None,
+                Err(TryLockError::WouldBlock) => patience::pause(TURN_STEP),
+            }
+        }
     }
 
     /// One passage through all sessions.

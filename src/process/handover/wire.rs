@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use thiserror::Error;
 
+use crate::sys::fault;
 use crate::sys::passing::{self, MAX_DESCRIPTORS};
 
 /// The version that this build speaks.
@@ -210,7 +211,8 @@ impl Message {
         };
         let mut bytes = Vec::with_capacity(HEADER + body.len());
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if fault::is("other-version") { 99 } else { VERSION };
+        bytes.extend_from_slice(&version.to_le_bytes());
         bytes.extend_from_slice(&kind.to_le_bytes());
         bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&(descriptors as u16).to_le_bytes());
