@@ -50,6 +50,8 @@ pub(crate) struct Desk {
     busy: Mutex<bool>,
     freed: Condvar,
     successor: Mutex<Option<i32>>,
+    /// Processes that have taken over, or were about to.
+    successors: Mutex<Vec<i32>>,
     shared: AtomicBool,
     visitors: AtomicUsize,
     /// What else there is to give; nothing if the user wants it so.
@@ -65,6 +67,7 @@ impl Desk {
             busy: Mutex::new(false),
             freed: Condvar::new(),
             successor: Mutex::new(None),
+            successors: Mutex::default(),
             shared: AtomicBool::new(false),
             visitors: AtomicUsize::new(0),
             estate,
@@ -82,13 +85,37 @@ impl Desk {
         self.shared.load(Ordering::Acquire)
     }
 
-    /// A successor has not said to the end what it takes: if it is dead this process goes on in its place.
-    fn settle(&self, successor: i32) {
-        let dead = PidFd::open(successor).is_ok_and(|process| process.is_none_or(|process| process.wait(LAST_BREATH)));
-        if dead {
-            *lock(&self.successor) = None;
+    fn succeeded_by(&self, pid: i32) {
+        *lock(&self.successor) = Some(pid);
+        lock(&self.successors).push(pid);
+    }
+
+    /// Gives a successor what it wants. If it dies before it has seen all of it, this process goes on in its place, unless
+    /// somebody has taken over from *it*.
+    fn give_sessions(
+        &self,
+        successor: i32,
+        give: impl FnOnce(&mut dyn FnMut()) -> Result<(), ReceiveError>,
+    ) -> Result<(), ReceiveError> {
+        (self.changes)(Change::Yields);
+        let mut over = false;
+        let given = give(&mut || {
+            if !std::mem::replace(&mut over, true) {
+                (self.changes)(Change::Finishes);
+            }
+        });
+        if over {
+            return given;
         }
-        (self.changes)(if dead { Change::Resumes } else { Change::Finishes });
+        let dead = PidFd::open(successor).is_ok_and(|process| process.is_none_or(|process| process.wait(LAST_BREATH)));
+        let mut present = lock(&self.successor);
+        if dead && *present == Some(successor) {
+            *present = None;
+            (self.changes)(Change::Resumes);
+        } else if *present == Some(successor) {
+            (self.changes)(Change::Finishes);
+        }
+        given
     }
 
     /// The process that has taken over, once one has.
@@ -174,7 +201,7 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Arc<Desk>) -> Result<(), Receiv
     socket::set_time_limits(visitor, WORD)?;
     match wire::receive(visitor)?.message {
         Message::Hello => {}
-        Message::Move { over_from } => return collect(visitor, desk, &over_from),
+        Message::Move { askers } => return collect(visitor, desk, &askers),
         _ => return Err(wire::WireError::Magic.into()),
     }
     let Some(turn) = Turn::wait(desk, visitor)? else { return Ok(()) };
@@ -191,32 +218,22 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Arc<Desk>) -> Result<(), Receiv
     match &desk.estate {
         _ if at_once => (desk.changes)(Change::Ends),
         None => (desk.changes)(Change::Finishes),
-        Some(estate) => {
-            (desk.changes)(Change::Yields);
-            let mut finishes = Some(|| (desk.changes)(Change::Finishes));
-            let given = estate.wait_and_give(visitor, &mut || {
-                if let Some(finish) = finishes.take() {
-                    finish();
-                }
-            });
-            if finishes.is_some() {
-                desk.settle(pid);
-            }
-            return given;
-        }
+        Some(estate) => return desk.give_sessions(pid, |finished| estate.wait_and_give(visitor, finished)),
     }
     Ok(())
 }
 
-/// Somebody asks for what is left of a process that nobody serves for any more: its successor is dead, or is one of those
-/// that the newcomer has taken over from.
-fn collect(visitor: &OwnedFd, desk: &Desk, over_from: &[i32]) -> Result<(), ReceiveError> {
-    let orphaned = match desk.successor() {
-        Some(pid) => over_from.contains(&pid) || !lives(pid),
-        None => true,
-    };
-    match &desk.estate {
-        Some(estate) if orphaned && estate.sessions.is_stopping() => estate.give(visitor, &mut || {}),
+/// Somebody asks for sessions alone: our successor, whose first conversation broke off; whoever has taken over from that; or,
+/// for what nobody serves any more, anybody who serves in our place.
+fn collect(visitor: &OwnedFd, desk: &Desk, askers: &[i32]) -> Result<(), ReceiveError> {
+    let ours = lock(&desk.successors).iter().any(|pid| askers.contains(pid));
+    let stops = desk.estate.as_ref().is_some_and(|estate| estate.sessions.is_stopping());
+    let orphaned = stops && desk.successor().is_none_or(|pid| !lives(pid));
+    match (&desk.estate, askers.first()) {
+        (Some(estate), Some(asker)) if ours || orphaned => {
+            desk.succeeded_by(*asker);
+            desk.give_sessions(*asker, |finished| estate.give(visitor, finished))
+        }
         _ => Ok(wire::send(visitor, &Message::Finished { left: 0 }, &[])?),
     }
 }
@@ -254,7 +271,7 @@ fn give(visitor: &OwnedFd, desk: &Desk) -> Result<Successor, ReceiveError> {
             _ => return Err(wire::WireError::Magic.into()),
         }
     };
-    *lock(&desk.successor) = Some(pid);
+    desk.succeeded_by(pid);
     // One that has gone meanwhile is noticed when it is asked for the next word.
     let _ = wire::send(visitor, &Message::Noted, &[]);
     Ok(Successor { pid, at_once })

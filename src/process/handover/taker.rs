@@ -47,7 +47,8 @@ pub(crate) struct Taker {
 /// EAGAIN when no thread can be had: the sessions stay where they are.
 pub(crate) fn start(taker: Taker, conversations: Vec<Conversation>) -> io::Result<()> {
     let (same, other): (Vec<_>, Vec<_>) = conversations.into_iter().partition(Conversation::speaks_of_sessions);
-    let mut over_from: Vec<i32> = same.iter().map(|known| known.old.pid()).collect();
+    let me = std::process::id().cast_signed();
+    let mut askers: Vec<i32> = std::iter::once(me).chain(same.iter().map(|known| known.old.pid())).collect();
     for Conversation { old, version, .. } in &other {
         let ours = wire::VERSION;
         let line = format!(
@@ -55,23 +56,23 @@ pub(crate) fn start(taker: Taker, conversations: Vec<Conversation>) -> io::Resul
             old.pid()
         );
         taker.journal.event(None, Level::Notice, &line);
-        over_from.push(old.pid());
+        askers.push(old.pid());
     }
     let taker = Arc::new(taker);
-    let over_from: Arc<[i32]> = over_from.into();
+    let askers: Arc<[i32]> = askers.into();
     // Newcomers of ours wait until each has given what it has now, or is silent for too long.
     let turn = Arc::new(taker.desk.reserve());
     let (told, over) = mpsc::channel();
     for conversation in same {
         let pass = Pass { _turn: Arc::clone(&turn), told: told.clone() };
-        let (taker, over_from) = (Arc::clone(&taker), Arc::clone(&over_from));
-        let take = move || taker.take_from(conversation, &over_from, pass);
+        let (taker, askers) = (Arc::clone(&taker), Arc::clone(&askers));
+        let take = move || taker.take_from(conversation, &askers, pass);
         std::thread::Builder::new().name("sessions".into()).spawn(take)?;
     }
     drop((told, turn));
     let collect = move || {
         while over.recv().is_ok() {}
-        taker.collect(&over_from);
+        taker.collect(&askers);
     };
     std::thread::Builder::new().name("sessions-left".into()).spawn(collect).map(drop)
 }
@@ -104,12 +105,12 @@ struct Giving<'a> {
 
 impl Taker {
     /// Takes what a named process gives; asks again while it lives and the conversation broke off.
-    fn take_from(&self, conversation: Conversation, over_from: &[i32], pass: Pass) {
+    fn take_from(&self, conversation: Conversation, askers: &[i32], pass: Pass) {
         let Conversation { old, connection, .. } = conversation;
         let (mut known, mut pass) = (Some(connection), Some(pass));
         for _ in 0..=TRIES {
             if let Ok(connection) = known.take().map_or_else(|| client::visit(&old), Ok) {
-                self.take(&old, &connection, false, over_from, pass.take());
+                self.take(&old, &connection, false, askers, pass.take());
             }
             pass = None;
             if old.wait(TRY_PAUSE) || self.desk.successor().is_some() {
@@ -119,24 +120,23 @@ impl Taker {
     }
 
     /// Takes what is left in processes that were not named and whose successor is dead.
-    fn collect(self: &Arc<Self>, over_from: &Arc<[i32]>) {
-        let me = std::process::id().cast_signed();
-        for pid in super::candidates().into_iter().filter(|pid| *pid != me && !over_from.contains(pid)) {
-            let (taker, over_from) = (Arc::clone(self), Arc::clone(over_from));
+    fn collect(self: &Arc<Self>, askers: &Arc<[i32]>) {
+        for pid in super::candidates().into_iter().filter(|pid| !askers.contains(pid)) {
+            let (taker, askers) = (Arc::clone(self), Arc::clone(askers));
             let ask = move || {
                 let Ok(Some(old)) = PidFd::open(pid) else { return };
                 if let Ok(connection) = client::visit(&old) {
-                    taker.take(&old, &connection, true, &over_from, None);
+                    taker.take(&old, &connection, true, &askers, None);
                 }
             };
             let _ = std::thread::Builder::new().name("sessions-left".into()).spawn(ask);
         }
     }
 
-    fn take(&self, old: &PidFd, connection: &OwnedFd, found: bool, over_from: &[i32], pass: Option<Pass>) {
+    fn take(&self, old: &PidFd, connection: &OwnedFd, found: bool, askers: &[i32], pass: Option<Pass>) {
         let routes = self.sessions.routes();
         let mut giving = Giving { taker: self, old, connection, found, routes, lines: Vec::new(), taken: 0, pass };
-        if let Err(why) = giving.all(over_from) {
+        if let Err(why) = giving.all(askers) {
             tracing::debug!(pid = old.pid(), %why, "no more sessions come");
         }
         giving.tell(None);
@@ -145,10 +145,10 @@ impl Taker {
 
 impl Giving<'_> {
     /// Asks for sessions and takes what comes, until the other side ends it.
-    fn all(&mut self, over_from: &[i32]) -> Result<(), ReceiveError> {
+    fn all(&mut self, askers: &[i32]) -> Result<(), ReceiveError> {
         socket::set_time_limits(self.connection, WORD)?;
         fault::at("new-moving");
-        wire::send(self.connection, &Message::Move { over_from: over_from.to_vec() }, &[])?;
+        wire::send(self.connection, &Message::Move { askers: askers.to_vec() }, &[])?;
         loop {
             if !pidfd::readable(self.connection.as_fd(), SILENCE) {
                 self.pass = None;

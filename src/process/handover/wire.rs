@@ -71,10 +71,10 @@ pub(crate) enum Message {
     Tell,
     /// Old process: states, or counters; a list of lines as JSON. The last one of a list is empty.
     Told(Vec<u8>),
-    /// Newcomer: I serve; give me your sessions. I have taken over from these processes.
+    /// Newcomer: I serve; give me your sessions.
     Move {
-        /// Their pids.
-        over_from: Vec<i32>,
+        /// Its pid, and those of the processes that it has taken over from.
+        askers: Vec<i32>,
     },
     /// Old process: these lanes have sessions (JSON). `new`: those that were named before count no more.
     Lanes {
@@ -200,7 +200,7 @@ impl Message {
             Self::GoTo { pid } => (8, pid.to_le_bytes().to_vec()),
             Self::Tell => (16, Vec::new()),
             Self::Told(lines) => (17, lines.clone()),
-            Self::Move { over_from } => (18, over_from.iter().flat_map(|pid| pid.to_le_bytes()).collect()),
+            Self::Move { askers } => (18, askers.iter().flat_map(|pid| pid.to_le_bytes()).collect()),
             Self::Lanes { new, lanes } => (19, [&[u8::from(*new)], &lanes[..]].concat()),
             Self::Accept(yes) => (20, yes.clone()),
             Self::Offer(sessions) => (21, sessions.clone()),
@@ -248,7 +248,7 @@ impl Message {
             8 => Self::GoTo { pid: pid(0)? },
             16 => Self::Tell,
             17 => Self::Told(body.to_vec()),
-            18 => Self::Move { over_from: (0..body.len()).step_by(4).map(pid).collect::<Result<_, _>>()? },
+            18 => Self::Move { askers: (0..body.len()).step_by(4).map(pid).collect::<Result<_, _>>()? },
             19 => {
                 let (new, lanes) = body.split_first().ok_or(WireError::Short)?;
                 Self::Lanes { new: *new != 0, lanes: lanes.to_vec() }
@@ -326,7 +326,7 @@ mod tests {
             Message::Tell,
             Message::Told(b"[]".to_vec()),
             Message::Told(Vec::new()),
-            Message::Move { over_from: vec![1, i32::MAX] },
+            Message::Move { askers: vec![1, i32::MAX] },
             Message::Lanes { new: true, lanes: b"[]".to_vec() },
             Message::Accept(vec![1, 0]),
             Message::Offer(vec![0; LONGEST]),
