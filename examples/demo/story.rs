@@ -56,7 +56,7 @@ pub(crate) fn run(haproxy: Option<&Path>, stay: bool) -> Result<u32, Fault> {
     tell.say(format!("statistics: {}", page.url()));
 
     let mut pairs = pairs(&mut tell, &at, &page)?;
-    reloads(&mut tell, &mut proxy, &mut pairs, &at)?;
+    reloads(&mut tell, &mut proxy, &mut pairs, &at, (&page, haproxy.is_none()))?;
     stop_a_broker(&mut tell, &mut brokers[0], &mut pairs, &page)?;
 
     for pair in &mut pairs {
@@ -64,7 +64,7 @@ pub(crate) fn run(haproxy: Option<&Path>, stay: bool) -> Result<u32, Fault> {
         pair.watcher.leave();
     }
     let ended = proxy.wait_alone().is_ok();
-    tell.judge(ended, format!("old processes end with their last session: {} process(es) left", proxy.living()));
+    tell.judge(ended, format!("{} process(es) left", proxy.living()));
     let (count, last) = log.seen();
     tell.say(format!("{count} log lines, the last: {last}"));
     tell.say(format!("statistics: {}", page.url()));
@@ -131,8 +131,14 @@ fn place(page: &Page, connect: impl FnOnce() -> MqttClient) -> Result<(String, M
     Ok((broker, client))
 }
 
-/// Reloads under traffic: nothing lost, nobody refused, nobody cut.
-fn reloads(tell: &mut Tell, proxy: &mut Proxy, pairs: &mut [Pair], at: &Addresses) -> Result<(), Fault> {
+/// Reloads under traffic: nothing lost, nobody refused, nobody cut; and where sessions move, one process has them all.
+fn reloads(
+    tell: &mut Tell,
+    proxy: &mut Proxy,
+    pairs: &mut [Pair],
+    at: &Addresses,
+    (page, moves): (&Page, bool),
+) -> Result<(), Fault> {
     for round in 1..=RELOADS {
         let newcomers = Newcomers::start(at.mqtt);
         wait(PATIENCE, "newcomers before the reload", || (newcomers.served() >= 100).then_some(()))?;
@@ -143,6 +149,12 @@ fn reloads(tell: &mut Tell, proxy: &mut Proxy, pairs: &mut [Pair], at: &Addresse
         let then = newcomers.served();
         wait(PATIENCE, "newcomers after the reload", || (newcomers.served() >= then + 100).then_some(()))?;
         let tally = newcomers.finish();
+        let sessions = || page.servers("mqtt").map_or(0, |rows| rows.values().map(|row| row.sessions).sum::<u64>());
+        let all = 2 * pairs.len() as u64;
+        if moves {
+            let there = wait(PATIENCE, "the sessions", || (proxy.living() == 1 && sessions() == all).then_some(())).is_ok();
+            tell.judge(there, format!("{} of {all} MQTT sessions are in pid {new}, and no other is left", sessions()));
+        }
         let (mut lost, mut messages) = (0, 0);
         for pair in &*pairs {
             let last = pair.publisher.sent();

@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::{self, Conversation};
 use super::offer;
@@ -100,6 +100,7 @@ struct Giving<'a> {
     /// Lines about its counters that came so far.
     lines: Vec<String>,
     taken: usize,
+    begun: Instant,
     pass: Option<Pass>,
 }
 
@@ -135,7 +136,17 @@ impl Taker {
 
     fn take(&self, old: &PidFd, connection: &OwnedFd, found: bool, askers: &[i32], pass: Option<Pass>) {
         let routes = self.sessions.routes();
-        let mut giving = Giving { taker: self, old, connection, found, routes, lines: Vec::new(), taken: 0, pass };
+        let mut giving = Giving {
+            taker: self,
+            old,
+            connection,
+            found,
+            routes,
+            lines: Vec::new(),
+            taken: 0,
+            begun: Instant::now(),
+            pass,
+        };
         if let Err(why) = giving.all(askers) {
             tracing::debug!(pid = old.pid(), %why, "no more sessions come");
         }
@@ -243,8 +254,9 @@ impl Giving<'_> {
     fn tell(&mut self, left: Option<u32>) {
         let taken = std::mem::take(&mut self.taken);
         if taken > 0 {
+            let (pid, time) = (self.old.pid(), self.begun.elapsed().as_millis());
             let left = left.map_or(String::new(), |left| format!(", {left} connections stay there"));
-            let line = format!("{taken} sessions taken over from process {}{left}.", self.old.pid());
+            let line = format!("{taken} sessions taken over from process {pid} in {time} ms{left}.");
             self.taker.journal.event(None, Level::Notice, &line);
         }
     }
