@@ -6,11 +6,14 @@
 mod accept;
 mod checks;
 mod clock;
+mod closing;
 mod commands;
 mod connect;
 mod control;
 mod dispatch;
 mod ending;
+mod listing;
+mod pace;
 mod page;
 mod proxy_header;
 mod relay;
@@ -79,7 +82,7 @@ impl Engine {
             connect::listener_options(socket, shared.accepts_smartly(place));
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
-        *shared.sockets() = sockets;
+        *shared.sockets() = (0..).zip(sockets).collect();
         let mut engine = Self { shared, threads: Vec::new() };
         match engine.start_threads(shares) {
             Ok(()) => Ok(engine),

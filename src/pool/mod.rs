@@ -10,6 +10,7 @@
 mod agent;
 mod backend;
 mod balance;
+mod clear;
 mod core;
 pub mod counters;
 pub mod health;
@@ -36,7 +37,7 @@ mod view;
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use counters::{Rate, Times};
-pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
+pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use source_ports::SourcePorts;

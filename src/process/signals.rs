@@ -16,7 +16,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::handover::server::Desk;
 use super::patience;
 use crate::engine::Engine;
-use crate::ir::{Level, ProxyIx, ProxyKind};
+use crate::ir::{CloseSpread, Level, ProxyIx, ProxyKind};
 use crate::pool::{Control, Journal, Pool};
 use crate::sys::socket;
 use crate::units::{Millis, Tick};
@@ -166,8 +166,16 @@ impl Serving {
         }
         let Some(limit) = self.pool.config.global.hard_stop_after else { return };
         let (control, journal) = (Arc::clone(&self.control), Arc::clone(&self.journal));
+        let last = match self.pool.config.global.close_spread {
+            Some(CloseSpread::Over(time)) => time.min(limit),
+            Some(CloseSpread::Never) | None => Millis::ZERO,
+        };
         let timer = thread::Builder::new().name("hard-stop".into()).spawn(move || {
-            patience::pause(limit.duration());
+            patience::pause(limit.duration() - last.duration());
+            if last != Millis::ZERO {
+                control.thin_out(last);
+                patience::pause(last.duration());
+            }
             journal.event(None, Level::Warning, "hard-stop-after: the sessions that are left are cut.");
             control.cut();
         });
