@@ -247,8 +247,9 @@ impl Seat {
         let process = &self.shared.pool.process;
         process.connections.up();
         process.connections_total.add(1);
-        process.connection_rate.hit(now);
         if let Some((front, listener)) = self.counters() {
+            // Connections of stats sockets are in no rate, as with haproxy.
+            process.connection_rate.hit(now);
             front.sessions.up();
             front.connections_total.add(1);
             front.connection_rate.hit(now);
@@ -264,8 +265,8 @@ impl Seat {
 
     /// Counts its session: at once, or when its PROXY header has come.
     pub(super) fn begin(&self, now: Tick) {
-        self.shared.pool.process.session_rate.hit(now);
         if let Some((front, _)) = self.counters() {
+            self.shared.pool.process.session_rate.hit(now);
             front.sessions_total.add(1);
             front.session_rate.hit(now);
         }
