@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::clock;
 use super::pace::Pace;
 use super::shard::Shard;
+use super::shared::Shared;
 use crate::pool::{Cause, Closing};
 use crate::units::{Millis, Tick};
 
@@ -30,6 +31,8 @@ pub(super) struct Spread {
     cause: Cause,
     begin: Tick,
     span: Millis,
+    /// The first number of a session that was not given when the order came: a thread may hear of it a moment later.
+    before: u64,
     /// Threads that have not counted their sessions yet.
     uncounted: AtomicU32,
     /// Sessions that have a number.
@@ -37,9 +40,10 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// An order to `threads` threads.
-    pub(super) fn new(which: Closing, cause: Cause, begin: Tick, span: Millis, threads: u32) -> Self {
-        Self { which, cause, begin, span, uncounted: AtomicU32::new(threads), total: AtomicU32::new(0) }
+    /// An order to all threads that begins at `begin`.
+    pub(super) fn new(shared: &Shared, which: Closing, cause: Cause, begin: Tick, span: Millis) -> Self {
+        let uncounted = AtomicU32::new(shared.mailboxes.len() as u32);
+        Self { which, cause, begin, span, before: shared.ids_given(), uncounted, total: AtomicU32::new(0) }
     }
 
     /// The pace of all threads together, once all have counted.
@@ -100,7 +104,8 @@ impl Shard {
         let mut sessions = Vec::new();
         for (key, session) in &*self.sessions.borrow() {
             let before = listed.get(&session.id()).copied();
-            if session.is(spread.which, &self.shared) && (anew || before.is_none()) {
+            let meant = session.id() < spread.before && session.is(spread.which, &self.shared);
+            if meant && (anew || before.is_none()) {
                 let cause = before.unwrap_or(spread.cause);
                 sessions.push(Listed { key: key as u32, id: session.id(), cause });
             }

@@ -98,7 +98,7 @@ impl Shared {
     }
 
     fn spread(&self, which: Closing, cause: Cause, time: Millis) {
-        let spread = Arc::new(Spread::new(which, cause, clock::now(), time, self.mailboxes.len() as u32));
+        let spread = Arc::new(Spread::new(self, which, cause, clock::now(), time));
         for mailbox in &self.mailboxes {
             mailbox.post(Order::Spread(Arc::clone(&spread)));
         }
