@@ -126,6 +126,23 @@ fn a_hard_stop_is_logged_as_a_kill() {
     }
 }
 
+/// A frontend that was shut down by order has ended for good: nothing more is told of it.
+#[test]
+fn a_frontend_that_was_shut_is_told_once() {
+    for program in [Program::ours(), Program::theirs()] {
+        let echo = Backend::echo();
+        let mut stage = Stage::start(&program, "", &echo.address.to_string());
+        drop(stage.served());
+        assert_eq!(command(&stage.socket, "shutdown frontend f"), "\n");
+        stage.log.wait_for("Proxy f stopped (cumulated conns: FE: 1, BE: 0).");
+        stage.proxy.process.signal(Signal::SIGUSR1);
+        assert!(stage.proxy.process.wait().success());
+        stage.log.wait_for("Proxy b stopped");
+        let lines = stage.log.lines();
+        assert_eq!(lines.iter().filter(|line| line.contains("Proxy f stopped")).count(), 1, "{lines:?}");
+    }
+}
+
 /// Every session is listed once, over all threads, while others come and go; who does not read the list holds nobody up.
 #[test]
 fn a_list_is_whole_and_stalls_nobody() {

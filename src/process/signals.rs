@@ -158,7 +158,9 @@ impl Serving {
 
     fn soft_stop(&self) {
         self.control.soft_stop();
-        for (ix, name) in self.proxies() {
+        // What became of those that were shut down by order was told then.
+        let shut = |ix| self.pool.front(ix).is_some_and(|front| front.stopped.load(Ordering::Relaxed));
+        for (ix, name) in self.proxies().filter(|(ix, _)| !shut(*ix)) {
             let fronts = self.pool.front(ix).map_or(0, |front| front.sessions_total.get());
             let backs = self.pool.back(ix).map_or(0, |back| back.sessions_total.get());
             let line = format!("Proxy {name} stopped (cumulated conns: FE: {fronts}, BE: {backs}).");
