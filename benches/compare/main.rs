@@ -6,6 +6,7 @@
 //! Never part of the tests: figures belong to a quiet machine.
 
 mod check;
+mod closing;
 mod floor;
 mod idle;
 mod load;
@@ -69,9 +70,11 @@ enum Shape {
     TakenOver,
     /// `-c` on a file of 1,000 listeners with 96 checked servers each: seconds and KiB.
     Check,
+    /// When sessions of mode tcp end that are cut, with `close-spread-time 5s`: a histogram, one round.
+    Closing,
 }
 
-const ALL: [Shape; 9] = [
+const ALL: [Shape; 10] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -81,6 +84,7 @@ const ALL: [Shape; 9] = [
     Shape::Threads,
     Shape::TakenOver,
     Shape::Check,
+    Shape::Closing,
 ];
 
 fn main() -> ExitCode {
@@ -96,6 +100,10 @@ fn main() -> ExitCode {
     let shapes = if options.shape.is_empty() { ALL.to_vec() } else { options.shape };
     let scale = if options.small { 10 } else { 1 };
     for shape in shapes {
+        if shape == Shape::Closing {
+            closing::measure(&programs, 3_000 / scale).iter().for_each(|histogram| println!("{histogram}"));
+            continue;
+        }
         for table in measure(shape, &programs, options.rounds, scale) {
             println!("\n{table}");
         }
@@ -114,6 +122,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
+        Shape::Closing => &[], // no pairs of figures
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -131,6 +140,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
+                Shape::Closing => Vec::new(),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 /// One of the two programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
@@ -42,10 +44,15 @@ impl Program {
     /// # Panics
     /// When it does not.
     pub(crate) async fn start(&self, server: SocketAddr, threads: usize) -> Running {
+        self.start_with(server, threads, "").await
+    }
+
+    /// [`Program::start`] with these lines of `global` besides.
+    pub(crate) async fn start_with(&self, server: SocketAddr, threads: usize, global: &str) -> Running {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
         let door = TcpListener::bind("127.0.0.1:0").and_then(|door| door.local_addr()).expect("a free port");
-        let config = config(server, door, log.local_addr().expect("its address"), folder.path(), threads);
+        let config = config(server, door, log.local_addr().expect("its address"), folder.path(), threads, global);
         let file = folder.path().join("haproxy.cfg");
         std::fs::write(&file, config).expect("the configuration is written");
         let child = self.spawn(&file, &[]);
@@ -94,6 +101,28 @@ impl Running {
         self.child.id()
     }
 
+    /// Tells it to stop with its last session.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub(crate) fn stop_softly(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGUSR1).expect("it runs");
+    }
+
+    /// Gives it a command that is answered with nothing.
+    ///
+    /// # Panics
+    /// When it is answered otherwise.
+    pub(crate) async fn command(&self, text: &str) {
+        let mut socket =
+            tokio::net::UnixStream::connect(self.folder.path().join("admin.sock")).await.expect("a socket");
+        socket.write_all(format!("{text}\n").as_bytes()).await.expect("a command");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer");
+        assert_eq!(answer, "\n", "{text}");
+    }
+
     /// Log lines may pile up in the receiver's buffer; this takes them out.
     pub(crate) fn drain_log(&self) {
         drain(&self.log);
@@ -128,11 +157,18 @@ fn drain(log: &UdpSocket) {
     while log.recv(&mut [0; 2048]).is_ok() {}
 }
 
-fn config(server: SocketAddr, door: SocketAddr, log: SocketAddr, folder: &Path, threads: usize) -> String {
+fn config(
+    server: SocketAddr,
+    door: SocketAddr,
+    log: SocketAddr,
+    folder: &Path,
+    threads: usize,
+    global: &str,
+) -> String {
     let socket = folder.join("admin.sock");
     format!(
         "global\n  log {log} local0\n  nbthread {threads}\n  maxconn 9000\n  \
-         stats socket {} level admin expose-fd listeners\n\
+         stats socket {} level admin expose-fd listeners\n{global}\
          defaults\n  mode tcp\n  log global\n  option tcplog\n  timeout connect 5s\n  timeout client 5m\n  \
          timeout server 5m\n\
          listen l\n  bind {door}\n  server s {server}\n",

@@ -152,7 +152,8 @@ fn reloads(
         let sessions = || page.servers("mqtt").map_or(0, |rows| rows.values().map(|row| row.sessions).sum::<u64>());
         let all = 2 * pairs.len() as u64;
         if moves {
-            let there = wait(PATIENCE, "the sessions", || (proxy.living() == 1 && sessions() == all).then_some(())).is_ok();
+            let there =
+                wait(PATIENCE, "the sessions", || (proxy.living() == 1 && sessions() == all).then_some(())).is_ok();
             tell.judge(there, format!("{} of {all} MQTT sessions are in pid {new}, and no other is left", sessions()));
         }
         let (mut lost, mut messages) = (0, 0);

@@ -11,6 +11,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
@@ -25,7 +26,6 @@ use crate::ir::Level;
 use crate::pool::{Peer, Rate};
 use crate::sys::fault;
 use crate::units::Tick;
-use std::sync::atomic::Ordering;
 
 /// Connections accepted before other tasks get their turn, unless `tune.maxaccept` says another number.
 const BATCH: usize = 64;
@@ -181,16 +181,25 @@ fn distribute(shard: &Rc<Shard>, fresh: Vec<Accepted>) {
     }
 }
 
+/// An acceptor that waits is counted, also when its task is aborted.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 async fn wait_for_room(shard: &Rc<Shard>, place: u32) {
     let shared = &shard.shared;
     let mut room = std::pin::pin!(shared.room.notified());
     shared.waiting.fetch_add(1, Ordering::SeqCst);
+    let _waiting = Waiting(&shared.waiting);
     room.as_mut().enable();
     // Only now is a seat that is given back sure to wake us: look once more before waiting.
     if shared.take_seat(place).is_none() {
         room.await;
     }
-    shared.waiting.fetch_sub(1, Ordering::SeqCst);
 }
 
 fn complain(shard: &Rc<Shard>, place: u32, errno: Errno) {

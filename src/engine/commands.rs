@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::Purpose;
 use super::shared::{Accepted, Shared};
+use super::{Purpose, listing};
 use crate::ir::{AdminLevel, Level, SeverityOutput};
 use crate::pool::{Control, Peer, Reply};
 use crate::sys::getsocks;
@@ -86,7 +86,7 @@ impl Terminal {
         loop {
             while let Some(end) = memchr::memchr(b'\n', &pending) {
                 let line: Vec<u8> = pending.drain(..=end).collect();
-                let next = self.line(&String::from_utf8_lossy(&line), shared, &mut reply).await;
+                let next = self.line(&String::from_utf8_lossy(&line), shared, &mut stream, &mut reply).await?;
                 self.send(&mut stream, &mut reply).await?;
                 match next {
                     Next::Continue => {}
@@ -121,31 +121,59 @@ impl Terminal {
         Ok(())
     }
 
-    /// Runs the commands of one line.
-    async fn line(&mut self, line: &str, shared: &Arc<Shared>, reply: &mut String) -> Next {
+    /// Runs the commands of one line; long replies are sent in pieces, and `reply` holds what is left to send.
+    async fn line<S>(
+        &mut self,
+        line: &str,
+        shared: &Arc<Shared>,
+        stream: &mut S,
+        reply: &mut String,
+    ) -> io::Result<Next>
+    where
+        S: AsyncWrite + Unpin,
+    {
         for command in commands(line.trim_end_matches(['\n', '\r'])) {
             shared.pool.process.requests_total.add(1);
             let (level, runner) = (self.level, Arc::clone(shared));
             let answer = shared.aside(move || runner.commands.run(&command, level)).await;
             match answer.unwrap_or(Reply::Quit) {
                 Reply::Text(text) => reply.push_str(&text),
+                Reply::Done => {}
+                Reply::Sessions(which) => {
+                    let mut lines = listing::list(shared, which);
+                    let mut none = true;
+                    while let Some(some) = lines.recv().await {
+                        none = false;
+                        reply.push_str(&some);
+                        self.send(stream, reply).await?;
+                    }
+                    if none && which.is_some() {
+                        reply.push_str("There is no such session.\n");
+                    }
+                }
+                Reply::EndSession(id) => {
+                    if !listing::end(shared, id).await {
+                        reply.push_str(&grave(self.severity, Level::Err));
+                        reply.push_str("There is no such session.\n");
+                    }
+                }
                 Reply::Remark(level, text) => {
                     reply.push_str(&grave(self.severity, level));
                     reply.push_str(&text);
                 }
                 Reply::Severity(severity) => self.severity = severity,
-                Reply::Quit => return Next::Close,
+                Reply::Quit => return Ok(Next::Close),
                 Reply::Prompt => self.interactive = !self.interactive,
                 Reply::Timeout(seconds) => self.idle = Duration::from_secs(seconds.into()),
-                Reply::Sockets if self.exposes => return Next::Sockets,
-                Reply::Sockets => return Next::Close,
+                Reply::Sockets if self.exposes => return Ok(Next::Sockets),
+                Reply::Sockets => return Ok(Next::Close),
             }
             reply.push('\n');
             if self.interactive {
                 reply.push_str("> ");
             }
         }
-        Next::Continue
+        Ok(Next::Continue)
     }
 }
 

@@ -5,15 +5,18 @@
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
-use super::Purpose;
+use super::closing::Spread;
+use super::listing::Question;
 use super::migrate::{Detached, Route, Take};
 use super::shared::{Accepted, Shared};
-use crate::ir::{Level, ProxyIx, TrackRef};
+use super::{Purpose, clock};
+use crate::ir::{CloseSpread, Level, ProxyIx, TrackRef};
 use crate::pool::{Cause, Closing, Control};
+use crate::units::Millis;
 
 /// What a thread is asked to do.
 pub(super) enum Order {
@@ -21,16 +24,24 @@ pub(super) enum Order {
     Serve(Vec<Accepted>),
     /// End sessions.
     Close(Closing, Cause),
+    /// End sessions one after the other.
+    Spread(Arc<Spread>),
+    /// Tell the live sessions.
+    List(Question),
+    /// End one session; who has it says so.
+    EndSession(u64, mpsc::Sender<()>),
     /// Check a server soon.
     Hurry(TrackRef),
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
     /// Tell where sessions belong.
-    Routes(mpsc::Sender<HashSet<Route>>),
+    Routes(std::sync::mpsc::Sender<HashSet<Route>>),
     /// Take sessions out.
     Take(Take),
     /// Put sessions in.
     Resume(Vec<Detached>),
+    /// The same for some of them and for good: what waits there is not served.
+    CloseListeners(Vec<(u32, OwnedFd)>),
 }
 
 /// A thread's mailbox and load.
@@ -85,6 +96,22 @@ impl Shared {
         }
     }
 
+    /// Listening sockets by the threads that accept on them.
+    fn by_thread(&self, sockets: Vec<(u32, OwnedFd)>) -> Vec<Vec<(u32, OwnedFd)>> {
+        let mut shares: Vec<Vec<(u32, OwnedFd)>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
+        for (place, socket) in sockets {
+            shares[place as usize % self.mailboxes.len()].push((place, socket));
+        }
+        shares
+    }
+
+    fn spread(&self, which: Closing, cause: Cause, time: Millis) {
+        let spread = Arc::new(Spread::new(self, which, cause, clock::now(), time));
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Spread(Arc::clone(&spread)));
+        }
+    }
+
     fn set_paused(&self, frontend: Option<ProxyIx>, paused: bool) {
         for place in &self.places {
             let Purpose::Frontend(proxy, _) = place.purpose else { continue };
@@ -119,6 +146,11 @@ impl Shared {
 
 impl Control for Shared {
     fn close(&self, which: Closing, cause: Cause) {
+        if let Some(CloseSpread::Over(time)) = self.pool.config.global.close_spread
+            && matches!(which, Closing::Server(..) | Closing::Backups(_))
+        {
+            return self.spread(which, cause, time);
+        }
         for mailbox in &self.mailboxes {
             mailbox.post(Order::Close(which, cause));
         }
@@ -134,18 +166,32 @@ impl Control for Shared {
 
     fn yield_listeners(&self, yields: bool) {
         self.yields.store(yields, Ordering::Release);
-        self.make_room();
+        Self::make_room(self);
+    }
+
+    fn stop(&self, frontend: ProxyIx) {
+        if let Some(front) = self.pool.front(frontend) {
+            front.stopped.store(true, Ordering::Relaxed);
+        }
+        let of_it = |place: u32| match self.places[place as usize].purpose {
+            Purpose::Frontend(proxy, _) => proxy == frontend,
+            Purpose::Commands(_) => false,
+        };
+        let sockets = self.sockets().extract_if(.., |(place, _)| of_it(*place)).collect();
+        for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
+            mailbox.post(Order::CloseListeners(share));
+        }
+    }
+
+    fn make_room(&self) {
+        Self::make_room(self);
     }
 
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
         self.stopping.store(true, Ordering::Release);
         let sockets = std::mem::take(&mut *self.sockets());
-        let mut shares: Vec<Vec<(u32, OwnedFd)>> = self.mailboxes.iter().map(|_| Vec::new()).collect();
-        for (place, socket) in sockets.into_iter().enumerate() {
-            shares[place % self.mailboxes.len()].push((place as u32, socket));
-        }
-        for (mailbox, share) in self.mailboxes.iter().zip(shares) {
+        for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
         }
     }
@@ -155,12 +201,16 @@ impl Control for Shared {
         self.end();
     }
 
+    fn thin_out(&self, time: Millis) {
+        self.spread(Closing::All, Cause::Killed, time);
+    }
+
     fn cut(&self) {
         self.tell_what_is_cut();
         self.end();
     }
 
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>> {
-        self.sockets().iter().map(OwnedFd::try_clone).collect()
+        self.sockets().iter().map(|(_, socket)| socket.try_clone()).collect()
     }
 }

@@ -40,6 +40,17 @@ pub(super) enum Step {
     Relaying,
 }
 
+impl Step {
+    /// What a session that is cut here was doing, for its log line.
+    pub(super) fn phase(&self) -> Phase {
+        match self {
+            Self::Queued(_) | Self::Requeue(_) => Phase::Queue,
+            Self::Elsewhere(_) | Self::Again | Self::Connecting | Self::Pausing(_) => Phase::Connect,
+            Self::Start | Self::Relaying => Phase::Done,
+        }
+    }
+}
+
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failed {

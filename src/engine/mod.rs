@@ -6,12 +6,15 @@
 mod accept;
 mod checks;
 mod clock;
+mod closing;
 mod commands;
 mod connect;
 mod control;
 mod dispatch;
 mod ending;
+mod listing;
 pub mod migrate;
+mod pace;
 mod page;
 mod proxy_header;
 mod relay;
@@ -80,7 +83,7 @@ impl Engine {
             connect::listener_options(socket, shared.accepts_smartly(place));
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
-        *shared.sockets() = sockets;
+        *shared.sockets() = (0..).zip(sockets).collect();
         let mut engine = Self { shared, threads: Vec::new() };
         match engine.start_threads(shares) {
             Ok(()) => Ok(engine),

@@ -181,6 +181,7 @@ impl Session {
             }
             Closing::Session(id) => id == self.id,
             Closing::Frontend(proxy) => proxy == self.front,
+            Closing::All => true,
         }
     }
 
@@ -229,7 +230,7 @@ impl Session {
             self.waker = Some(cx.waker().clone());
         }
         if let Some(cause) = self.killed {
-            return self.ended(cause, Phase::Done);
+            return self.ended(cause, self.step.phase());
         }
         if std::mem::take(&mut self.due)
             && let Some(at) = self.deadline(&shard.shared)
@@ -312,7 +313,7 @@ impl Session {
     }
 
     /// The moment at which the present step has lasted too long.
-    fn deadline(&self, shared: &Shared) -> Option<Tick> {
+    pub(super) fn deadline(&self, shared: &Shared) -> Option<Tick> {
         let back = &self.back_proxy(shared).timeouts;
         match self.step {
             Step::Queued(_) => Some(self.since.after(back.queue.or(back.connect)?)),

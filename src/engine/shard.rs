@@ -18,6 +18,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, spawn_local};
 
+use super::closing::Closings;
 use super::control::Order;
 use super::session::Session;
 use super::shared::{Accepted, Shared};
@@ -25,7 +26,7 @@ use super::splice::Pipes;
 use super::timers::Timers;
 use super::{Purpose, accept, checks, clock, commands, page, proxy_header};
 use crate::ir::Mode;
-use crate::pool::{Cause, Closing, Phase};
+use crate::pool::{Cause, Closing};
 use crate::units::Tick;
 
 /// Bytes of the buffer that all sessions of a thread read into.
@@ -43,10 +44,12 @@ pub(super) struct Shard {
     alarm_at: Cell<Option<Tick>>,
     /// Woken when it must look earlier.
     alarm: Notify,
-    acceptors: RefCell<Vec<AbortHandle>>,
+    acceptors: RefCell<Vec<(u32, AbortHandle)>>,
     /// Whether this thread is counted among those that may accept.
     listens: Cell<bool>,
     random: Cell<u64>,
+    /// Sessions that are to be ended one after the other.
+    pub(super) closings: Closings,
     /// Servers that are to be checked soon.
     hurry: Rc<checks::Hurry>,
 }
@@ -75,6 +78,7 @@ impl Shard {
             acceptors: RefCell::default(),
             listens: Cell::new(true),
             random: Cell::new(seed | 1),
+            closings: Closings::default(),
             hurry: Rc::default(),
         }
     }
@@ -83,9 +87,10 @@ impl Shard {
     pub(super) async fn run(self: Rc<Self>, listeners: Vec<(u32, OwnedFd)>, started: impl FnOnce(io::Result<()>)) {
         for (place, socket) in listeners {
             let task = spawn_local(accept::accept(Rc::clone(&self), place, socket));
-            self.acceptors.borrow_mut().push(task.abort_handle());
+            self.acceptors.borrow_mut().push((place, task.abort_handle()));
         }
         spawn_local(Rc::clone(&self).watch_deadlines());
+        spawn_local(Rc::clone(&self).close_in_time());
         let (pool, journal) = (Arc::clone(&self.shared.pool), Arc::clone(&self.shared.journal));
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
         let threads = self.shared.mailboxes.len();
@@ -97,6 +102,7 @@ impl Shard {
             for order in self.shared.mailboxes[self.thread as usize].take() {
                 self.obey(order);
             }
+            self.closings.look();
             let shared = &self.shared;
             let stopping = shared.stopping.load(Ordering::Acquire);
             if shared.ended.load(Ordering::Acquire) || (stopping && self.idle()) {
@@ -199,17 +205,21 @@ impl Shard {
         match order {
             Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
             Order::Close(which, cause) => self.close(which, cause),
+            Order::Spread(spread) => self.spread(spread),
+            Order::List(question) => self.list(question),
+            Order::EndSession(id, found) => self.end_session(id, &found),
             Order::Hurry(server) => self.hurry.add(server),
             Order::StopListening(share) => self.stop_listening(share),
             Order::Routes(reply) => drop(reply.send(self.routes())),
             Order::Take(order) => self.take_out(order),
             Order::Resume(detached) => self.resume(detached),
+            Order::CloseListeners(share) => self.close_listeners(&share),
         }
     }
 
     /// Stops accepting, but for what waits in the backlog: it would be reset when the last copy of a socket closes.
     fn stop_listening(self: &Rc<Self>, share: Vec<(u32, OwnedFd)>) {
-        self.acceptors.borrow_mut().drain(..).for_each(|task| task.abort());
+        self.acceptors.borrow_mut().drain(..).for_each(|(_, task)| task.abort());
         if !self.listens.replace(false) {
             return;
         }
@@ -223,6 +233,17 @@ impl Shard {
                 shard.shared.wake_all();
             }
         }));
+    }
+
+    /// Stops accepting on these sockets and closes them.
+    fn close_listeners(&self, share: &[(u32, OwnedFd)]) {
+        self.acceptors.borrow_mut().retain(|(place, task)| {
+            let meant = share.iter().any(|(closed, _)| closed == place);
+            if meant {
+                task.abort();
+            }
+            !meant
+        });
     }
 
     /// Whether nothing is left to do after a soft stop: nobody accepts any more, and then nobody holds a connection.
@@ -245,7 +266,7 @@ impl Shard {
             return;
         }
         for (_, mut session) in sessions {
-            let _ = session.ended(Cause::Killed, Phase::Done);
+            let _ = session.ended(Cause::Killed, session.step.phase());
             session.finish(self);
         }
     }

@@ -37,8 +37,8 @@ pub(crate) struct Shared {
     pub(super) places: Box<[Place]>,
     /// One per thread.
     pub(super) mailboxes: Box<[Mailbox]>,
-    /// The listening sockets themselves; empty after a soft stop.
-    pub(super) sockets: Mutex<Vec<OwnedFd>>,
+    /// The listening sockets themselves with their places; empty after a soft stop.
+    pub(super) sockets: Mutex<Vec<(u32, OwnedFd)>>,
     /// Threads that may still accept: none of them may end before all have stopped, for each may give it a connection.
     pub(super) accepting: AtomicU32,
     /// Connections that hold a [`Seat`].
@@ -151,6 +151,11 @@ impl Shared {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The number that the next session gets.
+    pub(super) fn ids_given(&self) -> u64 {
+        self.next_id.load(Ordering::Relaxed)
+    }
+
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.
     /// `None` if it panicked there.
     pub(super) async fn aside<T: Send + 'static>(&self, report: impl FnOnce() -> T + Send + 'static) -> Option<T> {
@@ -161,7 +166,7 @@ impl Shared {
     }
 
     /// The listening sockets; a thread that panicked while it held them has not hurt them.
-    pub(super) fn sockets(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
+    pub(super) fn sockets(&self) -> MutexGuard<'_, Vec<(u32, OwnedFd)>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -179,7 +184,7 @@ impl Shared {
             }
             Purpose::Frontend(proxy, bind) => {
                 let front = self.pool.front(proxy)?;
-                if front.paused.load(Ordering::Relaxed) || front.stopped.load(Ordering::Relaxed) {
+                if [&front.paused, &front.stopped, &front.barred].iter().any(|closed| closed.load(Ordering::Relaxed)) {
                     return None;
                 }
                 take_below(&self.seats, self.pool.process.maxconn.load(Ordering::Relaxed)).then_some(())?;
@@ -264,8 +269,9 @@ impl Seat {
         self.occupy_again(thread);
         let process = &self.shared.pool.process;
         process.connections_total.add(1);
-        process.connection_rate.hit(now);
         if let Some((front, listener)) = self.counters() {
+            // Connections of stats sockets are in no rate, as with haproxy.
+            process.connection_rate.hit(now);
             front.connections_total.add(1);
             front.connection_rate.hit(now);
             if let Some(listener) = listener {
@@ -307,8 +313,8 @@ impl Seat {
 
     /// Counts its session: at once, or when its PROXY header has come.
     pub(super) fn begin(&self, now: Tick) {
-        self.shared.pool.process.session_rate.hit(now);
         if let Some((front, _)) = self.counters() {
+            self.shared.pool.process.session_rate.hit(now);
             front.sessions_total.add(1);
             front.session_rate.hit(now);
         }

@@ -40,6 +40,8 @@ pub struct Global {
     pub stats_maxconn: Option<u32>,
     /// `hard-stop-after`.
     pub hard_stop_after: Option<Millis>,
+    /// `close-spread-time`: over how long sessions that are to be cut are cut; `None`: at once.
+    pub close_spread: Option<CloseSpread>,
     /// `grace`: the time between the order to stop and the stop.
     pub grace: Option<Millis>,
     /// `spread-checks`, in percent.
@@ -84,6 +86,15 @@ pub struct Global {
     pub max_pipes: Option<u32>,
     /// `tune.maxaccept`.
     pub maxaccept: Option<u32>,
+}
+
+/// `close-spread-time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseSpread {
+    /// Evenly over this time.
+    Over(Millis),
+    /// `infinite`: nothing is cut before it must be, and then at once.
+    Never,
 }
 
 /// Sizes asked for a socket's buffers in the kernel, in bytes; the kernel doubles them. 0: left to the kernel.

@@ -219,8 +219,12 @@ impl Pool {
     }
 
     /// Whether balancing cannot follow weights that change, but for servers that come and go.
-    fn has_fixed_weights(&self, proxy: ProxyIx) -> bool {
+    pub fn has_fixed_weights(&self, proxy: ProxyIx) -> bool {
         let back = self.config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.backend.as_ref());
-        back.is_some_and(|back| matches!(back.balance, Balance::StaticRr | Balance::Source))
+        back.is_some_and(|back| match back.balance {
+            Balance::StaticRr => true,
+            Balance::Source => !back.hash.consistent,
+            _ => false,
+        })
     }
 }

@@ -74,6 +74,11 @@ impl Gauge {
     pub fn max(&self) -> u32 {
         self.max.load(Relaxed)
     }
+
+    /// Forgets the most there have been, as haproxy does: also what there is now.
+    pub fn clear_max(&self) {
+        self.max.store(0, Relaxed);
+    }
 }
 
 /// Events per second, and the highest second.
@@ -124,6 +129,11 @@ impl Rate {
     pub fn max(&self) -> u32 {
         self.max.load(Relaxed)
     }
+
+    /// Forgets the highest rate.
+    pub fn clear_max(&self) {
+        self.max.store(0, Relaxed);
+    }
 }
 
 /// Averages over the last sessions of a server or backend.
@@ -169,6 +179,17 @@ impl Times {
             });
             max.fetch_max(value, Relaxed);
         }
+    }
+
+    /// Forgets the longest times.
+    pub fn clear_max(&self) {
+        [&self.queue_max, &self.connect_max, &self.total_max].iter().for_each(|max| max.store(0, Relaxed));
+    }
+
+    /// Forgets all sessions.
+    pub fn clear(&self) {
+        [&self.picked, &self.queue, &self.connect, &self.total].iter().for_each(|sum| sum.set(0));
+        self.clear_max();
     }
 
     /// The averages of queue, connect and total time, in milliseconds, rounded up.

@@ -37,6 +37,17 @@ pub enum Admin {
     Maint,
 }
 
+/// What an administrator says of a server's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthOrder {
+    /// All checks passed.
+    Up,
+    /// It is up, and to get no new sessions.
+    Stopping,
+    /// It is down.
+    Down,
+}
+
 /// The state that statistics show; its text is haproxy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerStatus {
@@ -135,6 +146,16 @@ impl Health {
     /// Plainly down.
     pub fn down(self) -> Self {
         Self { state: State::Down { passed: 0 }, stopping: false, ..self }
+    }
+
+    /// As an administrator wants it.
+    #[must_use]
+    pub fn ordered(self, order: HealthOrder) -> Self {
+        match order {
+            HealthOrder::Up => self.up(),
+            HealthOrder::Stopping => Self { stopping: true, ..self.up() },
+            HealthOrder::Down => self.down(),
+        }
     }
 
     /// The same with no more than `left` failures between it and being down, if it is up.

@@ -152,11 +152,11 @@ fn verdicts_reach_the_trackers_in_order() {
             format!("5 Server b5/e is UP via b2/x. 1 active and 0 backup servers online. {on}"),
         ]
     );
-    let down = told(&pool.set_health(L, S1, false, NOW));
+    let down = told(&pool.set_health(L, S1, HealthOrder::Down, NOW));
     let want = "1 Server l/s1 is DOWN, changed from CLI. 1 active and 0 backup servers left. ";
     assert_eq!(down[0], format!("{want}{off}"));
     assert_eq!(down.len(), 5);
-    let up = told(&pool.set_health(L, S1, true, NOW));
+    let up = told(&pool.set_health(L, S1, HealthOrder::Up, NOW));
     assert_eq!(up[0], format!("5 Server l/s1 is UP, changed from CLI. 2 active and 0 backup servers online. {on}"));
 }
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use super::{Cause, HttpRecord, SessionRecord};
+use super::{Cause, HttpRecord, Phase, SessionRecord};
 use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx, SeverityOutput};
+use crate::units::Millis;
 
 /// Where log lines go. `report` implements it, `engine` calls it; a call never blocks.
 pub trait Journal: Send + Sync {
@@ -64,6 +65,8 @@ pub trait Page: Send + Sync {
 pub enum Reply {
     /// What was asked for, without the blank line that ends a reply.
     Text(String),
+    /// An order was carried out; there is nothing to say.
+    Done,
     /// A remark, how grave it is, without the blank line: an error, or help for people.
     Remark(Level, String),
     /// Remarks are told with how grave they are, from now on or no longer.
@@ -76,12 +79,18 @@ pub enum Reply {
     Timeout(u32),
     /// The listening sockets, in the format of `_getsocks`.
     Sockets,
+    /// The live sessions, or one of them by its number; each as [`Commands::list`] shows it.
+    Sessions(Option<u64>),
+    /// One session ends, by its number.
+    EndSession(u64),
 }
 
 /// The runtime commands. `report` implements it, `engine` serves it.
 pub trait Commands: Send + Sync {
     /// Runs one command (the text between separators) with these rights.
     fn run(&self, command: &str, level: AdminLevel) -> Reply;
+    /// Adds the line of one session of a [`Reply::Sessions`] to `out`.
+    fn list(&self, session: &SessionInfo, out: &mut String);
 }
 
 /// Which sessions to end.
@@ -95,6 +104,8 @@ pub enum Closing {
     Session(u64),
     /// All of a frontend.
     Frontend(ProxyIx),
+    /// All.
+    All,
 }
 
 /// One live session, as a list shows it.
@@ -106,14 +117,27 @@ pub struct SessionInfo {
     pub record: SessionRecord,
     /// Thread that owns it.
     pub thread: u32,
+    /// What it does: waits in a queue, connects, moves data.
+    pub phase: Phase,
+    /// Bytes from client to server and from server to client so far.
+    pub bytes: (u64, u64),
+    /// Descriptors of the client's and the server's connection.
+    pub descriptors: (i32, Option<i32>),
+    /// Milliseconds to the first time limit that it may reach; `None`: it has none.
+    pub expires: Option<u64>,
 }
 
 /// What can be done to a running engine. `engine` implements it; `report` and `process` call it.
 pub trait Control: Send + Sync {
-    /// Ends sessions; they are logged with `cause`.
+    /// Ends sessions; they are logged with `cause`. Those of a server and those on backups are spread over
+    /// `close-spread-time`.
     fn close(&self, which: Closing, cause: Cause);
     /// Stops accepting on a frontend (or all) without touching sockets that another process may share.
     fn pause(&self, frontend: Option<ProxyIx>);
+    /// Closes the addresses of a frontend for good.
+    fn stop(&self, frontend: ProxyIx);
+    /// A limit was raised: who waits for room is to look again.
+    fn make_room(&self);
     /// Accepts again.
     fn resume(&self, frontend: Option<ProxyIx>);
     /// Leaves what waits on the listening sockets to a process that shares them, or accepts it again. The sockets stay open.
@@ -122,6 +146,8 @@ pub trait Control: Send + Sync {
     fn soft_stop(&self);
     /// Ends everything now, without a word.
     fn hard_stop(&self);
+    /// The end of a soft stop comes near: what is left ends evenly over `time`, as [`Control::cut`] would end it.
+    fn thin_out(&self, time: Millis);
     /// Ends a soft stop that took too long: what is cut is told and logged.
     fn cut(&self);
     /// Copies of all listening sockets, for a process that takes over.

@@ -72,6 +72,8 @@ pub struct ProcessState {
     pub connections: Gauge,
     /// The limit on them in force; 0: none.
     pub maxconn: AtomicU32,
+    /// The limit at the start, which orders may not raise.
+    pub hard_maxconn: AtomicU32,
     /// Descriptors that they and the rest need, as planned at the start; 0: not planned.
     pub maxsock: AtomicU32,
     /// The descriptor limit that was asked for at the start, as `show info` tells it; 0: not planned.
@@ -125,6 +127,8 @@ pub struct FrontState {
     pub maxconn: AtomicU32,
     /// Not accepting by order.
     pub paused: AtomicBool,
+    /// By order nobody is let in: a limit of 0, which in a configuration says that there is none.
+    pub barred: AtomicBool,
     /// `disabled`, or stopped for good.
     pub stopped: AtomicBool,
     /// One per address.

@@ -99,6 +99,7 @@ impl Pool {
     pub fn set_maxconn(&self, maxconn: u32) {
         use std::sync::atomic::Ordering::Relaxed;
         self.process.maxconn.store(maxconn, Relaxed);
+        self.process.hard_maxconn.store(maxconn, Relaxed);
         for (ix, (state, proxy)) in self.proxies.iter().zip(&self.config.proxies).enumerate() {
             if let (Some(front), Some(line)) = (&state.front, &proxy.frontend)
                 && line.maxconn.is_none()

@@ -6,7 +6,7 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::core::{Core, Grants};
-use super::health::{Admin, CheckResult, Event, Health};
+use super::health::{Admin, CheckResult, Event, Health, HealthOrder};
 use super::member::{Member, Service};
 use super::notice::{self, Change, Subject, Tally, Why};
 use super::{BackState, Cause, Closing, Control, Journal, Pool};
@@ -116,13 +116,13 @@ impl Pool {
         has_one
     }
 
-    /// An administrator says that a server is up or down, whatever its checks say; the next of them count from there.
-    pub fn set_health(&self, proxy: ProxyIx, server: ServerIx, up: bool, now: Tick) -> Events {
+    /// An administrator says how a server is, whatever its checks say; the next of them count from there.
+    pub fn set_health(&self, proxy: ProxyIx, server: ServerIx, order: HealthOrder, now: Tick) -> Events {
         let at = TrackRef { proxy, server };
         let Some(mut site) = Site::open(self, at, None, now) else { return Events::new() };
         let member = site.member();
         let (before, was) = (member.health, member.service());
-        let health = if up { before.up() } else { before.down() };
+        let health = before.ordered(order);
         if member.ordered() == Admin::Maint || before == health {
             return Events::new();
         }

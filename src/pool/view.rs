@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::health::{Admin, CheckStatus, Health, ServerStatus};
+use super::member::Service;
 use super::{BackState, Pool};
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
@@ -122,7 +123,7 @@ impl Pool {
         let (admin, checked) = (member.ordered(), member.checked);
         let status = match admin {
             Admin::Maint => ServerStatus::Maint,
-            _ if !self.is_watched(line) => match admin {
+            _ if !self.is_watched(line) && member.service() == Service::Up => match admin {
                 Admin::Drain => ServerStatus::Drain,
                 _ => ServerStatus::Unchecked,
             },

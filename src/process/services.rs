@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::version;
 use crate::ir::Config;
-use crate::pool::{Commands, Control, Journal, Pool};
+use crate::pool::{Control, Journal, Pool};
 use crate::report::{Console, Identity, Log, OpenError, Site};
 use crate::sys::{fd, identity};
 use crate::units::Tick;
@@ -21,7 +21,7 @@ pub(crate) struct Services {
 pub(crate) struct Running {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) page: Arc<Site>,
-    pub(crate) commands: Arc<dyn Commands>,
+    pub(crate) commands: Arc<Console>,
 }
 
 /// What the log needs to know of this process. `echo`: events go to standard error too.
@@ -64,6 +64,7 @@ impl Running {
     /// Gives them the engine that runs: orders on the page end sessions.
     pub(crate) fn attach(&self, control: &Arc<dyn Control>) {
         self.page.attach(Arc::clone(control));
+        self.commands.attach(Arc::clone(control));
     }
 }
 

@@ -16,7 +16,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::handover::server::Desk;
 use super::patience;
 use crate::engine::Engine;
-use crate::ir::{Level, ProxyIx, ProxyKind};
+use crate::ir::{CloseSpread, Level, ProxyIx, ProxyKind};
 use crate::pool::{Control, Journal, Pool};
 use crate::sys::socket;
 use crate::units::{Millis, Tick};
@@ -158,7 +158,9 @@ impl Serving {
 
     fn soft_stop(&self) {
         self.control.soft_stop();
-        for (ix, name) in self.proxies() {
+        // What became of those that were shut down by order was told then.
+        let shut = |ix| self.pool.front(ix).is_some_and(|front| front.stopped.load(Ordering::Relaxed));
+        for (ix, name) in self.proxies().filter(|(ix, _)| !shut(*ix)) {
             let fronts = self.pool.front(ix).map_or(0, |front| front.sessions_total.get());
             let backs = self.pool.back(ix).map_or(0, |back| back.sessions_total.get());
             let line = format!("Proxy {name} stopped (cumulated conns: FE: {fronts}, BE: {backs}).");
@@ -166,8 +168,16 @@ impl Serving {
         }
         let Some(limit) = self.pool.config.global.hard_stop_after else { return };
         let (control, journal) = (Arc::clone(&self.control), Arc::clone(&self.journal));
+        let last = match self.pool.config.global.close_spread {
+            Some(CloseSpread::Over(time)) => time.min(limit),
+            Some(CloseSpread::Never) | None => Millis::ZERO,
+        };
         let timer = thread::Builder::new().name("hard-stop".into()).spawn(move || {
-            patience::pause(limit.duration());
+            patience::pause(limit.duration() - last.duration());
+            if last != Millis::ZERO {
+                control.thin_out(last);
+                patience::pause(last.duration());
+            }
             journal.event(None, Level::Warning, "hard-stop-after: the sessions that are left are cut.");
             control.cut();
         });

@@ -28,7 +28,7 @@ use crate::engine::migrate::Sessions;
 use crate::engine::{Engine, Input};
 use crate::ir::{Config, LogProtocol};
 use crate::plan::{Ceiling, Limits, Needs};
-use crate::pool::{Page, Pool, ProcessState};
+use crate::pool::{Commands, Page, Pool, ProcessState};
 use crate::sys::fd::{self, Inherited};
 use crate::sys::{fault, proc};
 use crate::text::SourceMap;
@@ -213,7 +213,7 @@ impl Story<'_> {
             pool: Arc::clone(&pool),
             journal: Arc::clone(&running.journal),
             page: Arc::clone(&running.page) as Arc<dyn Page>,
-            commands: Arc::clone(&running.commands),
+            commands: Arc::clone(&running.commands) as Arc<dyn Commands>,
             listeners: opened.into_listening(),
             threads,
         };

@@ -56,6 +56,8 @@ impl Commands for Nobody {
     fn run(&self, _command: &str, _level: AdminLevel) -> Reply {
         Reply::Quit
     }
+
+    fn list(&self, _: &baton::pool::SessionInfo, _: &mut String) {}
 }
 
 /// A running engine with one `listen` section.

@@ -167,10 +167,17 @@ impl Rig {
             Identity { version: "3.4.0-test".into(), released: "2026/11/22".into(), hostname: "h".into(), clock };
         let commands = Arc::new(Console::new(Arc::clone(&pool), log.clone(), identity.clone()));
         let site = Arc::new(Site::new(Arc::clone(&pool), log.clone(), identity));
-        let input =
-            Input { pool: Arc::clone(&pool), journal: log, page: site.clone(), commands, listeners, threads: 1 };
+        let input = Input {
+            pool: Arc::clone(&pool),
+            journal: log,
+            page: site.clone(),
+            commands: commands.clone(),
+            listeners,
+            threads: 1,
+        };
         let engine = Engine::start(input).unwrap();
         site.attach(engine.control());
+        commands.attach(engine.control());
         Self { engine: Some(engine), pool, address, folder, logs }
     }
 

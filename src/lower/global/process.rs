@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::GlobalDraft;
+use crate::ir::CloseSpread;
 use crate::lower::args::Args;
 use crate::lower::bind::{group_id, user_id};
 use crate::lower::error::{LowerError, Lowered};
 use crate::text::Diagnostic;
+use crate::units::Millis;
 
 /// `daemon`.
 pub fn daemon(global: &mut GlobalDraft, _args: &mut Args<'_>) -> Lowered {
@@ -143,6 +145,16 @@ pub fn nbthread(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 /// `hard-stop-after <time>`: words behind it are ignored, as haproxy does.
 pub fn hard_stop_after(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     global.ir.hard_stop_after = Some(args.time()?);
+    Ok(())
+}
+
+/// `close-spread-time <time>|infinite`: the last one wins; 0 is none, and words behind it are ignored, as haproxy does.
+pub fn close_spread_time(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    global.ir.close_spread = if args.take("infinite") {
+        Some(CloseSpread::Never)
+    } else {
+        Some(args.time()?).filter(|time| *time != Millis::ZERO).map(CloseSpread::Over)
+    };
     Ok(())
 }
 

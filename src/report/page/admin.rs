@@ -4,7 +4,7 @@
 //! that was sent here by another site is refused.
 
 use crate::ir::{ProxyIx, Server, ServerIx};
-use crate::pool::{Admin, Cause, Closing, Control, Journal, PageRequest, Pool};
+use crate::pool::{Admin, Cause, Closing, Control, HealthOrder, Journal, PageRequest, Pool};
 use crate::units::Tick;
 
 /// Longest form.
@@ -61,7 +61,7 @@ enum Action {
     /// Whether it is checked.
     Check(bool),
     /// What its check would say.
-    Health(bool),
+    Health(HealthOrder),
     /// Whether its agent is asked.
     Agent(bool),
     /// What its agent would say.
@@ -76,8 +76,8 @@ impl Action {
             "maint" | "stop" => Self::Set(Admin::Maint),
             "dhlth" => Self::Check(false),
             "ehlth" => Self::Check(true),
-            "hdown" => Self::Health(false),
-            "hrunn" => Self::Health(true),
+            "hdown" => Self::Health(HealthOrder::Down),
+            "hrunn" => Self::Health(HealthOrder::Up),
             "dagent" => Self::Agent(false),
             "eagent" => Self::Agent(true),
             "adown" => Self::AgentHealth(false),
@@ -187,7 +187,7 @@ impl Hands<'_> {
         let Some(control) = self.control else { return false };
         let events = match action {
             Action::Set(admin) => self.pool.set_admin(proxy, server, admin, self.now),
-            Action::Health(up) => self.pool.set_health(proxy, server, up, self.now),
+            Action::Health(order) => self.pool.set_health(proxy, server, order, self.now),
             Action::AgentHealth(up) => match self.pool.set_agent(proxy, server, up, self.now) {
                 Some(events) => events,
                 None => return false,

@@ -166,6 +166,9 @@ impl Control for NoEngine {
     fn resume(&self, _: Option<ProxyIx>) {}
     fn soft_stop(&self) {}
     fn hard_stop(&self) {}
+    fn stop(&self, _: ProxyIx) {}
+    fn make_room(&self) {}
+    fn thin_out(&self, _: crate::units::Millis) {}
     fn cut(&self) {}
     fn listeners(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {
         Ok(Vec::new())

@@ -164,7 +164,7 @@ pub(super) const LINES: [Line; 70] = [
     line(13, "Ulimit-n", "CLP", |i| small(i.descriptors()), "Limit on open descriptors"),
     line(14, "Maxsock", "CLP", |i| small(i.maxsock()), "Descriptors that the limits need"),
     line(15, "Maxconn", "CLP", |i| small(i.maxconn()), "Limit on client connections"),
-    line(16, "Hard_maxconn", "CLP", |i| small(i.maxconn()), "Limit on client connections at the start"),
+    line(16, "Hard_maxconn", "CLP", |i| small(i.pool.process.hard_maxconn.load(Relaxed)), "Limit on client connections at the start"),
     line(17, "CurrConns", "MGP", |i| small(i.pool.process.connections.get()), "Client connections now"),
     line(18, "CumConns", "MCP", |i| small(i.pool.process.connections_total.get()), "Client connections since the start"),
     line(19, "CumReq", "MCP", |i| small(i.pool.process.requests_total.get()), "Requests and commands since the start"),

@@ -169,6 +169,7 @@ impl Subject<'_> {
     /// Sessions at once that are allowed; `None`: no limit.
     pub(crate) fn session_limit(&self) -> Option<u32> {
         match &self.kind {
+            Kind::Front(state) if state.barred.load(std::sync::atomic::Ordering::Relaxed) => Some(0),
             Kind::Front(state) => Some(match state.maxconn.load(std::sync::atomic::Ordering::Relaxed) {
                 0 => self.maxconn,
                 limit => limit,

@@ -1,15 +1,37 @@
 //! The runtime commands: what each is called, who may use it, what it answers.
 //!
-//! [`COMMANDS`] is the only list; `help` is made from it. Knows no connection: the engine reads lines and writes
-//! replies. Source: management manual §9.3; shapes of replies observed on 2.6.12.
+//! Each family of commands is a file with a table; [`FAMILIES`] lists the tables, and `help` is made from them. Knows
+//! no connection: the engine reads lines and writes replies. Source: management manual §9.3; shapes of replies
+//! observed on 2.6.12.
+
+mod counters;
+mod frontends;
+mod names;
+mod servers;
+mod sessions;
+mod show;
+mod talk;
+mod weights;
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Identity;
-use super::stats::{self, Hide, Info, Process, Selection, Style};
-use crate::ir::{AdminLevel, Level, SeverityOutput};
-use crate::pool::{Commands, Journal, Pool, Reply};
+use super::stats::Process;
+use crate::ir::{AdminLevel, Level};
+use crate::pool::{Commands, Control, Events, Journal, Pool, Reply, SessionInfo};
+use crate::units::Tick;
+
+/// The tables of all families, in the order of `help`.
+const FAMILIES: &[&[Command]] = &[
+    talk::COMMANDS,
+    show::COMMANDS,
+    counters::COMMANDS,
+    frontends::COMMANDS,
+    servers::COMMANDS,
+    weights::COMMANDS,
+    sessions::COMMANDS,
+];
 
 /// The commands of a process.
 pub struct Console {
@@ -17,6 +39,7 @@ pub struct Console {
     journal: Arc<dyn Journal>,
     identity: Identity,
     process: Process,
+    control: OnceLock<Arc<dyn Control>>,
 }
 
 /// One command.
@@ -32,130 +55,45 @@ struct Command {
     run: fn(&Console, &[&str]) -> Reply,
 }
 
-const COMMANDS: [Command; 10] = [
-    Command { words: &["_getsocks"], usage: "", help: "", level: AdminLevel::User, run: |_, _| Reply::Sockets },
-    Command {
-        words: &["help"],
-        usage: "[<command>]",
-        help: "list all commands, or those that start so",
-        level: AdminLevel::User,
-        run: |_, _| Reply::Quit, // answered by `run`, which knows the level
-    },
-    Command {
-        words: &["prompt"],
-        usage: "",
-        help: "toggle interactive mode",
-        level: AdminLevel::User,
-        run: |_, _| Reply::Prompt,
-    },
-    Command { words: &["quit"], usage: "", help: "disconnect", level: AdminLevel::User, run: |_, _| Reply::Quit },
-    Command {
-        words: &["set", "severity-output"],
-        usage: "none|number|string",
-        help: "how replies say how grave they are",
-        level: AdminLevel::User,
-        run: |_, args| match args.first() {
-            Some(&"none") => Reply::Severity(SeverityOutput::None),
-            Some(&"number") => Reply::Severity(SeverityOutput::Number),
-            Some(&"string") => Reply::Severity(SeverityOutput::Text),
-            _ => Reply::Remark(Level::Err, "'none', 'number' or 'string' is needed here\n".into()),
-        },
-    },
-    Command {
-        words: &["set", "timeout", "cli"],
-        usage: "<seconds>",
-        help: "idle time after which this session ends",
-        level: AdminLevel::User,
-        run: |_, args| match args.first().and_then(|text| text.trim_end_matches('s').parse().ok()) {
-            Some(seconds @ 1..) => Reply::Timeout(seconds),
-            _ => Reply::Remark(Level::Err, "Invalid timeout value.\n".into()),
-        },
-    },
-    Command {
-        words: &["show", "cli", "level"],
-        usage: "",
-        help: "the rights of this session",
-        level: AdminLevel::User,
-        run: |_, _| Reply::Quit, // answered by `run`, which knows the level
-    },
-    Command {
-        words: &["show", "info"],
-        usage: "[desc|json|typed|float]*",
-        help: "figures of the process",
-        level: AdminLevel::User,
-        run: Console::show_info,
-    },
-    Command {
-        words: &["show", "stat"],
-        usage: "[<proxy> <kinds> <server>] [json|typed|up|no-maint]*",
-        help: "figures of proxies and servers",
-        level: AdminLevel::User,
-        run: Console::show_stat,
-    },
-    Command {
-        words: &["show", "version"],
-        usage: "",
-        help: "version of this process",
-        level: AdminLevel::User,
-        run: |console, _| Reply::Remark(Level::Info, format!("{}\n", console.identity.version)),
-    },
-];
+/// An error of the one who typed, without the end of its line.
+fn wrong(text: &str) -> Reply {
+    Reply::Remark(Level::Err, format!("{text}\n"))
+}
+
+fn commands() -> impl Iterator<Item = &'static Command> {
+    FAMILIES.iter().copied().flatten()
+}
 
 impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: Process::default() }
+        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new() }
     }
 
-    fn show_info(&self, args: &[&str]) -> Reply {
-        let now = (self.identity.clock)();
-        let info = Info {
-            pool: &self.pool,
-            identity: &self.identity,
-            lost_logs: self.journal.lost(),
-            now,
-            sample: self.process.sample(&self.pool, now),
-        };
-        if args.contains(&"json") {
-            return Reply::Text(info.json() + "\n");
-        }
-        let has = |word: &str| args.contains(&word);
-        Reply::Text(info.lines(Style { described: has("desc"), typed: has("typed"), float: has("float") }))
+    /// Gives it the running engine, which orders need. Only the first call counts.
+    pub fn attach(&self, control: Arc<dyn Control>) {
+        let _ = self.control.set(control);
     }
 
-    fn show_stat(&self, args: &[&str]) -> Reply {
-        let mut selection = Selection::default();
-        let mut args = args;
-        if let ["domain", rest @ ..] = args {
-            args = rest.get(1..).unwrap_or_default(); // there is no domain but "proxy" in this version
-        }
-        // Only three of them are a selection; haproxy takes fewer for unknown words, which it ignores.
-        if let [proxy, kinds, server, rest @ ..] = args
-            && let (Ok(kinds), Ok(server)) = (kinds.parse::<i64>(), server.parse::<i64>())
-        {
-            selection.proxy = match proxy.parse::<i64>() {
-                Ok(id) => u32::try_from(id).ok(),
-                Err(_) => match self.pool.config.proxies.iter().find(|known| known.name == *proxy) {
-                    Some(known) => Some(known.id),
-                    None => return Reply::Remark(Level::Err, "No such proxy.\n".into()),
-                },
-            };
-            selection.kinds = kinds as u32; // -1 is every kind
-            selection.server = u32::try_from(server).ok();
-            args = rest;
-        }
-        let has = |word: &str| args.contains(&word);
-        if has("up") {
-            selection.hide = Hide::Down;
-        } else if has("no-maint") {
-            selection.hide = Hide::Maintenance;
-        }
-        let now = (self.identity.clock)();
-        Reply::Text(match () {
-            () if has("json") => stats::json(&self.pool, now, &selection) + "\n",
-            () if has("typed") => stats::typed(&self.pool, now, &selection),
-            () => stats::csv(&self.pool, now, &selection),
-        })
+    fn now(&self) -> Tick {
+        (self.identity.clock)()
+    }
+
+    /// The running engine.
+    ///
+    /// # Errors
+    /// Before it runs nobody can ask.
+    fn control(&self) -> Result<&dyn Control, Reply> {
+        self.control.get().map(AsRef::as_ref).ok_or_else(|| wrong("The process does not serve yet."))
+    }
+
+    /// Tells what an order changed.
+    ///
+    /// # Errors
+    /// As [`Self::control`].
+    fn announce(&self, events: &Events) -> Result<Reply, Reply> {
+        self.pool.announce(events, &*self.journal, self.control()?);
+        Ok(Reply::Done)
     }
 
     /// The commands that start with these words, as `help` lists them.
@@ -165,7 +103,7 @@ impl Console {
             command.level <= level && !command.help.is_empty() && pairs.into_iter().all(|(a, b)| a == b)
         };
         let mut out = String::new();
-        for command in COMMANDS.iter().filter(starts) {
+        for command in commands().filter(starts) {
             let mut line = command.words.join(" ");
             if !command.usage.is_empty() {
                 line = line + " " + command.usage;
@@ -180,7 +118,7 @@ impl Console {
 impl Commands for Console {
     fn run(&self, command: &str, level: AdminLevel) -> Reply {
         let words: Vec<&str> = command.split_ascii_whitespace().collect();
-        let known = COMMANDS.iter().find(|known| words.starts_with(known.words));
+        let known = commands().find(|known| words.starts_with(known.words));
         match known {
             Some(known) if known.level > level => Reply::Remark(Level::Err, "Permission denied\n".into()),
             Some(known) if known.words == ["help"] => {
@@ -204,6 +142,9 @@ impl Commands for Console {
                 Reply::Remark(Level::Info, format!("Unknown command. Commands at this level:\n{listed}"))
             }
         }
+    }
+    fn list(&self, session: &SessionInfo, out: &mut String) {
+        sessions::line(&self.pool, session, out);
     }
 }
 
@@ -229,11 +170,30 @@ mod tests {
         }
     }
 
+    struct Idle;
+
+    impl Control for Idle {
+        fn yield_listeners(&self, _: bool) {}
+        fn close(&self, _: crate::pool::Closing, _: crate::pool::Cause) {}
+        fn pause(&self, _: Option<ProxyIx>) {}
+        fn stop(&self, _: ProxyIx) {}
+        fn make_room(&self) {}
+        fn resume(&self, _: Option<ProxyIx>) {}
+        fn soft_stop(&self) {}
+        fn hard_stop(&self) {}
+        fn thin_out(&self, _: crate::units::Millis) {}
+        fn cut(&self) {}
+        fn listeners(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {
+            Ok(Vec::new())
+        }
+    }
+
     fn console() -> Console {
         let mut web = testing::proxy("web", 2, ProxyKind::Listen);
         web.backend.as_mut().unwrap().servers = vec![testing::server("one", 1), testing::server("two", 2)];
         let db = testing::proxy("db", 3, ProxyKind::Backend);
         let pool = Pool::new(Arc::new(testing::config(vec![web, db])), Tick::from_millis(1000));
+        pool.set_maxconn(50);
         let identity = Identity {
             version: "3.4.0-baton0".into(),
             released: "2026/11/22".into(),
@@ -245,6 +205,14 @@ mod tests {
 
     fn said(command: &str) -> String {
         match console().run(command, AdminLevel::User) {
+            Reply::Text(text) | Reply::Remark(_, text) => text,
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// What an administrator is answered; an engine that has nothing to do runs.
+    fn obeyed(console: &Console, command: &str) -> String {
+        match console.run(command, AdminLevel::Admin) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
             other => format!("{other:?}"),
         }
@@ -277,7 +245,7 @@ mod tests {
             ("help nonsense", "No command starts so."),
             ("", "Unknown command."), // haproxy lists its commands here too
             ("show", "Unknown command."),
-            ("shutdown sessions server web/one", "Unknown command."),
+            ("shutdown sessions server web/one", "Permission denied\n"), // of a user
             ("set severity-output string", "Severity(Text)"),
             ("set severity-output loud", "'none'"),
             ("prompt", "Prompt"),
@@ -307,12 +275,68 @@ mod tests {
         }
     }
 
+    #[test]
+    fn orders() {
+        let console = console();
+        assert_eq!(obeyed(&console, "enable server web/one"), "The process does not serve yet.\n");
+        console.attach(Arc::new(Idle));
+        for (command, want) in [
+            ("shutdown sessions server web/one", "Done"),
+            ("shutdown sessions server #2/#2 and more", "Done"),
+            ("shutdown sessions server web", "A server is named as 'backend/server'.\n"),
+            ("shutdown sessions server web/", "A server is named as 'backend/server'.\n"),
+            ("shutdown sessions server x/one", "There is no backend 'x'.\n"),
+            ("shutdown sessions server #4294967296/one", "There is no backend '#4294967296'.\n"),
+            ("shutdown sessions server web/x", "Backend 'web' has no server 'x'.\n"),
+            ("shutdown session 0x1f", "EndSession(31)"),
+            ("shutdown session x", "A session is named as in 'show sess'.\n"),
+            ("show sess", "Sessions(None)"),
+            ("show sess 0x2", "Sessions(Some(2))"),
+            ("disable frontend", "The name of a frontend is needed.\n"),
+            ("disable frontend db", "There is no frontend 'db'.\n"), // a backend only
+            ("disable frontend #2", "Done"),
+            ("shutdown frontend web", "Done"),
+            ("set maxconn frontend web", "A number of sessions is needed.\n"),
+            ("set maxconn frontend web 2147483648", "A number of sessions is needed.\n"),
+            ("set maxconn frontend web 0", "Done"),
+            ("set maxconn server web/one 5", "Done"),
+            ("set maxconn server web/one -5", "A number of sessions is needed.\n"),
+            ("set maxconn global 100", "The process cannot serve more than 50 connections.\n"),
+            ("set maxconn global 20", "Done"),
+            ("set maxconn global 0", "Done"),
+            ("set weight web/one 7", "Done"),
+            ("get weight web/one", "7 (initial 1)\n"),
+            ("set weight web/one 257", "A weight is at least 0 and at most 256.\n"),
+            ("set server web/one weight", "A weight is needed: a number, or percents of the configured weight.\n"),
+            ("set server web/one state drain", "Done"),
+            ("set server web/one state x", "A state is 'ready', 'drain' or 'maint'.\n"),
+            ("set server web/one health stopping", "Done"),
+            ("set server web/one health", "A health is 'up', 'stopping' or 'down'.\n"),
+            ("set server web/one agent up", "No agent of this server is asked.\n"),
+            ("set server web/one", "What can be set of a server: state, weight, health, agent.\n"),
+            ("clear counters", "Done"),
+            ("clear counters all", "Done"),
+        ] {
+            assert_eq!(obeyed(&console, command), want, "{command}");
+        }
+    }
+
+    /// No command is hidden by a shorter one before it in the list.
+    #[test]
+    fn every_command_is_found() {
+        for (ix, command) in commands().enumerate() {
+            let first = commands().position(|other| command.words.starts_with(other.words));
+            assert_eq!(first, Some(ix), "{:?}", command.words);
+        }
+    }
+
     /// Whatever is typed, there is an answer.
     #[test]
     fn hostile_commands() {
         let console = std::panic::AssertUnwindSafe(console());
+        console.attach(Arc::new(Idle));
         bolero::check!().with_type::<(u8, String)>().for_each(|(which, tail)| {
-            let head = COMMANDS[usize::from(*which) % COMMANDS.len()].words.join(" ");
+            let head = commands().nth(usize::from(*which) % commands().count()).unwrap().words.join(" ");
             for command in [tail.clone(), format!("{head} {tail}")] {
                 let reply = console.run(&command, AdminLevel::Admin);
                 assert!(!matches!(reply, Reply::Text(text) if text.is_empty()), "{command:?}");

@@ -1,0 +1,64 @@
+//! The frontends and servers that commands name: by name, or by `#` and the id. Source: management manual §9.3.
+
+use super::{Console, wrong};
+use crate::ir::{Proxy, ProxyIx, Server, ServerIx};
+use crate::pool::{FrontState, Reply};
+
+/// A frontend that a command names.
+pub(super) struct Front<'a> {
+    pub(super) ix: ProxyIx,
+    pub(super) proxy: &'a Proxy,
+    pub(super) state: &'a FrontState,
+}
+
+/// A server that a command names.
+pub(super) struct Named<'a> {
+    pub(super) proxy: ProxyIx,
+    pub(super) ix: ServerIx,
+    pub(super) line: &'a Server,
+}
+
+/// Whether `word` means what has this name and id.
+fn means(word: &str, name: &str, id: u32) -> bool {
+    match word.strip_prefix('#') {
+        Some(number) => number.parse() == Ok(id),
+        None => word == name,
+    }
+}
+
+impl Console {
+    /// The frontend that the first word names.
+    ///
+    /// # Errors
+    /// What to answer: no word, no such frontend.
+    pub(super) fn front(&self, word: Option<&&str>) -> Result<Front<'_>, Reply> {
+        let word = word.ok_or_else(|| wrong("The name of a frontend is needed."))?;
+        let proxies = self.pool.config.proxies.iter().enumerate();
+        let mut fronts = proxies.filter_map(|(ix, proxy)| {
+            let ix = ProxyIx(ix as u32);
+            Some(Front { ix, proxy, state: self.pool.front(ix)? })
+        });
+        let found = fronts.find(|front| means(word, &front.proxy.name, front.proxy.id));
+        found.ok_or_else(|| wrong(&format!("There is no frontend '{word}'.")))
+    }
+
+    /// The server that the first word names as `backend/server`.
+    ///
+    /// # Errors
+    /// What to answer: no such word, backend or server.
+    pub(super) fn server(&self, word: Option<&&str>) -> Result<Named<'_>, Reply> {
+        let parts = word.and_then(|word| word.split_once('/'));
+        let Some((backend, server)) = parts.filter(|(backend, server)| !backend.is_empty() && !server.is_empty())
+        else {
+            return Err(wrong("A server is named as 'backend/server'."));
+        };
+        let mut backs = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.backend.is_some());
+        let found = backs.find(|(_, proxy)| means(backend, &proxy.name, proxy.id));
+        let (proxy, back) = found
+            .and_then(|(ix, proxy)| Some((ProxyIx(ix as u32), proxy.backend.as_ref()?)))
+            .ok_or_else(|| wrong(&format!("There is no backend '{backend}'.")))?;
+        let at = back.servers.iter().position(|line| means(server, &line.name, line.id));
+        let at = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
+        Ok(Named { proxy, ix: ServerIx(at as u32), line: &back.servers[at] })
+    }
+}

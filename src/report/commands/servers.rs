@@ -1,0 +1,111 @@
+//! Orders to servers: administrative state, health, agent, limit.
+
+use super::names::Named;
+use super::{Command, Console, weights, wrong};
+use crate::ir::AdminLevel;
+use crate::pool::{Admin, Events, HealthOrder, Reply};
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        words: &["disable", "server"],
+        usage: "<backend>/<server>",
+        help: "maintenance: no sessions, no checks",
+        level: AdminLevel::Admin,
+        run: |console, args| console.set_state(args, Admin::Maint).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["enable", "server"],
+        usage: "<backend>/<server>",
+        help: "leave maintenance",
+        level: AdminLevel::Admin,
+        run: |console, args| console.set_state(args, Admin::Ready).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["set", "maxconn", "server"],
+        usage: "<backend>/<server> <number>",
+        help: "sessions that it may have at once; 0: no limit",
+        level: AdminLevel::Admin,
+        run: |console, args| console.limit_server(args).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["set", "server"],
+        usage: "<backend>/<server> state|weight|health|agent <value>",
+        help: "state, weight, health of a server",
+        level: AdminLevel::Admin,
+        run: |console, args| console.set_server(args).unwrap_or_else(|reply| reply),
+    },
+];
+
+impl Console {
+    fn set_state(&self, args: &[&str], admin: Admin) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        self.order(&server, admin)
+    }
+
+    fn order(&self, server: &Named<'_>, admin: Admin) -> Result<Reply, Reply> {
+        self.control()?;
+        self.announce(&self.pool.set_admin(server.proxy, server.ix, admin, self.now()))
+    }
+
+    fn limit_server(&self, args: &[&str]) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        let number = args.get(1).and_then(|word| word.parse::<u32>().ok());
+        let number = number.ok_or_else(|| wrong("A number of sessions is needed."))?;
+        self.control()?;
+        self.announce(&self.pool.set_server_maxconn(server.proxy, server.ix, number, self.now()))
+    }
+
+    fn set_server(&self, args: &[&str]) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        let value = args.get(2).copied();
+        match args.get(1).copied() {
+            Some("state") => match value {
+                Some("ready") => self.order(&server, Admin::Ready),
+                Some("drain") => self.order(&server, Admin::Drain),
+                Some("maint") => self.order(&server, Admin::Maint),
+                _ => Err(wrong("A state is 'ready', 'drain' or 'maint'.")),
+            },
+            Some("weight") => self.weigh(&server, value),
+            Some("health") => self.announce(&self.believe(&server, value)?),
+            Some("agent") => self.announce(&self.speak_for_agent(&server, value)?),
+            _ => Err(wrong("What can be set of a server: state, weight, health, agent.")),
+        }
+    }
+
+    fn believe(&self, server: &Named<'_>, value: Option<&str>) -> Result<Events, Reply> {
+        if server.line.track.is_some() {
+            return Err(wrong("This server follows the health of the one that it tracks."));
+        }
+        let order = match value {
+            Some("up") => HealthOrder::Up,
+            Some("stopping") => HealthOrder::Stopping,
+            Some("down") => HealthOrder::Down,
+            _ => return Err(wrong("A health is 'up', 'stopping' or 'down'.")),
+        };
+        self.control()?;
+        Ok(self.pool.set_health(server.proxy, server.ix, order, self.now()))
+    }
+
+    fn speak_for_agent(&self, server: &Named<'_>, value: Option<&str>) -> Result<Events, Reply> {
+        let nobody = || wrong("No agent of this server is asked.");
+        if server.line.agent.is_none() {
+            return Err(nobody());
+        }
+        let up = match value {
+            Some("up") => true,
+            Some("down") => false,
+            _ => return Err(wrong("An agent says 'up' or 'down'.")),
+        };
+        self.control()?;
+        self.pool.set_agent(server.proxy, server.ix, up, self.now()).ok_or_else(nobody)
+    }
+
+    /// Gives a server the weight that a word says.
+    pub(super) fn weigh(&self, server: &Named<'_>, word: Option<&str>) -> Result<Reply, Reply> {
+        let initial = server.line.weight;
+        let fixed = self.pool.has_fixed_weights(server.proxy);
+        let weight = weights::parse(word, initial, fixed).map_err(|why| wrong(&why.to_string()))?;
+        self.control()?;
+        self.announce(&self.pool.set_weight(server.proxy, server.ix, weight, self.now()))
+    }
+}
