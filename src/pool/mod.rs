@@ -10,6 +10,7 @@
 mod agent;
 mod backend;
 mod balance;
+mod carry;
 mod core;
 pub mod counters;
 pub mod health;
@@ -35,6 +36,7 @@ mod view;
 
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
+pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
