@@ -39,6 +39,34 @@ pub enum CheckStatus {
 }
 
 impl CheckStatus {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::Unknown,
+        Self::Ini,
+        Self::Checked,
+        Self::Hana,
+        Self::SockErr,
+        Self::L4Ok,
+        Self::L4Tout,
+        Self::L4Con,
+        Self::L6Ok,
+        Self::L6Tout,
+        Self::L6Rsp,
+        Self::L7Tout,
+        Self::L7Rsp,
+        Self::L7Ok,
+        Self::L7OkC,
+        Self::L7Sts,
+        Self::ProcErr,
+        Self::ProcTout,
+        Self::ProcOk,
+    ];
+
+    /// The one that [`Self::word`] calls so.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+
     /// The word in the column `check_status`.
     pub fn word(self) -> &'static str {
         match self {

@@ -117,6 +117,11 @@ impl Core {
         self.up = self.members.is_empty() || self.usable() != (0, 0);
     }
 
+    /// Whether it has a usable server, as was last noted.
+    pub(super) fn is_up(&self) -> bool {
+        self.up
+    }
+
     pub(super) fn set_fullconn(&mut self, fullconn: u32) {
         self.fullconn = fullconn;
     }

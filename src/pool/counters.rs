@@ -19,7 +19,16 @@ impl Counter {
         self.0.load(Relaxed)
     }
 
-    /// Sets the number: when counters are cleared or continue after a reload.
+    /// Adds what another process counted, as far as there is room for more to come.
+    pub fn join(&self, n: u64) {
+        let sum = |own: u64| Some(own.saturating_add(n).min(Self::ROOM));
+        let _ = self.0.fetch_update(Relaxed, Relaxed, sum);
+    }
+
+    /// The highest sum that is taken over.
+    const ROOM: u64 = 1 << 60;
+
+    /// Sets the number: when counters are cleared.
     pub fn set(&self, n: u64) {
         self.0.store(n, Relaxed);
     }
@@ -79,6 +88,11 @@ impl Gauge {
     pub fn clear_max(&self) {
         self.max.store(0, Relaxed);
     }
+
+    /// Takes over the most that another process has had.
+    pub fn join(&self, max: u32) {
+        self.max.fetch_max(max, Relaxed);
+    }
 }
 
 /// Events per second, and the highest second.
@@ -134,6 +148,35 @@ impl Rate {
     pub fn clear_max(&self) {
         self.max.store(0, Relaxed);
     }
+
+    /// The last second with events, its count, the count of the one before, and the highest rate.
+    pub fn parts(&self) -> [u32; 4] {
+        let word = self.current.load(Relaxed);
+        [(word >> 32) as u32, word as u32, self.previous.load(Relaxed), self.max()]
+    }
+
+    /// Adds the [`Self::parts`] of another process: what happened there in this second and the last happened here.
+    pub fn join(&self, [second, count, previous, max]: [u32; 4], now: Tick) {
+        let at = (now.seconds() & 0xffff_ffff) as u32;
+        let (count, previous) = match at.checked_sub(second) {
+            Some(0) => (count, previous),
+            Some(1) => (0, count),
+            _ => (0, 0), // long ago, or never
+        };
+        self.max.fetch_max(max, Relaxed);
+        if (count, previous) == (0, 0) {
+            return;
+        }
+        let [own_second, own_count, own_previous, _] = self.parts();
+        let (own_count, own_previous) = match at.checked_sub(own_second) {
+            Some(0) => (own_count, own_previous),
+            Some(1) => (0, own_count),
+            _ => (0, 0),
+        };
+        let word = u64::from(at) << 32 | u64::from(own_count.saturating_add(count).min(i32::MAX as u32));
+        self.previous.store(own_previous.saturating_add(previous), Relaxed);
+        self.current.store(word, Relaxed);
+    }
 }
 
 /// Averages over the last sessions of a server or backend.
@@ -162,6 +205,30 @@ pub struct Times {
 impl Times {
     /// Sessions over which an average runs: 512, observed on 2.6.12 (its documentation says 1024).
     const WINDOW: u64 = 512;
+
+    /// Sums in the window (queue, connect, total) and the longest times.
+    pub fn parts(&self) -> [u64; 6] {
+        let max = |max: &AtomicU32| u64::from(max.load(Relaxed));
+        let sums = [self.queue.get(), self.connect.get(), self.total.get()];
+        let [queue, connect, total] = sums;
+        [queue, connect, total, max(&self.queue_max), max(&self.connect_max), max(&self.total_max)]
+    }
+
+    /// Adds the [`Self::parts`] of another process, in which balancing gave `picked` sessions: each average is that over
+    /// the sessions in the windows of both.
+    pub fn join(&self, picked: u64, parts: [u64; 6]) {
+        let (own, other) = (self.picked.get().min(Self::WINDOW), picked.min(Self::WINDOW));
+        let both = own + other;
+        let mine = [(&self.queue, &self.queue_max), (&self.connect, &self.connect_max), (&self.total, &self.total_max)];
+        for (place, (sum, max)) in mine.into_iter().enumerate() {
+            let joint = u128::from(sum.get()) + u128::from(parts[place]);
+            // What does not fit into one window counts as its average.
+            let joint = if both > Self::WINDOW { joint * u128::from(Self::WINDOW) / u128::from(both) } else { joint };
+            sum.set(u64::try_from(joint).unwrap_or(u64::MAX).min(Counter::ROOM));
+            max.fetch_max(u32::try_from(parts[place + 3]).unwrap_or(u32::MAX), Relaxed);
+        }
+        self.picked.join(picked);
+    }
 
     /// Notes the times of one session, in milliseconds; `None`: it did not come so far.
     pub fn note(&self, queue: Option<u32>, connect: Option<u32>, total: u32) {

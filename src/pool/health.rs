@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ir::{Check, Level, ServerIx};
 use crate::units::{Millis, Tick};
 
@@ -26,7 +28,8 @@ pub struct CheckResult {
 }
 
 /// What an administrator wants of a server; later ones prevail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Admin {
     /// Use it.
     #[default]
@@ -214,6 +217,17 @@ impl Health {
             State::Up { failed } => self.rise + self.fall - 1 - failed,
             State::Down { passed } => passed,
         }
+    }
+
+    /// The state that [`Self::level`] says, as far as there is such a level; `stopping` counts for one that is up.
+    #[must_use]
+    pub fn at_level(self, level: u32, stopping: bool) -> Self {
+        let most = self.rise.saturating_add(self.fall).saturating_sub(1);
+        let state = match level.min(most) {
+            level if level >= self.rise => State::Up { failed: most - level },
+            passed => State::Down { passed },
+        };
+        Self { state, stopping: stopping && matches!(state, State::Up { .. }), ..self }
     }
 
     /// Passed checks in a row that bring it up.

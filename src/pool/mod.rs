@@ -10,7 +10,7 @@
 mod agent;
 mod backend;
 mod balance;
-mod carry_stub;
+mod carry;
 mod clear;
 mod core;
 pub mod counters;
@@ -37,6 +37,7 @@ mod view;
 
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
+pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};

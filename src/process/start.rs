@@ -26,7 +26,7 @@ use super::turn::Turn;
 use super::{privileges, services};
 use crate::engine::migrate::Sessions;
 use crate::engine::{Engine, Input};
-use crate::ir::{Config, LogProtocol};
+use crate::ir::{Config, Level, LogProtocol};
 use crate::plan::{Ceiling, Limits, Needs};
 use crate::pool::{Commands, Page, Pool, ProcessState};
 use crate::sys::fd::{self, Inherited};
@@ -205,10 +205,11 @@ impl Story<'_> {
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
         pool.set_maxconn(plan.maxconn);
         plan_of(&pool.process, &plan);
-        for remark in pool.import_states(&rest.old.states(self.console), services::now()) {
-            self.console.notice(remark);
-        }
+        let remarks = pool.import_states(&rest.old.states(self.console), services::now());
         let running = services.run(&pool);
+        for remark in remarks {
+            running.journal.event(None, Level::Notice, &format!("From the old process: {remark}."));
+        }
         let input = Input {
             pool: Arc::clone(&pool),
             journal: Arc::clone(&running.journal),
@@ -258,7 +259,11 @@ impl Story<'_> {
         }
         if !leaves {
             let (conversations, pool) = (rest.old.take_conversations(), Arc::clone(&pool));
-            let count = Box::new(move |lines: &[String]| pool.import_counters(lines, services::now()));
+            let count = Box::new(move |lines: &[String]| {
+                for remark in pool.import_counters(lines, services::now()) {
+                    tracing::debug!(%remark, "counters of the old process");
+                }
+            });
             let taker = Taker { sessions, journal: Arc::clone(&running.journal), count, desk: Arc::clone(&desk) };
             if let Err(why) = taker::start(taker, conversations) {
                 self.console.warning(format_args!("sessions stay in the old process: {why}"));
@@ -294,7 +299,7 @@ fn estate(sessions: Sessions, pool: &Arc<Pool>) -> Estate {
     Estate::new(
         sessions,
         Box::new(move || states.export_states(services::now())),
-        Box::new(move || counters.export_counters(services::now())),
+        Box::new(move || counters.export_counters()),
     )
 }
 

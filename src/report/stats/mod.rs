@@ -15,4 +15,6 @@ pub(crate) use output::{csv, json, typed};
 pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
 
 #[cfg(test)]
+mod carried_tests;
+#[cfg(test)]
 mod tests;

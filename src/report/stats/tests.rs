@@ -51,7 +51,7 @@ fn check() -> Option<Check> {
 }
 
 /// The configuration that the original ran when it wrote [`ROWS`].
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut a = testing::proxy("a", 2, ProxyKind::Listen);
     let back = a.backend.as_mut().unwrap();
     back.balance = Balance::LeastConn;
