@@ -12,6 +12,7 @@ mod idle;
 mod load;
 mod machine;
 mod program;
+mod reload;
 mod table;
 mod traffic;
 
@@ -72,9 +73,11 @@ enum Shape {
     Check,
     /// When sessions of mode tcp end that are cut, with `close-spread-time 5s`: a histogram, one round.
     Closing,
+    /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
+    Reload,
 }
 
-const ALL: [Shape; 10] = [
+const ALL: [Shape; 11] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -85,6 +88,7 @@ const ALL: [Shape; 10] = [
     Shape::TakenOver,
     Shape::Check,
     Shape::Closing,
+    Shape::Reload,
 ];
 
 fn main() -> ExitCode {
@@ -102,6 +106,12 @@ fn main() -> ExitCode {
     for shape in shapes {
         if shape == Shape::Closing {
             closing::measure(&programs, 3_000 / scale).iter().for_each(|histogram| println!("{histogram}"));
+            continue;
+        }
+        if shape == Shape::Reload {
+            for threads in [1, 2] {
+                println!("\n{}", reload::measure(&programs[0], 9_500 / scale, threads, 100 / scale));
+            }
             continue;
         }
         for table in measure(shape, &programs, options.rounds, scale) {
@@ -122,7 +132,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
-        Shape::Closing => &[], // no pairs of figures
+        Shape::Closing | Shape::Reload => &[], // no pairs of figures
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -140,7 +150,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
-                Shape::Closing => Vec::new(),
+                Shape::Closing | Shape::Reload => Vec::new(),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }

@@ -78,6 +78,30 @@ impl Program {
         old
     }
 
+    /// Starts a second process that takes over from `old`, which ends when its sessions have moved; the ms that they took.
+    ///
+    /// # Panics
+    /// When it does not come up, the old one does not end, or no session moves.
+    pub(crate) async fn reload(&self, mut old: Running) -> (Running, f64) {
+        drain(&old.log);
+        let file = old.folder.path().join("haproxy.cfg");
+        let child = self.spawn(&file, &["-sf", &old.child.id().to_string()]);
+        let mut before = Ender(std::mem::replace(&mut old.child, child));
+        wait("the old process to end", || before.0.try_wait().ok().flatten().is_some()).await;
+        let mut took = None;
+        wait("the new process to say what it took", || {
+            let mut line = [0; 2048];
+            while let Ok(count) = old.log.recv(&mut line) {
+                let text = String::from_utf8_lossy(&line[..count]).into_owned();
+                let time = text.split_once(" sessions taken over").and_then(|(_, rest)| rest.split_once(" in "));
+                took = took.or(time.and_then(|(_, rest)| rest.split(' ').next()?.parse::<f64>().ok()));
+            }
+            took.is_some()
+        })
+        .await;
+        (old, took.unwrap_or_default())
+    }
+
     fn spawn(&self, file: &Path, args: &[&str]) -> Child {
         let mut command = Command::new(&self.path);
         command.arg("-db").args(args).arg("-f").arg(file);
@@ -167,7 +191,7 @@ fn config(
 ) -> String {
     let socket = folder.join("admin.sock");
     format!(
-        "global\n  log {log} local0\n  nbthread {threads}\n  maxconn 9000\n  \
+        "global\n  log {log} local0\n  nbthread {threads}\n  maxconn 9900\n  \
          stats socket {} level admin expose-fd listeners\n{global}\
          defaults\n  mode tcp\n  log global\n  option tcplog\n  timeout connect 5s\n  timeout client 5m\n  \
          timeout server 5m\n\

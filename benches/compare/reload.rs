@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::load::{self, SMALL};
 use crate::machine::memory;
-use crate::program::{Program, Running, wait};
+use crate::program::{Program, Running};
 
 /// Sessions that talk all the time, to see their pauses: one message in flight each.
 const TALKING: usize = 500;
@@ -31,24 +31,30 @@ pub(crate) struct Figures {
     taken: f64,
     reloads: usize,
     lost: usize,
-    old_left: usize,
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sessions, threads, reloads, lost, old_left, .. } = self;
+        let Self { sessions, threads, reloads, lost, .. } = self;
         let rates: Vec<f64> = self.moves.iter().map(|ms| *sessions as f64 / ms.max(0.5) * 1000.0).collect();
         let at = |values: &[f64], share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
         writeln!(out, "reload, {sessions} sessions, {threads} thread(s)")?;
         let (least, median, most) = (at(&rates, 0.0), at(&rates, 0.5), at(&rates, 1.0));
-        writeln!(out, "  sessions moved per second: median {median:.0}, least {least:.0}, most {most:.0} of {} reloads", rates.len())?;
+        writeln!(
+            out,
+            "  sessions moved per second: median {median:.0}, least {least:.0}, most {most:.0} of {} reloads",
+            rates.len()
+        )?;
         for (what, values) in [("without a reload", &self.quiet), ("over a reload", &self.pauses)] {
             let (half, p99, max) = (at(values, 0.5), at(values, 0.99), at(values, 1.0));
-            writeln!(out, "  longest answer of {TALKING} talking sessions {what}, ms: median {half:.1}, p99 {p99:.1}, max {max:.1}")?;
+            writeln!(
+                out,
+                "  longest answer of {TALKING} talking sessions {what}, ms: median {half:.1}, p99 {p99:.1}, max {max:.1}"
+            )?;
         }
         let (accepted, taken) = (self.accepted / 1024.0, self.taken / 1024.0);
         writeln!(out, "  private KiB: accepted {accepted:.0}, taken over {taken:.0}, ratio {:.3}", taken / accepted)?;
-        write!(out, "  {reloads} reloads: {lost} sessions lost, {old_left} old processes left")
+        write!(out, "  {reloads} reloads, after each of which one process was left: {lost} sessions lost")
     }
 }
 
@@ -57,7 +63,6 @@ pub(crate) fn measure(program: &Program, sessions: usize, threads: usize, reload
     load::with_server(async |server| {
         let mut proxy = program.start(server, threads).await;
         let mut streams = open(&proxy, sessions).await;
-        wait("memory to settle", || true).await;
         let accepted = memory(proxy.pid()).private;
         let mut figures = Figures {
             sessions,
@@ -69,7 +74,6 @@ pub(crate) fn measure(program: &Program, sessions: usize, threads: usize, reload
             taken: 0.0,
             reloads,
             lost: 0,
-            old_left: 0,
         };
         // Pauses as a client sees them; the first window has no reload in it.
         for with_reload in [false, true] {
@@ -105,7 +109,6 @@ pub(crate) fn measure(program: &Program, sessions: usize, threads: usize, reload
             let talk = tokio::time::timeout(Duration::from_secs(10), load::exchange(stream, b'e', SMALL));
             figures.lost += usize::from(talk.await.is_err());
         }
-        figures.old_left = proxy.old_generations();
         figures
     })
 }
