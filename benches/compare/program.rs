@@ -78,11 +78,12 @@ impl Program {
         old
     }
 
-    /// Starts a second process that takes over from `old`, which ends when its sessions have moved; the ms that they took.
+    /// Starts a second process that takes over from `old`, which ends when its sessions have moved; the ms that they took, and for how long 99 % and all of them
+    /// were served by nobody, at most.
     ///
     /// # Panics
     /// When it does not come up, the old one does not end, or no session moves.
-    pub(crate) async fn reload(&self, mut old: Running) -> (Running, f64) {
+    pub(crate) async fn reload(&self, mut old: Running) -> (Running, [f64; 3]) {
         drain(&old.log);
         let file = old.folder.path().join("haproxy.cfg");
         let child = self.spawn(&file, &["-sf", &old.child.id().to_string()]);
@@ -93,8 +94,12 @@ impl Program {
             let mut line = [0; 2048];
             while let Ok(count) = old.log.recv(&mut line) {
                 let text = String::from_utf8_lossy(&line[..count]).into_owned();
-                let time = text.split_once(" sessions taken over").and_then(|(_, rest)| rest.split_once(" in "));
-                took = took.or(time.and_then(|(_, rest)| rest.split(' ').next()?.parse::<f64>().ok()));
+                if let Some((_, rest)) = text.split_once(" sessions taken over") {
+                    let words: Vec<&str> = rest.split(' ').collect();
+                    let figures = words.windows(2).filter(|pair| pair[1].starts_with("ms"));
+                    let figures: Vec<f64> = figures.filter_map(|pair| pair[0].parse().ok()).collect();
+                    took = took.or(figures.try_into().ok());
+                }
             }
             took.is_some()
         })

@@ -63,6 +63,15 @@ impl Daemon {
         self.generations.iter().copied().filter(|pid| is(*pid, &self.config)).collect()
     }
 
+    /// Every living process that was started with this configuration.
+    pub fn all(&self) -> Vec<u32> {
+        let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| is(*pid, &self.config))
+            .collect()
+    }
+
     /// Replaces the configuration file; [`Daemon::reload`] makes it count.
     ///
     /// # Panics
@@ -84,6 +93,12 @@ impl Daemon {
             || self.living() == [self.pid()],
             || super::diagnosis::of(&self.living()),
         );
+    }
+
+    /// [`Daemon::settle`] where others than [`Daemon::reload`] may have started processes.
+    #[track_caller]
+    pub fn settle_all(&self) {
+        wait::until_or("the old processes to end", || self.all() == [self.pid()], || super::diagnosis::of(&self.all()));
     }
 
     /// [`Daemon::reload`] that must succeed and change the process.
@@ -120,6 +135,23 @@ impl Daemon {
         let out = run(&self.program, &self.config, &self.pidfile, &args, &self.folder.path().join("reload.out"));
         self.note();
         out
+    }
+
+    /// A reload that is not waited for: `-sf` with these pids, its output thrown away.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub fn start_reload(&self, pids: &[u32]) -> std::process::Child {
+        let mut command = self.program.command();
+        command.arg("-D").arg("-f").arg(&self.config).arg("-p").arg(&self.pidfile).arg("-sf");
+        command.args(pids.iter().map(u32::to_string));
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.spawn().expect("the program starts")
+    }
+
+    /// Notes the process of the pidfile, whoever wrote it.
+    pub fn look(&mut self) {
+        self.note();
     }
 
     /// The folder with configuration and pidfile.

@@ -19,6 +19,7 @@ use crate::engine::shard::Shard;
 use crate::engine::splice::Pipe;
 use crate::ir::{Level, Mode, ProxyIx, ServerIx};
 use crate::pool::Peer;
+use crate::units::Tick;
 
 /// Where the sessions of another process belong here, by its lanes.
 pub struct Routes {
@@ -148,10 +149,12 @@ impl Sessions {
         Ok(Arrivals(arrivals))
     }
 
-    /// Takes them: from now on they are sessions of this process. Says how many.
-    pub fn take(&self, arrivals: Arrivals) -> usize {
+    /// Takes them: from now on they are sessions of this process. Says for each how long nobody has served it, in ms.
+    pub fn take(&self, arrivals: Arrivals) -> Vec<u32> {
         let shared = &self.0;
-        let count = arrivals.0.len();
+        let now = clock::now();
+        let pause = |arrival: &Arrival| now.since(Tick::from_millis(arrival.state.frozen)) as u32;
+        let pauses = arrivals.0.iter().map(pause).collect();
         let detached = arrivals.0.into_iter().map(|Arrival { route, state, descriptors, held }| {
             let mut seat = shared.take_seat_anyway(route.place);
             seat.occupy_again(shared.least_loaded(0));
@@ -171,7 +174,7 @@ impl Sessions {
             Detached { seat, route, held_server, order: 0, waits: None, state, descriptors, held }
         });
         into_threads(shared, detached);
-        count
+        pauses
     }
 }
 

@@ -245,7 +245,8 @@ impl Shard {
             let sessions = self.sessions.borrow();
             let session = sessions.get(key as usize)?;
             let route = session.route();
-            (route, SessionState { lane: *accepted.get(&route)?, ..SessionState::of(session)? })
+            let frozen = clock::now().millis();
+            (route, SessionState { lane: *accepted.get(&route)?, frozen, ..SessionState::of(session)? })
         };
         Some(self.extract(key)?.detach(self, route, state))
     }

@@ -39,6 +39,8 @@ pub struct SessionState {
     pub lane: u32,
     /// Its number for the log, counted from 0.
     pub number: u64,
+    /// When it was taken out of its thread, ms: from then on nobody serves it.
+    pub frozen: u64,
     /// How far it has come.
     pub stage: Stage,
     /// From client to server.
@@ -140,6 +142,7 @@ impl SessionState {
         Some(Self {
             lane: 0,
             number: session.number,
+            frozen: 0,
             stage,
             up: FlowState::of(&session.up),
             down: FlowState::of(&session.down),

@@ -104,7 +104,7 @@ mod tests {
             let _ = (decode(bytes), read_lanes(bytes), read_lines(bytes));
         });
         // A session with one byte changed: what is read is read.
-        let state = r#"[{"lane":0,"number":7,"stage":{"pausing":9},"up":{"bytes":1,"held":2,"pipe":false,"ended":false,"told":true},
+        let state = r#"[{"lane":0,"number":7,"frozen":3,"stage":{"pausing":9},"up":{"bytes":1,"held":2,"pipe":false,"ended":false,"told":true},
             "down":{"bytes":0,"held":0,"pipe":true,"ended":true,"told":false},"peer":{"inet":"[::1]:80"},"announced":null,
             "wall":1,"accepted":1,"since":2,"client_seen":3,"server_seen":4,
             "blame":99,"counted":[1,2],"logged":false,"redispatched":true,"retries":1,"queue_time":null,"connect_time":5,

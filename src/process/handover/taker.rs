@@ -99,7 +99,8 @@ struct Giving<'a> {
     routes: Routes,
     /// Lines about its counters that came so far.
     lines: Vec<String>,
-    taken: usize,
+    /// How long each session was served by nobody, ms.
+    pauses: Vec<u32>,
     begun: Instant,
     pass: Option<Pass>,
 }
@@ -143,7 +144,7 @@ impl Taker {
             found,
             routes,
             lines: Vec::new(),
-            taken: 0,
+            pauses: Vec::new(),
             begun: Instant::now(),
             pass,
         };
@@ -225,7 +226,7 @@ impl Giving<'_> {
         let word = self.released();
         fault::at("new-released");
         if word.is_ok() {
-            self.taken += self.taker.sessions.take(arrivals);
+            self.pauses.extend(self.taker.sessions.take(arrivals));
         }
         word
     }
@@ -252,11 +253,13 @@ impl Giving<'_> {
 
     /// Says how many came since the last time.
     fn tell(&mut self, left: Option<u32>) {
-        let taken = std::mem::take(&mut self.taken);
-        if taken > 0 {
-            let (pid, time) = (self.old.pid(), self.begun.elapsed().as_millis());
+        let mut pauses = std::mem::take(&mut self.pauses);
+        pauses.sort_unstable();
+        if let (taken @ 1.., Some(longest)) = (pauses.len(), pauses.last()) {
+            let (pid, time, usual) = (self.old.pid(), self.begun.elapsed().as_millis(), pauses[(taken - 1) * 99 / 100]);
             let left = left.map_or(String::new(), |left| format!(", {left} connections stay there"));
-            let line = format!("{taken} sessions taken over from process {pid} in {time} ms{left}.");
+            let pause = format!("99 % of them paused for {usual} ms at most, all for {longest} ms");
+            let line = format!("{taken} sessions taken over from process {pid} in {time} ms ({pause}){left}.");
             self.taker.journal.event(None, Level::Notice, &line);
         }
     }
