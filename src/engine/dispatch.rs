@@ -17,7 +17,7 @@ use crate::units::proxy_header::Ends;
 use crate::units::{Millis, Tick};
 
 /// Longest pause before a server is tried again.
-const TURN_AROUND: Millis = Millis::seconds(1);
+pub(super) const TURN_AROUND: Millis = Millis::seconds(1);
 
 /// Where a session is in its life.
 #[derive(Debug)]

@@ -173,6 +173,11 @@ impl Line {
         self.engine.as_ref().expect("it runs").control()
     }
 
+    /// Its sessions, to be moved.
+    pub fn sessions(&self) -> baton::engine::migrate::Sessions {
+        self.engine.as_ref().expect("it runs").sessions()
+    }
+
     /// Waits until `count` sessions have ended and returns them.
     #[track_caller]
     pub fn ended(&self, count: usize) -> Vec<SessionRecord> {

@@ -141,7 +141,7 @@ impl Sessions {
                 return Err(ArriveError::Descriptor);
             }
             held = rest;
-            arrivals.push(Arrival { route, state, descriptors: own, held: bytes.to_vec() });
+            arrivals.push(Arrival { route, state: state.bounded(), descriptors: own, held: bytes.to_vec() });
         }
         if !held.is_empty() || descriptors.next().is_some() {
             return Err(ArriveError::Count);

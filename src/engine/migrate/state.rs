@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::dispatch::Step;
+use crate::engine::dispatch::{Step, TURN_AROUND};
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
 use crate::engine::session::Session;
@@ -16,6 +16,11 @@ use crate::units::{Millis, Tick};
 
 /// Dates after this one are no dates: the end of the year 9999, in microseconds.
 const LAST_DATE: u64 = 253_402_300_799_000_000;
+
+/// No session has moved more bytes, and no process has served more sessions.
+const MOST: u64 = 1 << 56;
+/// No queue has been longer.
+const MOST_WAIT: u32 = 1 << 24;
 
 /// Where a session belongs, by names: it moves if the other configuration has all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,11 +169,27 @@ impl SessionState {
         })
     }
 
+    /// The same with numbers that can be: what another process says is not trusted.
+    #[must_use]
+    pub(super) fn bounded(mut self) -> Self {
+        for flow in [&mut self.up, &mut self.down] {
+            flow.bytes = flow.bytes.min(MOST);
+        }
+        if let Stage::Pausing(pause) = &mut self.stage {
+            *pause = (*pause).min(TURN_AROUND.get());
+        }
+        self.number = self.number.min(MOST);
+        self.wall = self.wall.min(LAST_DATE);
+        self.counted = (self.counted.0.min(self.up.bytes), self.counted.1.min(self.down.bytes));
+        self.places = (self.places.0.min(MOST_WAIT), self.places.1.min(MOST_WAIT));
+        self
+    }
+
     /// Puts it into a session that was made for it. No moment is later than `now`.
     pub(super) fn restore(&self, session: &mut Session, now: Tick) {
         let tick = |millis: u64| Tick::from_millis(millis).min(now);
         session.number = self.number;
-        session.wall = self.wall.min(LAST_DATE);
+        session.wall = self.wall;
         session.accepted = tick(self.accepted);
         session.since = tick(self.since);
         session.client_seen = tick(self.client_seen);
