@@ -277,10 +277,10 @@ impl Old {
         Pauser { old: self, until: None, latest: None, console }
     }
 
-    /// What they know of their servers and proxies.
+    /// What they know of their servers and proxies; nothing if sessions, and with them all else, stay there.
     pub(crate) fn states(&self, console: &Console) -> Vec<String> {
         let mut lines = Vec::new();
-        for conversation in &self.conversations {
+        for conversation in self.conversations.iter().filter(|_| self.takes_sessions) {
             match conversation.states() {
                 Ok(more) => lines.extend(more),
                 Err(why) => {

@@ -45,7 +45,11 @@ const HELP: &[(&str, &str, &str)] = &[
     ("proxy-maxconn", "N", "most connections of a proxy that says nothing"),
     ("memory", "MB", "most memory"),
     ("local-peer", "NAME", "name of this peer, $HAPROXY_LOCALPEER (default: the host's)"),
-    ("leave-sessions", "", "neither take sessions over from an old process nor give them to a new one, as haproxy"),
+    (
+        "leave-sessions",
+        "",
+        "neither take sessions, states and counters over nor give them to a new process, as haproxy",
+    ),
     ("no-splice", "", "do not move bytes by splice()"),
     ("no-reuseport", "", "do not share ports with other processes"),
     ("ipv4-only", "", "names resolve to IPv4 addresses only"),
