@@ -42,6 +42,8 @@ pub struct ProxyDraft {
     pub id: Option<(u32, Span)>,
     /// `description`.
     pub description: Option<String>,
+    /// Backends that a `default_backend` or `use_backend` names which has no effect here: haproxy looks them up.
+    pub ignored_references: Vec<(&'static str, Named)>,
     /// `dispatch`, and the words that said it.
     pub dispatch: Option<(ir::ServerAddress, Span)>,
     /// Listeners, with ids and names still to be given: see [`super::bind`].
@@ -216,6 +218,7 @@ impl ProxyDraft {
             set,
             id: None,
             description: None,
+            ignored_references: Vec::new(),
             dispatch: None,
             binds: Vec::new(),
             reserved: 0,
