@@ -17,6 +17,8 @@ pub enum Endpoint {
     Abstract(Vec<u8>),
     /// A listening socket that the process inherited.
     Fd(i32),
+    /// An inherited unix socket over which connections come as descriptors.
+    SockPair(i32),
 }
 
 /// One address of a `bind` line. A line with several addresses or a port range gives one of these each.

@@ -20,6 +20,8 @@ pub enum ServerAddress {
     Unix(PathBuf),
     /// An abstract unix stream socket.
     Abstract(Vec<u8>),
+    /// The inherited unix socket of that number: one end of a new pair is sent over it.
+    SockPair(i32),
     /// The address is not known yet (`init-addr none`): the server starts in maintenance.
     Unresolved {
         /// The name that did not resolve.

@@ -124,7 +124,8 @@ fn one(place: &Given<'_>, args: &mut Args<'_>, all: &mut Vec<Endpoint>) -> Lower
         Place::Unix(path) => all.push(Endpoint::Unix(address::path(path))),
         Place::Abstract(name) => all.push(Endpoint::Abstract(name)),
         Place::Fd(fd) => all.push(Endpoint::Fd(fd)),
-        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => return Err(address::not_yet(place)),
+        Place::SockPair(number) => all.push(Endpoint::SockPair(number)),
+        Place::AbstractZero(_) | Place::Reverse(_) => return Err(address::not_yet(place)),
     }
     Ok(())
 }

@@ -246,6 +246,7 @@ fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Opt
         Place::Unix(path) => Ok((ServerAddress::Unix(address::path(path)), None, Family::Any)),
         Place::Abstract(name) => Ok((ServerAddress::Abstract(name), None, Family::Any)),
         Place::Fd(_) => Err(address::wrong_kind(word)),
-        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => Err(address::not_yet(word)),
+        Place::SockPair(number) => Ok((ServerAddress::SockPair(number), None, Family::Any)),
+        Place::AbstractZero(_) | Place::Reverse(_) => Err(address::not_yet(word)),
     }
 }
