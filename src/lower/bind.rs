@@ -13,6 +13,7 @@ use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
 use super::options_line;
+use super::threads::ThreadsDraft;
 use crate::grammar::OptionLine;
 use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint, SeverityOutput};
 use crate::text::Span;
@@ -34,6 +35,8 @@ pub struct BindDraft {
     pub severity_output: SeverityOutput,
     /// `expose-fd listeners`.
     pub expose_listeners: bool,
+    /// `thread`, `process`.
+    pub threads: ThreadsDraft,
 }
 
 /// `bind <address>[:port[-port]][,…] <options>`.
@@ -67,6 +70,7 @@ pub fn add(proxy: &mut ProxyDraft, endpoints: &[Endpoint], draft: &BindDraft, sp
         options: draft.options.clone(),
         span,
     }));
+    proxy.threads.push(draft.threads.clone());
 }
 
 /// What `unix-bind` says of unix listeners: it counts for `bind` lines below it, and never for `stats socket`. Tried on

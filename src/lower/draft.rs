@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::checks::ChecksDraft;
 use super::server::ServerDraft;
 use super::stats::StatsDraft;
+use super::threads::ThreadsDraft;
 use crate::grammar::{Row, SectionKind};
 use crate::ir::{self, Balance, Bind, KeepAlive, LogTarget, Mode, Redispatch, Splice, Timeouts};
 use crate::text::Span;
@@ -48,9 +49,11 @@ pub struct ProxyDraft {
     pub dispatch: Option<(ir::ServerAddress, Span)>,
     /// Listeners, with ids and names still to be given: see [`super::bind`].
     pub binds: Vec<Bind>,
+    /// The threads that `bind` lines name, in order.
+    pub threads: Vec<ThreadsDraft>,
     /// Servers, in order.
     pub servers: Vec<ir::Server>,
-    /// Words of `server` lines for which haproxy reserves a descriptor.
+    /// Words of `server`, `server-template` and `default-server` lines for which haproxy reserves a descriptor.
     pub reserved: u32,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
@@ -221,6 +224,7 @@ impl ProxyDraft {
             ignored_references: Vec::new(),
             dispatch: None,
             binds: Vec::new(),
+            threads: Vec::new(),
             reserved: 0,
             servers: Vec::new(),
             tracks: Vec::new(),

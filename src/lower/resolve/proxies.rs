@@ -244,10 +244,8 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         contstats: set.contstats,
         smart_accept: set.smart_accept.unwrap_or(http),
     });
-    let backend = is_backend(draft.kind).then(|| {
-        let made = backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive));
-        Backend { reserved: draft.reserved, ..made }
-    });
+    let backend =
+        is_backend(draft.kind).then(|| backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive)));
     Proxy {
         name: draft.name,
         id: draft.id.map_or(0, |(id, _)| id),
@@ -304,6 +302,5 @@ fn backend(
         log_health_checks: set.log_health_checks,
         check: if checked { set.checks.script() } else { None },
         external: if checked { set.checks.program() } else { None },
-        reserved: 0,
     }
 }
