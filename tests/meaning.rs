@@ -76,7 +76,7 @@ defaults
     timeout client 5s
     timeout connect 5s
     timeout server 5s
-    default-server weight 7
+    default-server weight 7 port 81 agent-port 82
 frontend f
     bind PORT
     bind PORT id 3
@@ -91,6 +91,7 @@ backend b
     server s4 127.0.0.1:1 id 7 minconn 5
     server s5 127.0.0.1:1 minconn 5 maxconn 3
     server s6 127.0.0.1:1 disabled
+    server-template s 7-9 127.0.0.1:1 port 83 agent-port 84
 listen l
     id 3
     bind PORT

@@ -79,12 +79,13 @@ fn write_row(text: &mut String, row: &Row, index: usize) {
     };
     let _ = writeln!(
         text,
-        "    Row {{ kind: Kind::{:?}, keyword: {:?}, negatable: {}, places: super::Places {{ allowed: {}, warned: {}, silent: {} }}, usage: {:?}, \
+        "    Row {{ kind: Kind::{:?}, keyword: {:?}, negatable: {}, resettable: {}, places: super::Places {{ allowed: {}, warned: {}, silent: {} }}, usage: {:?}, \
          arity: super::Arity {{ min: {}, max: {:?} }}, era: super::Era {{ since: super::Version({}, {}), \
          deprecated: {}, removed: {}, advice: {:?} }}, manual: {:?}, support: super::Support::{support}, index: {index} }},",
         row.kind,
         row.keyword,
         row.negatable,
+        row.resettable,
         row.places.allowed,
         row.places.warned,
         row.places.silent,

@@ -11,6 +11,7 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) keyword: String,
     pub(crate) negatable: bool,
+    pub(crate) resettable: bool,
     pub(crate) places: Places,
     pub(crate) usage: String,
     pub(crate) min: u16,
@@ -89,9 +90,11 @@ fn row(kind: Kind, line: &str) -> Result<Row, String> {
         other => return Err(format!("7 columns expected, or 6 without a function; there are {}", other.len())),
     };
     let [keyword, where_, args, era, manual, support] = fixed;
-    let (negatable, keyword) = match keyword.strip_prefix("[no] ") {
-        Some(rest) => (true, rest),
-        None => (false, keyword),
+    let (negatable, resettable, keyword) = match (keyword.strip_prefix("[no] "), keyword.strip_prefix("[no|default] "))
+    {
+        (Some(rest), _) => (true, false, rest),
+        (_, Some(rest)) => (true, true, rest),
+        (None, None) => (false, false, keyword),
     };
     if keyword.is_empty() || keyword.split(' ').any(str::is_empty) {
         return Err("the keyword's words must be divided by one blank".to_owned());
@@ -109,6 +112,7 @@ fn row(kind: Kind, line: &str) -> Result<Row, String> {
         kind,
         keyword: keyword.to_owned(),
         negatable,
+        resettable,
         places: places(kind, where_)?,
         usage: args.to_owned(),
         min,

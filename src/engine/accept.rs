@@ -9,7 +9,8 @@
 //! the machine, and sessions that live long are placed once. Knows no session.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -22,8 +23,9 @@ use super::relay::{Socket, register};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat};
 use super::{Purpose, clock};
-use crate::ir::Level;
+use crate::ir::{Endpoint, Level};
 use crate::pool::{Peer, Rate};
+use crate::sys::channel::{self, Arrival};
 use crate::sys::fault;
 use crate::units::Tick;
 
@@ -51,16 +53,58 @@ enum Pause {
     TooFast(Duration),
     /// The system is short of something.
     Shortage(Errno),
+    /// The other side of an inherited socket has closed it: no connection will come.
+    Over,
+}
+
+/// How connections come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// The socket listens.
+    Listens,
+    /// They are sent over it: `sockpair@N`.
+    Channel,
+}
+
+impl Manner {
+    fn of(shard: &Shard, place: u32) -> Self {
+        let config = &shard.shared.pool.config;
+        let endpoint = match shard.shared.places[place as usize].purpose {
+            Purpose::Frontend(proxy, bind) => {
+                let front = config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.frontend.as_ref());
+                front.and_then(|front| front.binds.get(bind)).map(|bind| &bind.endpoint)
+            }
+            Purpose::Commands(at) => config.global.stats_sockets.get(at).map(|socket| &socket.endpoint),
+        };
+        if matches!(endpoint, Some(Endpoint::SockPair(_))) { Self::Channel } else { Self::Listens }
+    }
+
+    /// The next connection, with the address of its client if it is one of TCP's; `None`: what came was no connection.
+    fn take(self, socket: impl AsFd) -> Result<Option<(OwnedFd, Option<SocketAddr>)>, Errno> {
+        match self {
+            Self::Listens => {
+                let (socket, address) = acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+                Ok(Some((socket, address.and_then(|address| address.try_into().ok()))))
+            }
+            Self::Channel => match channel::receive(socket)? {
+                // haproxy does not ask who the client is, and shows it as one of a unix socket
+                Arrival::Connection(socket) => Ok(Some((socket, None))),
+                Arrival::Nothing => Ok(None),
+                Arrival::Empty => Err(Errno::PIPE),
+            },
+        }
+    }
 }
 
 /// Accepts for ever; ends when the socket cannot be used any more.
 pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io::Result<()> {
     let mut socket = register(socket)?;
+    let manner = Manner::of(&shard, place);
     let mut last_shortage: Option<Tick> = None;
     loop {
         let mut ready = socket.readable().await?;
         let mut fresh = Vec::new();
-        let pause = accept_some(&shard, place, &socket, &mut fresh);
+        let pause = accept_some(&shard, place, manner, &socket, &mut fresh);
         distribute(&shard, fresh);
         // What says that a socket was shut stays said, also when it listens again: only a new registration forgets it.
         let shut = ready.ready().is_read_closed();
@@ -69,6 +113,9 @@ pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io:
         }
         drop(ready);
         match pause {
+            // haproxy turns round and round from here on; nobody is served by that
+            Pause::Over if shut => return Ok(()),
+            Pause::Over => tokio::task::yield_now().await,
             Pause::Empty if shut => socket = register(socket.into_inner())?,
             Pause::Empty => {}
             Pause::Shut => tokio::time::sleep(SHORTAGE_PAUSE).await,
@@ -87,19 +134,18 @@ pub(super) async fn accept(shard: Rc<Shard>, place: u32, socket: OwnedFd) -> io:
     }
 }
 
-fn accept_some(shard: &Rc<Shard>, place: u32, socket: &Socket, fresh: &mut Vec<Accepted>) -> Pause {
+fn accept_some(shard: &Rc<Shard>, place: u32, manner: Manner, socket: &Socket, fresh: &mut Vec<Accepted>) -> Pause {
     let batch = shard.shared.pool.config.global.maxaccept.map_or(BATCH, |most| most.max(1) as usize);
     for _ in 0..batch {
         if let Some(delay) = too_fast(shard, place, fresh.len()) {
             return Pause::TooFast(delay);
         }
         let Some(seat) = shard.shared.take_seat(place) else { return Pause::Full };
-        match acceptfrom_with(socket.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-            Ok((socket, address)) => {
-                let peer = address.and_then(|address| address.try_into().ok());
-                fresh.push(welcome(socket, peer, seat));
-            }
+        match manner.take(socket.get_ref()) {
+            Ok(Some((socket, peer))) => fresh.push(welcome(socket, peer, seat)),
+            Ok(None) => {}
             Err(Errno::AGAIN) => return Pause::Empty,
+            Err(Errno::PIPE) if manner == Manner::Channel => return Pause::Over,
             Err(Errno::INVAL) => return Pause::Shut,
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => return Pause::Shortage(errno),
             // The connection died in the backlog, or a signal came: neither says anything about the next one.
@@ -129,16 +175,17 @@ fn too_fast(shard: &Rc<Shard>, place: u32, fresh: usize) -> Option<Duration> {
 /// Accepts what waits on a socket that is about to be closed, and closes it.
 pub(super) fn accept_the_rest(shard: &Rc<Shard>, place: u32, socket: OwnedFd) {
     let mut fresh = Vec::new();
+    let manner = Manner::of(shard, place);
     // The fault that tests/reload.rs must notice: what waits is lost.
     let most = if fault::is("early-close") { 0 } else { LAST_BATCH };
     for _ in 0..most {
         let Some(seat) = shard.shared.take_seat(place) else { break };
-        match acceptfrom_with(&socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-            Ok((socket, address)) => {
-                let peer = address.and_then(|address| address.try_into().ok());
-                fresh.push(welcome(socket, peer, seat));
-            }
-            Err(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::INVAL) => break,
+        match manner.take(&socket) {
+            Ok(Some((socket, peer))) => fresh.push(welcome(socket, peer, seat)),
+            Ok(None) => {}
+            Err(
+                Errno::PIPE | Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::INVAL,
+            ) => break,
             Err(_) => {}
         }
     }
@@ -146,7 +193,7 @@ pub(super) fn accept_the_rest(shard: &Rc<Shard>, place: u32, socket: OwnedFd) {
     distribute(shard, fresh);
 }
 
-fn welcome(socket: OwnedFd, peer: Option<std::net::SocketAddr>, seat: Seat) -> Accepted {
+fn welcome(socket: OwnedFd, peer: Option<SocketAddr>, seat: Seat) -> Accepted {
     let peer = match peer {
         Some(address) => Peer::Inet(address),
         None => Peer::Unix(seat.bind().map_or(0, |bind| bind.id)),

@@ -15,6 +15,7 @@ use rustix::net::{
 
 use crate::ir::{Forward, Frontend, KeepAlive, Server, ServerAddress, SocketBuffers, SourceAddress, UseSource};
 use crate::pool::{Peer, SourcePorts};
+use crate::sys::channel;
 use crate::units::Millis;
 
 /// Ports of a range that are tried for one connection, as with haproxy.
@@ -72,6 +73,8 @@ pub(super) enum Refusal {
     Shortage,
     /// The server, or the way to it.
     Server,
+    /// Nobody takes connections at the other end of an inherited socket: there is no other way to try.
+    Internal,
 }
 
 impl From<Errno> for Refusal {
@@ -119,6 +122,10 @@ pub(super) fn open(
         }
         ServerAddress::Unix(path) => Ok(to_unix(&SocketAddrUnix::new(path.as_path())?)?),
         ServerAddress::Abstract(name) => Ok(to_unix(&SocketAddrUnix::new_abstract_name(name)?)?),
+        ServerAddress::SockPair(number) => channel::connect(*number).map_err(|errno| match errno {
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Refusal::Shortage,
+            _ => Refusal::Internal,
+        }),
         ServerAddress::Unresolved { .. } => Err(Refusal::Server),
     }
 }

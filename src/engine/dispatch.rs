@@ -194,6 +194,7 @@ impl Session {
                 self.connected(cx, shard, key)
             }
             Ok(Err(_)) | Err(Refusal::Shortage) => self.over(shard, Cause::Resource, Phase::Connect),
+            Err(Refusal::Internal) => self.over(shard, Cause::Internal, Phase::Connect),
             Err(Refusal::Server) => self.connect_failed(cx, shard, key, Failed::Refused),
             Err(refusal @ (Refusal::Source(_) | Refusal::NoPort)) => {
                 self.complain(shard, refusal);

@@ -119,6 +119,7 @@ impl Session {
         let socket = self.server.as_ref().map(|socket| socket.get_ref());
         let inet = matches!(target.address, ServerAddress::Inet(_));
         let source = match socket.map(getsockname) {
+            Some(Ok(_)) if matches!(target.address, ServerAddress::SockPair(_)) => None,
             Some(Ok(_)) if !inet => Some(Peer::Unix(0)),
             Some(Ok(address)) => address.try_into().ok().map(Peer::Inet),
             _ => None,
@@ -128,7 +129,7 @@ impl Session {
                 connect::destination(address, target.port_offset, || self.local()).ok().map(Peer::Inet)
             }
             ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some(Peer::Unix(0)),
-            ServerAddress::Unresolved { .. } => None,
+            ServerAddress::SockPair(_) | ServerAddress::Unresolved { .. } => None,
         };
         (source, destination)
     }
@@ -185,7 +186,10 @@ impl Session {
                 server.server_aborts.add(1);
                 server.response_errors.add(1);
             });
-        } else if matches!(cause, Cause::Server | Cause::ServerTimeout) && self.connect_time.is_none() {
+        } else if matches!(cause, Cause::Server | Cause::ServerTimeout | Cause::Internal)
+            && self.connect_time.is_none()
+            && (cause != Cause::Internal || self.target.is_some())
+        {
             back.connect_errors.add(1);
             server.inspect(|server| server.connect_errors.add(1));
         }

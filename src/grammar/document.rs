@@ -76,7 +76,11 @@ fn anchor(title: &str) -> String {
 }
 
 fn entry(row: &Row, places: bool) -> String {
-    let negatable = if row.negatable { "[no] " } else { "" };
+    let negatable = match (row.negatable, row.resettable) {
+        (_, true) => "[no\\|default] ",
+        (true, false) => "[no] ",
+        (false, false) => "",
+    };
     // A refused row's arguments are not written down: `...` would say nothing.
     let synopsis = if row.usage == "..." { row.keyword.to_owned() } else { row.synopsis() };
     let mut line = format!("| `{negatable}{}` ", escaped(&synopsis));

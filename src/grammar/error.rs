@@ -184,6 +184,9 @@ impl GrammarError {
             }
             Self::WrongLine { row, .. } => Some(format!("it is an option of {}", listed(&places(row)))),
             Self::TooFew { row, .. } | Self::TooMany { row, .. } => Some(format!("usage: {}", row.synopsis())),
+            Self::NotNegatable { row, prefix: "default" } if row.negatable => Some(
+                "haproxy refuses it, too, whatever its manual says: say what is meant, with 'no' or without".to_owned(),
+            ),
             Self::NotNegatable { .. } => None,
         }
     }

@@ -132,8 +132,10 @@ pub fn statement(section: SectionKind, words: &[Word<'_>]) -> Result<Statement, 
         bit if row.places.silent & bit != 0 => Some(Severity::Diag),
         _ => return Err(GrammarError::WrongSection { row, section, at: skip }),
     };
-    if prefix != Prefix::Plain && !row.negatable {
-        return Err(GrammarError::NotNegatable { row, prefix: if prefix == Prefix::No { "no" } else { "default" } });
+    match prefix {
+        Prefix::No if !row.negatable => return Err(GrammarError::NotNegatable { row, prefix: "no" }),
+        Prefix::Default if !row.resettable => return Err(GrammarError::NotNegatable { row, prefix: "default" }),
+        _ => {}
     }
     let args = skip + used;
     // `no log` and the like take no argument that the plain form needs.

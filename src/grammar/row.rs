@@ -111,8 +111,10 @@ pub struct Row {
     pub kind: Kind,
     /// The keyword, its words divided by one blank.
     pub keyword: &'static str,
-    /// Whether `no` and `default` may stand before it.
+    /// Whether `no` may stand before it.
     pub negatable: bool,
+    /// Whether `default` may: 2.6 refuses it nearly everywhere, whatever its manual says.
+    pub resettable: bool,
     /// Where it may stand; all bits are set for a kind that has one place only.
     pub places: Places,
     /// Its arguments as shown to people.

@@ -1,5 +1,6 @@
 //! Where a frontend listens.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -17,6 +18,20 @@ pub enum Endpoint {
     Abstract(Vec<u8>),
     /// A listening socket that the process inherited.
     Fd(i32),
+    /// An inherited unix socket over which connections come as descriptors.
+    SockPair(i32),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix@{}", path.display()),
+            Self::Abstract(name) => write!(f, "abns@{}", name.escape_ascii()),
+            Self::Fd(number) => write!(f, "fd@{number}"),
+            Self::SockPair(number) => write!(f, "sockpair@{number}"),
+        }
+    }
 }
 
 /// One address of a `bind` line. A line with several addresses or a port range gives one of these each.

@@ -24,6 +24,8 @@ pub struct Global {
     pub drop_to: DropTo,
     /// Descriptor limits.
     pub rlimits: Rlimits,
+    /// Descriptors that haproxy reserves for words of lines that are about servers, besides those of checks.
+    pub reserved: u32,
     /// `log` lines of the process, taken by `log global`.
     pub logs: Vec<LogTarget>,
     /// `ring` sections.

@@ -231,6 +231,4 @@ pub struct Backend {
     pub check: Option<Arc<Script>>,
     /// The program that checks its servers, for `option external-check`.
     pub external: Option<Arc<External>>,
-    /// Descriptors that haproxy reserves for words of `server` lines, besides those of checks.
-    pub reserved: u32,
 }

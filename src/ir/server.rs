@@ -1,5 +1,6 @@
 //! Servers and their health checks.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ pub enum ServerAddress {
     Unix(PathBuf),
     /// An abstract unix stream socket.
     Abstract(Vec<u8>),
+    /// The inherited unix socket of that number: one end of a new pair is sent over it.
+    SockPair(i32),
     /// The address is not known yet (`init-addr none`): the server starts in maintenance.
     Unresolved {
         /// The name that did not resolve.
@@ -27,6 +30,25 @@ pub enum ServerAddress {
         /// The port.
         port: u16,
     },
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix@{}", path.display()),
+            Self::Abstract(name) => write!(f, "abns@{}", name.escape_ascii()),
+            Self::SockPair(number) => write!(f, "sockpair@{number}"),
+            Self::Unresolved { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+impl ServerAddress {
+    /// The address with the rule for its port, as one word: the same for the same place in every process.
+    pub fn spell(&self, port_offset: Option<i32>) -> String {
+        port_offset.map_or_else(|| self.to_string(), |offset| format!("{self}{offset:+}"))
+    }
 }
 
 /// One `server` line with `default-server` folded in.

@@ -13,6 +13,7 @@ use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
 use super::options_line;
+use super::threads::ThreadsDraft;
 use crate::grammar::OptionLine;
 use crate::ir::{AdminLevel, Bind, BindOptions, Endpoint, SeverityOutput};
 use crate::text::Span;
@@ -34,6 +35,8 @@ pub struct BindDraft {
     pub severity_output: SeverityOutput,
     /// `expose-fd listeners`.
     pub expose_listeners: bool,
+    /// `thread`, `process`.
+    pub threads: ThreadsDraft,
 }
 
 /// `bind <address>[:port[-port]][,…] <options>`.
@@ -67,6 +70,7 @@ pub fn add(proxy: &mut ProxyDraft, endpoints: &[Endpoint], draft: &BindDraft, sp
         options: draft.options.clone(),
         span,
     }));
+    proxy.threads.push(draft.threads.clone());
 }
 
 /// What `unix-bind` says of unix listeners: it counts for `bind` lines below it, and never for `stats socket`. Tried on
@@ -124,7 +128,8 @@ fn one(place: &Given<'_>, args: &mut Args<'_>, all: &mut Vec<Endpoint>) -> Lower
         Place::Unix(path) => all.push(Endpoint::Unix(address::path(path))),
         Place::Abstract(name) => all.push(Endpoint::Abstract(name)),
         Place::Fd(fd) => all.push(Endpoint::Fd(fd)),
-        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => return Err(address::not_yet(place)),
+        Place::SockPair(number) => all.push(Endpoint::SockPair(number)),
+        Place::AbstractZero(_) | Place::Reverse(_) => return Err(address::not_yet(place)),
     }
     Ok(())
 }

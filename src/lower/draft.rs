@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::checks::ChecksDraft;
 use super::server::ServerDraft;
 use super::stats::StatsDraft;
+use super::threads::ThreadsDraft;
 use crate::grammar::{Row, SectionKind};
 use crate::ir::{self, Balance, Bind, KeepAlive, LogTarget, Mode, Redispatch, Splice, Timeouts};
 use crate::text::Span;
@@ -42,13 +43,17 @@ pub struct ProxyDraft {
     pub id: Option<(u32, Span)>,
     /// `description`.
     pub description: Option<String>,
+    /// Backends that a `default_backend` or `use_backend` names which has no effect here: haproxy looks them up.
+    pub ignored_references: Vec<(&'static str, Named)>,
     /// `dispatch`, and the words that said it.
     pub dispatch: Option<(ir::ServerAddress, Span)>,
     /// Listeners, with ids and names still to be given: see [`super::bind`].
     pub binds: Vec<Bind>,
+    /// The threads that `bind` lines name, in order.
+    pub threads: Vec<ThreadsDraft>,
     /// Servers, in order.
     pub servers: Vec<ir::Server>,
-    /// Words of `server` lines for which haproxy reserves a descriptor.
+    /// Words of `server`, `server-template` and `default-server` lines for which haproxy reserves a descriptor.
     pub reserved: u32,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
@@ -216,8 +221,10 @@ impl ProxyDraft {
             set,
             id: None,
             description: None,
+            ignored_references: Vec::new(),
             dispatch: None,
             binds: Vec::new(),
+            threads: Vec::new(),
             reserved: 0,
             servers: Vec::new(),
             tracks: Vec::new(),

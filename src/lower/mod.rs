@@ -28,6 +28,7 @@ pub mod server_options;
 pub mod source;
 mod statement;
 pub mod stats;
+mod threads;
 pub mod timeouts;
 pub mod watch_options;
 mod table {

@@ -5,9 +5,8 @@ use super::bind::BindDraft;
 use super::draft::RefusedWord;
 use super::error::{Blame, LowerError, Lowered};
 use super::server::ServerDraft;
-use super::table;
+use super::{table, threads};
 use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
-use crate::text::Diagnostic;
 
 /// Options of servers that haproxy takes without their value at the end of a line.
 const MAY_LACK: [&str; 5] = ["weight", "maxconn", "minconn", "maxqueue", "init-addr"];
@@ -21,13 +20,13 @@ pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>)
             (Support::Full, Some(function)) => function(draft, args)?,
             (Support::Refused { acts: Acts::Always | Acts::InHttp, .. }, _) => return Err(refused(row, args)),
             (Support::Noop { reason }, _) => {
-                if row.keyword == "process" {
-                    // as with haproxy, whose processes these were
-                    let message = "'process' is a word of the past: there is one process, and any thread serves";
-                    args.say(Diagnostic::warning(args.span(), message).hint("remove it"));
-                }
                 args.without_effect(reason);
-                args.skip(usize::from(row.arity.min));
+                match row.keyword {
+                    "nice" | "process" | "shards" | "thread" => {
+                        threads::value(row.keyword, &mut draft.threads, args)?;
+                    }
+                    _ => args.skip(usize::from(row.arity.min)),
+                }
             }
             _ => args.skip(usize::from(row.arity.min)),
         }

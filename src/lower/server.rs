@@ -39,7 +39,7 @@ pub struct ServerDraft {
     pub fall: Option<u32>,
     pub addr: Option<IpAddr>,
     pub port: Option<u16>,
-    /// Words of the server's own line for which haproxy reserves a descriptor.
+    /// Words of the line for which haproxy reserves a descriptor.
     pub reserved: u32,
     pub agent: bool,
     pub agent_inter: Option<Millis>,
@@ -67,6 +67,7 @@ pub struct ServerDraft {
 pub fn default_server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let draft = Arc::make_mut(&mut proxy.set.default_server);
     options_line::server(draft, OptionLine::DefaultServer, args)?;
+    proxy.reserved += std::mem::take(&mut draft.reserved);
     watch_options::judge_layer7(draft, proxy.set.mode, args)
 }
 
@@ -76,6 +77,7 @@ pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     names::check(&name)?;
     let (server, draft, family) = read(&name, OptionLine::Server, proxy, args)?;
     add(proxy, server, &draft, family);
+    proxy.reserved += draft.reserved;
     Ok(())
 }
 
@@ -91,6 +93,7 @@ pub fn template(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let range = args.word(NEEDED)?;
     let (first, last) = suffixes(&range)?;
     let (mut server, mut draft, family) = read(&prefix, OptionLine::ServerTemplate, proxy, args)?;
+    proxy.reserved += draft.reserved; // of the line, however many servers it makes
     for number in first..=last {
         server.name = format!("{}{number}", prefix.text());
         add(proxy, server.clone(), &draft, family);
@@ -134,7 +137,6 @@ fn read(
     let place = args.word("a name and an address")?;
     let (address, port_offset, family) = address(&place, args)?;
     let mut draft = ServerDraft::clone(&proxy.set.default_server);
-    draft.reserved = 0;
     options_line::server(&mut draft, line, args)?;
     watch_options::judge_layer7(&mut draft, proxy.set.mode, args)?;
     if let (Some(track), true) = (&draft.track, draft.check) {
@@ -186,7 +188,6 @@ fn add(proxy: &mut ProxyDraft, server: Server, draft: &ServerDraft, family: Fami
     if let Some((id, span)) = draft.id {
         proxy.server_ids.push((ix, id, span));
     }
-    proxy.reserved += draft.reserved;
     if draft.tfo {
         proxy.fast_open.push(server.span);
     }
@@ -246,6 +247,7 @@ fn address(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<(ServerAddress, Opt
         Place::Unix(path) => Ok((ServerAddress::Unix(address::path(path)), None, Family::Any)),
         Place::Abstract(name) => Ok((ServerAddress::Abstract(name), None, Family::Any)),
         Place::Fd(_) => Err(address::wrong_kind(word)),
-        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => Err(address::not_yet(word)),
+        Place::SockPair(number) => Ok((ServerAddress::SockPair(number), None, Family::Any)),
+        Place::AbstractZero(_) | Place::Reverse(_) => Err(address::not_yet(word)),
     }
 }

@@ -80,7 +80,8 @@ pub fn dispatch(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         Place::Unix(path) => ServerAddress::Unix(address::path(path.clone())),
         Place::Abstract(name) => ServerAddress::Abstract(name.clone()),
         Place::Fd(_) => return Err(address::wrong_kind(&word)),
-        Place::AbstractZero(_) | Place::SockPair(_) | Place::Reverse(_) => return Err(address::not_yet(&word)),
+        Place::SockPair(number) => ServerAddress::SockPair(*number),
+        Place::AbstractZero(_) | Place::Reverse(_) => return Err(address::not_yet(&word)),
     };
     proxy.dispatch = Some((place, args.span()));
     args.end()

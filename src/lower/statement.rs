@@ -1,7 +1,7 @@
 //! One line after the other: which section it opens, or which function its keyword has.
 
 use super::args::Args;
-use super::draft::{ProxyDraft, RefusedWord, Settings};
+use super::draft::{Named, ProxyDraft, RefusedWord, Settings};
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
 use super::options_line::what;
@@ -148,7 +148,7 @@ impl Reading {
 /// The arguments of a word that has no effect in its section must be right all the same: haproxy reads them.
 impl Reading {
     fn ignored(
-        &self,
+        &mut self,
         section: SectionKind,
         row: &'static Row,
         at: usize,
@@ -156,6 +156,14 @@ impl Reading {
         world: &mut dyn World,
         said: &mut Vec<Diagnostic>,
     ) {
+        if row.keyword == "use_backend" {
+            let mut args = Args::new(words, at, 1, Prefix::Plain, world, said);
+            match use_backend(&mut args) {
+                Ok(named) => self.ignored_reference(row.keyword, named),
+                Err(blame) => said.push(blame.alert()),
+            }
+            return;
+        }
         let Some(function) = table::PROXY.get(usize::from(row.index)).copied().flatten() else { return };
         let prefix = match words.first().map(|word| word.bytes.as_ref()) {
             Some(b"no") if at > 0 => Prefix::No,
@@ -167,7 +175,28 @@ impl Reading {
         let mut nobody = ProxyDraft::new(section, String::new(), args.span(), Settings::default());
         let lowered = function(&mut nobody, &mut args);
         said.extend(lowered.err().map(super::error::Blame::alert));
+        if let Some(named) = nobody.set.default_backend {
+            self.ignored_reference(row.keyword, named);
+        }
     }
+
+    /// haproxy looks up the backend that such a line names: the last `default_backend`, each `use_backend`.
+    fn ignored_reference(&mut self, keyword: &'static str, named: Named) {
+        let Some(proxy) = self.sections.proxies.last_mut() else { return };
+        if keyword == "default_backend" {
+            proxy.ignored_references.retain(|(other, _)| *other != keyword);
+        }
+        proxy.ignored_references.push((keyword, named));
+    }
+}
+
+/// `use_backend <name> [if|unless <condition>]`, as far as haproxy reads it where it has no effect.
+fn use_backend(args: &mut Args<'_>) -> Lowered<Named> {
+    let word = args.word("the name of a backend")?;
+    if let Some(condition) = args.next_word().filter(|word| !matches!(word.bytes, b"" | b"if" | b"unless")) {
+        return Err(condition.blame(LowerError::Choice { text: condition.text(), choices: &["if", "unless"] }));
+    }
+    Ok(Named { name: word.text(), span: word.span })
 }
 
 fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {

@@ -1,7 +1,8 @@
 //! How many connections and descriptors there may be.
 //!
 //! The sums are haproxy's, so `maxconn`, `Maxsock` and `Ulimit-n` come out as with 2.6: two descriptors per connection,
-//! one per listener (those of disabled proxies too), check and `port` of a server, those of `stats maxconn` where there is a stats socket,
+//! one per listener (those of disabled proxies too), check, and word `port` or `agent-port` of a server's, a template's or
+//! a default-server line, those of `stats maxconn` where there is a stats socket,
 //! a pipe, which is two, for a quarter of the connections that may be spliced, 10 of the process and 3 per thread.
 //! baton itself needs fewer.
 
@@ -62,7 +63,7 @@ impl Needs {
         let asked =
             |server: &crate::ir::Server| usize::from(server.check.is_some()) + usize::from(server.agent.is_some());
         let checks = backs().flat_map(|back| &back.servers).map(asked).sum::<usize>();
-        let reserved = backs().map(|back| u64::from(back.reserved)).sum::<u64>();
+        let reserved = u64::from(global.reserved);
         let stats = match global.stats_sockets.is_empty() {
             true => global.stats_maxconn.unwrap_or(0),
             false => global.stats_maxconn.unwrap_or(STATS_MAXCONN),

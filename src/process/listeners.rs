@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::engine::{Listening, Purpose};
-use crate::ir::{BindOptions, Config, Endpoint, FilePermissions};
+use crate::ir::{BindOptions, Config, Endpoint, FilePermissions, ServerAddress};
 use crate::plan::{self, Line};
+use crate::sys::channel;
 use crate::sys::fd::Inherited;
 use crate::sys::socket::{self, Local, TcpOptions};
 use crate::text::Span;
@@ -36,6 +37,7 @@ pub(crate) struct Want {
 enum Place {
     Local(Local),
     Descriptor(i32),
+    Channel(i32),
 }
 
 /// Why a socket cannot be had.
@@ -50,6 +52,33 @@ pub(crate) struct ListenError {
     why: io::Error,
     /// The line to blame.
     pub(crate) span: Span,
+}
+
+/// Keeps the inherited sockets that servers are reached by (`sockpair@N`), whoever else takes them.
+///
+/// # Errors
+/// The first descriptor that is no socket.
+pub(crate) fn keep_channels(config: &Config) -> Result<(), ChannelError> {
+    let backs = || config.proxies.iter().filter(|proxy| !proxy.disabled).filter_map(|proxy| proxy.backend.as_ref());
+    let servers = backs().flat_map(|back| back.servers.iter().map(|server| &server.address));
+    let addresses = servers.chain(backs().filter_map(|back| back.forward.as_ref()).map(|to| &to.address));
+    let numbers: Vec<i32> = addresses
+        .filter_map(|address| match address {
+            ServerAddress::SockPair(number) => Some(*number),
+            _ => None,
+        })
+        .collect();
+    channel::keep(&numbers).map_err(|(number, why)| ChannelError { number, why })
+}
+
+/// Why a server behind an inherited socket cannot be reached.
+#[derive(Debug, Error)]
+#[error("a server is to be reached by sockpair@{number}: {why}")]
+pub(crate) struct ChannelError {
+    number: i32,
+    /// What the system says.
+    #[source]
+    why: io::Error,
 }
 
 /// What is done when an address is in use.
@@ -112,6 +141,7 @@ impl Place {
             Endpoint::Unix(path) => Self::Local(Local::Path(path.clone())),
             Endpoint::Abstract(name) => Self::Local(Local::Abstract(name.clone())),
             Endpoint::Fd(number) => Self::Descriptor(*number),
+            Endpoint::SockPair(number) => Self::Channel(*number),
         }
     }
 }
@@ -128,7 +158,7 @@ impl Want {
     /// The inherited descriptor that it names, if it names one.
     pub(crate) fn descriptor(&self) -> Option<i32> {
         match self.place {
-            Place::Descriptor(number) => Some(number),
+            Place::Descriptor(number) | Place::Channel(number) => Some(number),
             Place::Local(_) => None,
         }
     }
@@ -148,6 +178,9 @@ impl Want {
     /// Makes a socket that somebody else has bound what this configuration says.
     fn adopt(&self, socket: &OwnedFd) -> io::Result<()> {
         socket::set_nonblocking(socket)?;
+        if matches!(self.place, Place::Channel(_)) {
+            return Ok(()); // connections come over it: it does not listen
+        }
         if let Some(Local::Inet(_)) = socket::local(socket) {
             socket::set_live_options(socket, &self.options)?;
         }
@@ -160,6 +193,7 @@ impl Want {
             Place::Local(Local::Path(path)) => path.display().to_string(),
             Place::Local(Local::Abstract(name)) => format!("abns@{}", String::from_utf8_lossy(name)),
             Place::Descriptor(number) => format!("fd@{number}"),
+            Place::Channel(number) => format!("sockpair@{number}"),
         };
         ListenError { owner: self.owner.clone(), address, why, span: self.span }
     }
@@ -175,7 +209,7 @@ impl Want {
                 let fd = socket::bind_path(&temporary)?;
                 (fd, Some(temporary))
             }
-            Place::Descriptor(_) => return Err(io::ErrorKind::Unsupported.into()),
+            Place::Descriptor(_) | Place::Channel(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
         let ready = || {
             if let Some(temporary) = &temporary {
@@ -246,7 +280,13 @@ pub(crate) fn open(
 fn get(want: &Want, inherited: &Inherited, busy: &mut dyn Busy) -> io::Result<(OwnedFd, Option<PathBuf>)> {
     if let Some(number) = want.descriptor() {
         let fd = inherited.take(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
-        socket::local(&fd).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTSOCK))?;
+        let fits = match want.place {
+            Place::Channel(_) => channel::is_socket(&fd),
+            _ => socket::local(&fd).is_some(),
+        };
+        if !fits {
+            return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
+        }
         want.adopt(&fd)?;
         return Ok((fd, None));
     }

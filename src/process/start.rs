@@ -89,6 +89,7 @@ impl Story<'_> {
         if self.arguments.verbose {
             self.console.notice(format_args!("maxconn is {}, on {threads} thread(s)", plan.maxconn));
         }
+        listeners::keep_channels(&config).map_err(|why| self.alert(why))?;
         if background {
             self.inherited.close_but(&descriptors(&config));
         }

@@ -4,6 +4,7 @@
 //! descriptors and paths only. One kind of thing per file: sockets, descriptor passing, processes, limits, pipes.
 
 pub mod affinity;
+pub mod channel;
 mod clock;
 pub mod destination;
 pub mod fault;

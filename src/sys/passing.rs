@@ -32,6 +32,18 @@ pub struct Received {
 /// # Errors
 /// `InvalidInput` for too many descriptors or no byte; ETOOMANYREFS when too many are in flight; EPIPE.
 pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    send_with(socket, bytes, descriptors, SendFlags::NOSIGNAL)
+}
+
+/// [`send`] that never waits, whether the socket blocks or not.
+///
+/// # Errors
+/// Those of [`send`]; `WouldBlock` when there is no room.
+pub fn send_now(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    send_with(socket, bytes, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
+fn send_with(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<usize> {
     if bytes.is_empty() || descriptors.len() > MAX_DESCRIPTORS {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -40,9 +52,7 @@ pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> 
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    Ok(rustix::io::retry_on_intr(|| {
-        rustix::net::sendmsg(&socket, &[io::IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
-    })?)
+    Ok(rustix::io::retry_on_intr(|| rustix::net::sendmsg(&socket, &[io::IoSlice::new(bytes)], &mut control, flags))?)
 }
 
 /// [`send`] until every byte is taken; the descriptors go with the first one.

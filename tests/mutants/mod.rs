@@ -122,20 +122,22 @@ fn both_programs_judge_mutants_alike() {
     let (exits, blames) = equal.into_inner().expect("no thread panics");
     let cases = cases.into_inner().expect("no thread panics");
     let panicked: Vec<u64> = cases.values().filter(|case| case.ours.panicked).map(|case| case.seed).collect();
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     let (mut accepted_exits, mut accepted_blames) = (0, 0);
     for case in cases.values() {
         match known.reason(case) {
             Some(reason) => {
-                *reasons.entry(reason).or_default() += 1;
+                let times = reasons.entry(reason).or_default();
+                times.0 += 1;
+                times.1 += u64::from(!case.same_exit());
                 accepted_exits += u64::from(!case.same_exit());
                 accepted_blames += 1;
             }
             None => println!("{}", case.report()),
         }
     }
-    for (reason, times) in &reasons {
-        println!("{times} times: {reason}");
+    for (reason, (times, exits)) in &reasons {
+        println!("{times} times, {exits} of them another exit code: {reason}");
     }
     println!(
         "of {count} mutants, equal exit code: {exits} (and {accepted_exits} known differences); equal first blame: {blames} (and {accepted_blames} known)"

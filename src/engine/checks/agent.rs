@@ -98,6 +98,7 @@ impl Question {
             (None, ServerAddress::Inet(address)) => Place::Inet(SocketAddr::new(address.ip(), agent.port)),
             (None, ServerAddress::Unix(path)) => Place::Unix(path.clone()),
             (None, ServerAddress::Abstract(name)) => Place::Abstract(name.clone()),
+            (None, ServerAddress::SockPair(number)) => Place::SockPair(*number),
             (None, ServerAddress::Unresolved { .. }) => return None,
         };
         let connect = match (proxy.timeouts.check, proxy.timeouts.connect) {

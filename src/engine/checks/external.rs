@@ -52,6 +52,7 @@ impl Program {
             ServerAddress::Inet(address) => (address.ip().to_string().into(), Some(address.port())),
             ServerAddress::Unix(path) => (path.clone().into_os_string(), None),
             ServerAddress::Abstract(name) => (OsString::from_vec([b"abns@", &name[..]].concat()), None),
+            ServerAddress::SockPair(_) => (OsString::new(), None),
             ServerAddress::Unresolved { .. } => return None,
         };
         let current = pool.back(at.proxy)?.servers.get(at.server.0 as usize)?.sessions.get();

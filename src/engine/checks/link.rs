@@ -22,6 +22,7 @@ use crate::engine::{connect as way, proxy_header};
 use crate::ir::check::{CheckStatus, Finding};
 use crate::ir::{SendProxy, SourceAddress, TrackRef};
 use crate::pool::{Pool, SourcePorts};
+use crate::sys::channel;
 
 /// Bytes that are asked for at once.
 const SIP: usize = 4096;
@@ -32,6 +33,8 @@ pub(super) enum Place {
     Inet(SocketAddr),
     Unix(PathBuf),
     Abstract(Vec<u8>),
+    /// Behind the inherited socket of that number.
+    SockPair(i32),
 }
 
 /// Why a connection failed, by what was being done.
@@ -129,14 +132,15 @@ impl Link {
     /// # Errors
     /// What failed, and what the system said.
     pub(super) async fn open(place: &Place, source: Option<&Source>, manner: Manner) -> Result<Self, Failure> {
-        let unix = |address: Result<SocketAddrUnix, Errno>| {
-            let stream = address.and_then(connect_unix).map_err(Failure::Socket)?;
-            Ok(Self { stream: Stream::Unix(stream), _port: Lease::default() })
+        let unix = |socket: Result<OwnedFd, Errno>| {
+            let stream = socket.and_then(|socket| UnixStream::from_std(socket.into()).map_err(|why| errno(&why)));
+            Ok(Self { stream: Stream::Unix(stream.map_err(Failure::Socket)?), _port: Lease::default() })
         };
         match place {
             Place::Inet(address) => Self::open_inet(*address, source, manner).await,
-            Place::Unix(path) => unix(SocketAddrUnix::new(path.as_path())),
-            Place::Abstract(name) => unix(SocketAddrUnix::new_abstract_name(name)),
+            Place::Unix(path) => unix(SocketAddrUnix::new(path.as_path()).and_then(connect_unix)),
+            Place::Abstract(name) => unix(SocketAddrUnix::new_abstract_name(name).and_then(connect_unix)),
+            Place::SockPair(number) => unix(channel::connect(*number)),
         }
     }
 
@@ -228,10 +232,10 @@ fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
 }
 
 /// A unix socket connects at once or not at all.
-fn connect_unix(address: SocketAddrUnix) -> Result<UnixStream, Errno> {
+fn connect_unix(address: SocketAddrUnix) -> Result<OwnedFd, Errno> {
     let socket = socket(AddressFamily::UNIX)?;
     connect(&socket, &address)?;
-    UnixStream::from_std(socket.into()).map_err(|why| errno(&why))
+    Ok(socket)
 }
 
 /// The number of a system's error.

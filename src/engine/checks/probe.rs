@@ -148,6 +148,7 @@ fn place(server: &Server, check: &Check) -> Option<Place> {
         (_, Some(addr)) => Place::Inet(SocketAddr::new(addr, check.port?)),
         (ServerAddress::Unix(path), None) => Place::Unix(path.clone()),
         (ServerAddress::Abstract(name), None) => Place::Abstract(name.clone()),
+        (ServerAddress::SockPair(number), None) => Place::SockPair(*number),
         (ServerAddress::Unresolved { .. }, None) => return None,
     })
 }

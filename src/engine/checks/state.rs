@@ -17,7 +17,7 @@ pub(super) fn header(pool: &Pool, at: TrackRef, now: Tick) -> String {
     let (address, port) = match &server.address {
         ServerAddress::Inet(address) => (address.ip().to_string(), address.port().to_string()),
         ServerAddress::Unix(_) | ServerAddress::Abstract(_) => ("unix".to_owned(), "unix".to_owned()),
-        ServerAddress::Unresolved { .. } => ("?".to_owned(), "?".to_owned()),
+        ServerAddress::SockPair(_) | ServerAddress::Unresolved { .. } => ("?".to_owned(), "?".to_owned()),
     };
     let node = pool.config.global.node.clone().unwrap_or_else(identity::host_name);
     let all = pool.back_view(at.proxy, now).map_or(0, |back| back.weight);

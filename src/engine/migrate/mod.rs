@@ -19,7 +19,7 @@ pub use self::state::{FlowState, Lane, PeerState, SessionState, Stage};
 use super::clock;
 use super::control::Order;
 use super::shared::{Seat, Shared};
-use crate::ir::{Endpoint, Proxy, ProxyIx, ServerAddress, ServerIx};
+use crate::ir::{Proxy, ProxyIx, ServerIx};
 use crate::pool::{Assignment, Demand};
 
 /// The sessions of a running engine, as another process may give or take them.
@@ -99,20 +99,6 @@ fn into_threads(shared: &Shared, detached: impl IntoIterator<Item = Detached>) {
     }
 }
 
-/// A server's or `dispatch`'s address as one word.
-fn spell(address: &ServerAddress, port_offset: Option<i32>) -> String {
-    let address = match address {
-        ServerAddress::Inet(address) => address.to_string(),
-        ServerAddress::Unix(path) => path.display().to_string(),
-        ServerAddress::Abstract(name) => format!("abns@{}", name.escape_ascii()),
-        ServerAddress::Unresolved { host, port } => format!("{host}:{port}?"),
-    };
-    match port_offset {
-        Some(offset) => format!("{address} {offset:+}"),
-        None => address,
-    }
-}
-
 /// What a session of this process is called elsewhere.
 fn lane(shared: &Shared, route: Route) -> Option<Lane> {
     let proxies = &shared.pool.config.proxies;
@@ -134,11 +120,11 @@ fn destination(back: &Proxy, route: Route) -> Option<(Option<String>, Option<Str
     Some(match route.target {
         Some(ix) => {
             let server = side.servers.get(ix.0 as usize)?;
-            (Some(server.name.clone()), Some(spell(&server.address, server.port_offset)))
+            (Some(server.name.clone()), Some(server.address.spell(server.port_offset)))
         }
         None if route.forwarded => {
             let to = side.forward.as_ref()?;
-            (None, Some(spell(&to.address, to.port_offset)))
+            (None, Some(to.address.spell(to.port_offset)))
         }
         None => (None, None),
     })
@@ -148,10 +134,5 @@ fn destination(back: &Proxy, route: Route) -> Option<(Option<String>, Option<Str
 fn listener(shared: &Shared, place: u32) -> Option<String> {
     let super::Purpose::Frontend(proxy, bind) = shared.places.get(place as usize)?.purpose else { return None };
     let front = shared.pool.config.proxies[proxy.0 as usize].frontend.as_ref()?;
-    Some(match &front.binds.get(bind)?.endpoint {
-        Endpoint::Inet(address) => address.to_string(),
-        Endpoint::Unix(path) => path.display().to_string(),
-        Endpoint::Abstract(name) => format!("abns@{}", name.escape_ascii()),
-        Endpoint::Fd(number) => format!("fd@{number}"),
-    })
+    Some(front.binds.get(bind)?.endpoint.to_string())
 }

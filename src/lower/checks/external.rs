@@ -3,7 +3,7 @@
 //! Source: manual §3.1 "external-check", "insecure-fork-wanted", §4.2; what is an error asked of 2.6.12.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 
 use super::CheckKind;
@@ -25,7 +25,7 @@ pub struct ExternalDraft {
 /// `option external-check`.
 pub fn option(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     args.end()?;
-    proxy.set.checks.kind = CheckKind::External;
+    proxy.set.checks.choose(CheckKind::External);
     Ok(())
 }
 
@@ -78,6 +78,12 @@ impl ExternalDraft {
 /// What the whole says of a proxy's program.
 pub(in crate::lower) fn judge(proxy: &ProxyDraft, global: &Global, said: &mut Vec<Diagnostic>) {
     let external = &proxy.set.checks.external;
+    if let (Some((command, span)), None) = (&external.command, &external.path)
+        && !command.as_bytes().starts_with(b"/")
+    {
+        let message = format!("proxy '{}' has an 'external-check command' that is no whole path", proxy.name);
+        said.push(Diagnostic::alert(*span, message).resolved().hint("begin it with '/', or add 'external-check path'"));
+    }
     if !matches!(proxy.set.checks.kind, CheckKind::External) {
         for (name, given) in [("command", &external.command), ("path", &external.path)] {
             if let Some((_, span)) = given {

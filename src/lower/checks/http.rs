@@ -38,7 +38,7 @@ pub fn option(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     }
     proxy.set.checks.http.begin();
     proxy.set.checks.request = Some(request);
-    proxy.set.checks.kind = CheckKind::Http;
+    proxy.set.checks.choose(CheckKind::Http);
     Ok(())
 }
 

@@ -78,16 +78,37 @@ impl ChecksDraft {
         }
     }
 
+    /// An `option` chooses the kind of check: the last one wins.
+    fn choose(&mut self, kind: CheckKind) {
+        if !matches!(kind, CheckKind::Tcp) {
+            self.tcp.set_aside();
+        }
+        if !matches!(kind, CheckKind::Http) {
+            self.http.set_aside();
+        }
+        self.kind = kind;
+    }
+
+    /// Words that change what an HTTP check does, where another kind was chosen.
+    pub fn useless(&self) -> impl Iterator<Item = &'static str> {
+        let other = !matches!(self.kind, CheckKind::Http | CheckKind::Connect);
+        [("disable-on-404", self.disable_on_404), ("send-state", self.send_state)]
+            .into_iter()
+            .filter(move |(_, said)| *said && other)
+            .map(|(word, _)| word)
+    }
+
     /// A section that begins with these: rules of its own will replace them.
     pub fn inherited(&mut self) {
         self.tcp.inherited();
         self.http.inherited();
     }
 
-    /// Rules that nothing will be done with, and the option that they lack.
+    /// Rules of this section that nothing will be done with, and the option that they lack. Those of its defaults may be
+    /// meant for others.
     pub fn idle(&self) -> impl Iterator<Item = (Span, &'static str, &'static str)> {
-        let tcp = (self.tcp.span, "tcp-check", "option tcp-check", matches!(self.kind, CheckKind::Tcp));
-        let http = (self.http.span, "http-check", "option httpchk", matches!(self.kind, CheckKind::Http));
+        let tcp = (self.tcp.idle(), "tcp-check", "option tcp-check", matches!(self.kind, CheckKind::Tcp));
+        let http = (self.http.idle(), "http-check", "option httpchk", matches!(self.kind, CheckKind::Http));
         [tcp, http].into_iter().filter(|rules| !rules.3).filter_map(|rules| Some((rules.0?, rules.1, rules.2)))
     }
 }

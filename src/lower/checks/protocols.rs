@@ -98,8 +98,8 @@ pub fn ssl_hello(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 }
 
 fn choose(proxy: &mut ProxyDraft, steps: Vec<Step>) -> Lowered {
-    proxy.set.checks.kind =
-        CheckKind::BuiltIn(Arc::new(Script { telling: Telling::BuiltIn, steps, ..Script::default() }));
+    let script = Script { telling: Telling::BuiltIn, steps, ..Script::default() };
+    proxy.set.checks.choose(CheckKind::BuiltIn(Arc::new(script)));
     Ok(())
 }
 

@@ -34,6 +34,8 @@ pub struct Rules {
     pub span: Option<Span>,
     /// Whether they stand in this section.
     own: bool,
+    /// Whether an option of another kind stands behind them: nothing is said of them then.
+    set_aside: bool,
 }
 
 impl Rules {
@@ -41,6 +43,7 @@ impl Rules {
     pub fn add(&mut self, rule: Rule, span: Span) {
         self.begin();
         self.span.get_or_insert(span);
+        self.set_aside = false;
         self.list.push(rule);
     }
 
@@ -56,6 +59,16 @@ impl Rules {
     /// The same for a section that takes them from its defaults.
     pub fn inherited(&mut self) {
         self.own = false;
+    }
+
+    /// An option of another kind was chosen behind them. They are kept: their own option may come later.
+    pub(super) fn set_aside(&mut self) {
+        self.set_aside = true;
+    }
+
+    /// Where the first of them stands, if they stand in this section and behind every option of another kind.
+    pub(super) fn idle(&self) -> Option<Span> {
+        self.span.filter(|_| self.own && !self.set_aside)
     }
 
     /// What the rules of this section do to the connection, in order.

@@ -10,7 +10,7 @@ use crate::lower::error::{LowerError, Lowered};
 /// `option tcp-check`.
 pub fn option(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     args.end()?;
-    proxy.set.checks.kind = CheckKind::Tcp;
+    proxy.set.checks.choose(CheckKind::Tcp);
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub fn cpu_map(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 }
 
 /// `all`, `odd`, `even`, `N`, `N-M` in either order, `N-`.
-fn numbers(word: &Given<'_>, text: &[u8]) -> Lowered<Vec<u16>> {
+pub(in crate::lower) fn numbers(word: &Given<'_>, text: &[u8]) -> Lowered<Vec<u16>> {
     let all = 1..=MOST_THREADS;
     Ok(match text {
         b"all" => all.collect(),

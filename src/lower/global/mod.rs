@@ -7,6 +7,7 @@ pub mod process;
 pub mod stats;
 pub mod tuning;
 
+use super::threads::ThreadsDraft;
 use crate::ir::{FilePermissions, Global};
 
 /// The `global` sections as far as they were read; several of them add up.
@@ -24,6 +25,8 @@ pub struct GlobalDraft {
     pub base: paths::Base,
     /// The file that is being read, as it was named.
     pub file: String,
+    /// The threads that `stats socket` lines name.
+    pub threads: Vec<ThreadsDraft>,
     /// What may be said once and was.
     pub said: Said,
 }

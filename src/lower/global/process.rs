@@ -118,9 +118,9 @@ pub fn fd_hard_limit(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `[no] strict-limits`.
+/// `[no] strict-limits`: once it is taken back it stays so, whatever comes later.
 pub fn strict_limits(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
-    global.ir.rlimits.strict = args.on(true);
+    global.ir.rlimits.strict &= args.on(true);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub fn stats_socket(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let endpoints = endpoints(&word, args)?;
     let mut draft = BindDraft::default();
     options_line::bind(&mut draft, OptionLine::StatsSocket, args)?;
+    global.threads.push(draft.threads);
     global.ir.stats_sockets.extend(endpoints.into_iter().map(|endpoint| StatsSocket {
         endpoint,
         level: draft.level.unwrap_or(AdminLevel::Operator),

@@ -3,6 +3,7 @@
 use super::GlobalDraft;
 use crate::lower::args::{Args, MOST};
 use crate::lower::error::{LowerError, Lowered};
+use crate::text::Diagnostic;
 use crate::units::Millis;
 
 /// `log-tag <text>`.
@@ -93,10 +94,15 @@ pub fn pp2_never_send_local(global: &mut GlobalDraft, _args: &mut Args<'_>) -> L
     Ok(())
 }
 
-/// `tune.bufsize <bytes>`: at least 1.
+/// `tune.bufsize <bytes>`: at least 1. Rounded up to 16 it must be below 256 MiB, which haproxy says without a line.
 pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a number of bytes")?;
-    global.ir.bufsize = Some(word.lenient_u32(1, MOST, args)?);
+    let bytes = word.lenient_u32(1, MOST - 15, args)?;
+    if bytes.next_multiple_of(16) >= 256 << 20 {
+        let message = format!("a buffer of {bytes} bytes: 'tune.bufsize' must be below 256 MiB");
+        args.say(Diagnostic::alert(word.span, message).resolved());
+    }
+    global.ir.bufsize = Some(bytes);
     Ok(())
 }
 

@@ -30,6 +30,9 @@ pub(super) fn resolve(
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
+    let threads = global.ir.nbthread.map_or_else(|| world.processors(), usize::from);
+    let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
+    crate::lower::threads::judge(lines, threads, said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
@@ -46,6 +49,8 @@ pub(super) fn resolve(
         formats.push(compiled);
     }
     servers::addresses(&mut sections.proxies, choices, world, said);
+    let defaults = sections.defaults.iter().map(|defaults| defaults.draft.reserved);
+    global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let mut proxy = proxies::fold(draft, references[at], formats);

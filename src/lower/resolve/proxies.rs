@@ -3,7 +3,7 @@
 use super::{called, formats};
 use crate::grammar::SectionKind;
 use crate::ir::{self, Backend, Formats, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
-use crate::lower::draft::{ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
+use crate::lower::draft::{Named, ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
 use crate::lower::error::LowerError;
 use crate::lower::section::Sections;
 use crate::lower::source;
@@ -28,6 +28,10 @@ pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
     let Some(named) = proxy.set.default_backend.as_ref().filter(|_| is_frontend(proxy.kind)) else {
         return Reference::None;
     };
+    look_up(sections, at, named)
+}
+
+fn look_up(sections: &Sections, at: usize, named: &Named) -> Reference {
     match sections.named(&named.name).find(|at| is_backend(sections.proxies[*at].kind)) {
         None => Reference::Unknown,
         Some(to) if to == at => Reference::Loop,
@@ -60,7 +64,12 @@ pub(super) fn judge(sections: &Sections, at: usize, reference: Reference, said: 
         let message = format!("{} has '{rules}' rules and no '{option}': nothing is done", called(proxy));
         said.push(Diagnostic::warning(span, message).resolved().hint(format!("add '{option}'")));
     }
+    for word in set.checks.useless() {
+        let message = format!("{} has 'http-check {word}' and no 'option httpchk': nothing is done", called(proxy));
+        said.push(Diagnostic::warning(proxy.span, message).resolved().hint("add 'option httpchk'"));
+    }
     default_backend(sections, at, reference, said);
+    ignored_references(sections, at, said);
     if let (Reference::To(_), Some(named), false) = (reference, &set.default_backend, proxy.servers.is_empty()) {
         let message = format!("{} has servers that nobody reaches: 'default_backend' leads elsewhere", called(proxy));
         said.push(Diagnostic::warning(named.span, message).resolved());
@@ -98,8 +107,26 @@ fn session_log(proxy: &ProxyDraft, word: SessionLogWord, span: Span, said: &mut 
 }
 
 fn default_backend(sections: &Sections, at: usize, reference: Reference, said: &mut Vec<Diagnostic>) {
+    if let Some(named) = &sections.proxies[at].set.default_backend {
+        reference_of(sections, at, ("default_backend", named), reference, said);
+    }
+}
+
+/// A backend's `default_backend` and `use_backend` have no effect, and haproxy looks them up all the same.
+fn ignored_references(sections: &Sections, at: usize, said: &mut Vec<Diagnostic>) {
+    for (keyword, named) in &sections.proxies[at].ignored_references {
+        reference_of(sections, at, (*keyword, named), look_up(sections, at, named), said);
+    }
+}
+
+fn reference_of(
+    sections: &Sections,
+    at: usize,
+    (keyword, named): (&str, &Named),
+    reference: Reference,
+    said: &mut Vec<Diagnostic>,
+) {
     let proxy = &sections.proxies[at];
-    let Some(named) = &proxy.set.default_backend else { return };
     match reference {
         Reference::None => {}
         Reference::Unknown => {
@@ -112,7 +139,7 @@ fn default_backend(sections: &Sections, at: usize, reference: Reference, said: &
             });
         }
         Reference::Loop => {
-            let message = format!("{} is its own 'default_backend'", called(proxy));
+            let message = format!("{} is its own '{keyword}'", called(proxy));
             said.push(Diagnostic::alert(named.span, message).resolved().hint("remove the line"));
         }
         Reference::To(to) => {
@@ -217,10 +244,8 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         contstats: set.contstats,
         smart_accept: set.smart_accept.unwrap_or(http),
     });
-    let backend = is_backend(draft.kind).then(|| {
-        let made = backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive));
-        Backend { reserved: draft.reserved, ..made }
-    });
+    let backend =
+        is_backend(draft.kind).then(|| backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive)));
     Proxy {
         name: draft.name,
         id: draft.id.map_or(0, |(id, _)| id),
@@ -277,6 +302,5 @@ fn backend(
         log_health_checks: set.log_health_checks,
         check: if checked { set.checks.script() } else { None },
         external: if checked { set.checks.program() } else { None },
-        reserved: 0,
     }
 }

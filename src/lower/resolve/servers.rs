@@ -69,7 +69,7 @@ pub(super) fn judge(sections: &Sections, at: usize, tracked: &mut Tracked, said:
 fn has_port(server: &Server) -> bool {
     match &server.address {
         ServerAddress::Inet(_) | ServerAddress::Unresolved { .. } => server.port_offset.is_none(),
-        ServerAddress::Unix(_) | ServerAddress::Abstract(_) => true,
+        ServerAddress::Unix(_) | ServerAddress::Abstract(_) | ServerAddress::SockPair(_) => true,
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::counters::{Counter, Gauge, Rate, Times};
 use super::super::{BackState, FrontState, ListenerState, Notice, Pool, ProcessState, ServerState};
-use super::{Names, Tally, identity, read, write};
+use super::{Names, Tally, read, write};
 use crate::ir::ProxyIx;
 use crate::units::Tick;
 
@@ -184,7 +184,7 @@ fn listeners(pool: &Pool, ix: ProxyIx) -> Vec<(String, u32, &ListenerState)> {
     let pairs = front.iter().zip(pool.front(ix)).flat_map(|(line, state)| line.binds.iter().zip(&state.listeners));
     pairs
         .map(|(bind, state)| {
-            let address = identity::endpoint(&bind.endpoint);
+            let address = bind.endpoint.to_string();
             let count = seen.entry(address.clone()).or_default();
             *count += 1;
             (address, *count - 1, state)

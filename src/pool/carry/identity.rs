@@ -1,37 +1,11 @@
-//! How a server, its checks and a listener are recognised in another process: texts and fingerprints of what the file says.
+//! How a server's checks are recognised in another process: fingerprints of what the file says.
 //!
 //! A fingerprint is the same for the same words as long as both processes are the same build; where it is not, a
 //! server's health starts afresh, which is safe.
 
-use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::ir::{Backend, Endpoint, Server, ServerAddress};
-
-/// A server's address as the configuration has it, the port's rule with it.
-pub(super) fn address(server: &Server) -> String {
-    let mut text = match &server.address {
-        ServerAddress::Inet(address) => address.to_string(),
-        ServerAddress::Unix(path) => format!("unix@{}", path.display()),
-        ServerAddress::Abstract(name) => format!("abns@{}", name.escape_ascii()),
-        ServerAddress::Unresolved { host, port } => format!("{host}:{port}"),
-    };
-    if let Some(offset) = server.port_offset {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{offset:+}");
-    }
-    text
-}
-
-/// Where a listener is.
-pub(super) fn endpoint(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Inet(address) => address.to_string(),
-        Endpoint::Unix(path) => format!("unix@{}", path.display()),
-        Endpoint::Abstract(name) => format!("abns@{}", name.escape_ascii()),
-        Endpoint::Fd(number) => format!("fd@{number}"),
-    }
-}
+use crate::ir::{Backend, Server};
 
 /// What the checks of a backend's servers say and expect; the same for all of them.
 pub(super) fn script(back: &Backend) -> u64 {

@@ -156,7 +156,7 @@ impl Pool {
         Some(ServerLine {
             proxy: self.config.proxies[at.proxy.0 as usize].name.as_str().into(),
             server: server.name.as_str().into(),
-            address: identity::address(server).into(),
+            address: server.address.spell(server.port_offset).into(),
             address_now: None, // addresses do not change at run time yet
             checks: identity::checks(server, script),
             tracks: server.track.map(|tracked| self.label(tracked).into()),
@@ -218,7 +218,7 @@ impl Pool {
         } else if line.admin != by_file && line.admin != member.admin {
             tally.file_wins(of(), "state", word(line.admin), word(member.admin));
         }
-        let same = line.address_now.as_ref().unwrap_or(&line.address) == &identity::address(server)
+        let same = line.address_now.as_ref().unwrap_or(&line.address) == &server.address.spell(server.port_offset)
             && line.checks == identity::checks(server, script)
             && line.tracks.as_deref() == tracks.as_deref();
         // Who leaves maintenance is believed up until the next check, whatever was found before.

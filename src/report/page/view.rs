@@ -262,6 +262,7 @@ fn endpoint(endpoint: &Endpoint) -> String {
         Endpoint::Unix(path) => path.display().to_string(),
         Endpoint::Abstract(name) => format!("abns@{}", String::from_utf8_lossy(name)),
         Endpoint::Fd(fd) => format!("fd@{fd}"),
+        Endpoint::SockPair(fd) => format!("sockpair@{fd}"),
     }
 }
 

@@ -130,7 +130,7 @@ pub(crate) fn address(address: &ServerAddress) -> Option<String> {
     match address {
         ServerAddress::Inet(address) => Some(address.to_string()),
         ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some("unix".into()),
-        ServerAddress::Unresolved { .. } => None,
+        ServerAddress::SockPair(_) | ServerAddress::Unresolved { .. } => None,
     }
 }
 
@@ -139,7 +139,7 @@ fn endpoint(endpoint: &Endpoint) -> Option<String> {
     match endpoint {
         Endpoint::Inet(address) => Some(address.to_string()),
         Endpoint::Unix(_) | Endpoint::Abstract(_) => Some("unix".into()),
-        Endpoint::Fd(_) => None,
+        Endpoint::Fd(_) | Endpoint::SockPair(_) => None,
     }
 }
 
