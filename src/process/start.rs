@@ -258,7 +258,7 @@ impl Story<'_> {
             }
             None => rest.finish(me(), self.console),
         }
-        if !leaves {
+        if !leaves && !self.arguments.old.is_empty() {
             let (conversations, pool) = (rest.old.take_conversations(), Arc::clone(&pool));
             let count = Box::new(move |lines: &[String]| {
                 for remark in pool.import_counters(lines, services::now()) {

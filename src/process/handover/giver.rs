@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,8 @@ pub(crate) struct Estate {
     pub(crate) counters: Box<Lines>,
     /// Held by who moves sessions.
     moving: Mutex<()>,
+    /// Whether a successor has the counters: told twice they would count twice.
+    counted: AtomicBool,
 }
 
 /// What became of an offer.
@@ -67,7 +70,12 @@ enum Offered {
 
 impl Estate {
     pub(crate) fn new(sessions: Sessions, states: Box<Lines>, counters: Box<Lines>) -> Self {
-        Self { sessions, states, counters, moving: Mutex::new(()) }
+        Self { sessions, states, counters, moving: Mutex::new(()), counted: AtomicBool::new(false) }
+    }
+
+    /// The successor has died, and what it was told with it.
+    pub(super) fn forgotten(&self) {
+        self.counted.store(false, Ordering::Release);
     }
 
     /// Tells what is known, or what was counted.
@@ -97,7 +105,9 @@ impl Estate {
         };
         socket::set_time_limits(visitor, WORD)?;
         fault::at("old-moving");
-        self.tell(visitor, &*self.counters)?;
+        if !self.counted.swap(true, Ordering::AcqRel) {
+            self.tell(visitor, &*self.counters)?;
+        }
         for look in 0.. {
             self.give_once(visitor)?;
             wire::send(visitor, &Message::Finished { left: self.sessions.left() }, &[])?;

@@ -111,6 +111,9 @@ impl Desk {
         let mut present = lock(&self.successor);
         if dead && *present == Some(successor) {
             *present = None;
+            if let Some(estate) = &self.estate {
+                estate.forgotten();
+            }
             (self.changes)(Change::Resumes);
         } else if *present == Some(successor) {
             (self.changes)(Change::Finishes);
