@@ -11,64 +11,33 @@ use std::time::{Duration, Instant};
 
 use harness::backends::{self, Backend};
 use harness::client;
-use harness::daemon::Daemon;
-use harness::diagnosis;
 use harness::logs::LogReceiver;
 use harness::ports;
 use harness::program::Program;
-use harness::stats::Stats;
+use harness::site::Site;
 use harness::talkers::Talkers;
 use harness::wait;
 
-/// A configuration with a log, a stats socket and these sections.
-fn config(folder: &tempfile::TempDir, log: SocketAddr, global: &str, sections: &str) -> String {
-    format!(
-        "global\n  daemon\n  log {log} local0\n  stats socket {}/sock level admin\n{global}\n\
-         defaults\n  mode tcp\n  log global\n  option tcplog\n  timeout connect 5s\n  timeout client 60s\n  \
-         timeout server 60s\n{sections}\n",
-        folder.path().display()
-    )
-}
-
-/// A daemon with one listener `l` in front of `server`, whose line ends with `words`.
+/// A daemon with one listener `l` in front of one server `s`.
 struct Plain {
     door: SocketAddr,
-    log: LogReceiver,
-    daemon: Daemon,
+    site: Site,
 }
 
 impl Plain {
+    /// With these lines of `global` and of the listener, and these words on the server's line.
     #[track_caller]
     fn start(global: &str, listen: &str, server: SocketAddr, words: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (log, address) = LogReceiver::udp();
         let door = ports::free();
         let sections = format!("listen l\n  bind {door}\n{listen}\n  server s {server} {words}\n");
-        let text = config(&folder, address, global, &sections);
-        Self { door, log, daemon: Daemon::start_in(&Program::ours(), &text, folder) }
-    }
-
-    fn stats(&self) -> Stats {
-        Stats::from_socket(&self.daemon.folder().join("sock"))
+        Self { door, site: Site::start_with(&Program::ours(), global, &sections) }
     }
 
     /// Reloads, and waits until one process is left, which has `sessions` of its frontend.
     #[track_caller]
     fn reload(&mut self, sessions: i64) {
-        self.daemon.reload_well();
-        self.daemon.settle();
-        // The old one is gone when the last batch is the new one's, which it may not have looked at yet.
-        wait::until_or(
-            &format!("{sessions} sessions to be in the new process"),
-            || self.stats().number("l", "FRONTEND", "scur") == sessions,
-            || {
-                format!(
-                    "{} are\n{}",
-                    self.stats().number("l", "FRONTEND", "scur"),
-                    diagnosis::of(&self.daemon.living())
-                )
-            },
-        );
+        self.site.reload();
+        self.site.wait_for("l", "FRONTEND", "scur", sessions);
     }
 }
 
@@ -92,16 +61,16 @@ fn sessions_go_on_over_reloads() {
         }
         let ended = talkers.finish();
         let lasted = begun.elapsed().as_millis();
-        let lines = plain.log.wait_count(" l l/s ", ended.len());
+        let lines = plain.site.log.wait_count(" l l/s ", ended.len());
         assert_eq!(lines.len(), ended.len(), "a line for each session: {lines:#?}");
         for (client, bytes) in ended {
-            let fields = line_of(&plain.log, client);
+            let fields = line_of(&plain.site.log, client);
             assert_eq!(fields[4], bytes.to_string(), "bytes of {client}: {fields:?}");
             assert_eq!(fields[5], "--", "{client}: {fields:?}");
             let total: u128 = fields[3].rsplit('/').next().unwrap().parse().unwrap();
             assert!(total <= lasted && total > lasted / 2, "{client} lasted {total} of {lasted} ms: {fields:?}");
         }
-        let stats = plain.stats();
+        let stats = plain.site.stats();
         for (server, column, want) in [("FRONTEND", "scur", 0), ("s", "scur", 0), ("BACKEND", "scur", 0)] {
             assert_eq!(stats.number("l", server, column), want, "{server} {column}");
         }
@@ -136,12 +105,12 @@ fn half_closed_sessions_move() {
     let mut stream = client::connect(plain.door);
     stream.write_all(b"question").unwrap();
     client::half_close(&stream);
-    wait::until_true("the session to be there", || plain.stats().number("l", "s", "scur") == 1);
+    wait::until_true("the session to be there", || plain.site.stats().number("l", "s", "scur") == 1);
     plain.reload(1);
     plain.reload(1);
     go.send(()).unwrap();
     assert_eq!(client::read_all(&mut stream).unwrap(), b"question");
-    let fields = line_of(&plain.log, stream.local_addr().unwrap());
+    let fields = line_of(&plain.site.log, stream.local_addr().unwrap());
     assert_eq!((fields[4].as_str(), fields[5].as_str()), ("8", "--"));
 
     // The server has ended; the client goes on.
@@ -211,7 +180,7 @@ fn bytes_that_wait_move() {
             *byte == pattern(read - 1)
         }));
         assert_eq!((read, usize::from_le_bytes(count.try_into().unwrap())), (SIZE, SIZE));
-        let fields = line_of(&plain.log, address);
+        let fields = line_of(&plain.site.log, address);
         assert_eq!((fields[4].as_str(), fields[5].as_str()), (&*(SIZE + 8).to_string(), "--"), "{fields:?}");
     }
 }
@@ -226,13 +195,13 @@ fn queued_sessions_wait_on() {
     for number in 1..=3 {
         let mut stream = client::connect(plain.door);
         stream.write_all(b"hello").unwrap();
-        wait::until_true("it to wait", || plain.stats().number("l", "BACKEND", "qcur") == number);
+        wait::until_true("it to wait", || plain.site.stats().number("l", "BACKEND", "qcur") == number);
         waiting.push(stream);
     }
     for _ in 0..2 {
         plain.reload(4);
         wait::until_true("all to wait there", || {
-            let stats = plain.stats();
+            let stats = plain.site.stats();
             (stats.number("l", "s", "scur"), stats.number("l", "BACKEND", "qcur")) == (1, 3)
         });
     }
@@ -241,19 +210,19 @@ fn queued_sessions_wait_on() {
     for mut stream in waiting {
         let mut back = [0; 5];
         if let Err(why) = stream.read_exact(&mut back) {
-            let stats = plain.stats();
+            let stats = plain.site.stats();
             let rows = [("s", "scur"), ("s", "qcur"), ("BACKEND", "qcur"), ("BACKEND", "scur"), ("FRONTEND", "scur")];
             panic!("{why}: {:?}", rows.map(|(server, column)| stats.number("l", server, column)));
         }
         assert_eq!(&back, b"hello", "first come, first served");
         let address = stream.local_addr().unwrap();
         drop(stream);
-        let fields = line_of(&plain.log, address);
+        let fields = line_of(&plain.site.log, address);
         assert_eq!(fields[5], "--", "{fields:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
     // Places in the queue as without a reload: the third had two before it.
-    let lines = plain.log.wait_count(" l l/s ", 4);
+    let lines = plain.site.log.wait_count(" l l/s ", 4);
     let places: Vec<&str> = lines.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
     assert_eq!(places, ["0/0", "0/1", "0/2", "0/3"], "{lines:#?}");
 }
@@ -267,10 +236,10 @@ fn a_queue_time_goes_on() {
     let begun = Instant::now();
     let mut second = client::connect(plain.door);
     second.write_all(b"x").unwrap();
-    wait::until_true("it to wait", || plain.stats().number("l", "BACKEND", "qcur") == 1);
+    wait::until_true("it to wait", || plain.site.stats().number("l", "BACKEND", "qcur") == 1);
     wait::until_true("half of its time", || begun.elapsed() > Duration::from_secs(3));
     plain.reload(2);
-    let fields = line_of(&plain.log, second.local_addr().unwrap());
+    let fields = line_of(&plain.site.log, second.local_addr().unwrap());
     assert_eq!(fields[5], "sQ", "{fields:?}");
     let total: u64 = fields[3].rsplit('/').next().unwrap().parse().unwrap();
     assert!((5950..8900).contains(&total), "it waited {total} ms, and not 6000: {fields:?}");
@@ -285,7 +254,7 @@ fn idle_times_go_on() {
     let begun = Instant::now();
     wait::until_true("half of its time", || begun.elapsed() > Duration::from_secs(3));
     plain.reload(1);
-    let fields = line_of(&plain.log, stream.local_addr().unwrap());
+    let fields = line_of(&plain.site.log, stream.local_addr().unwrap());
     assert_eq!(fields[5], "cD", "{fields:?}");
     let total: u64 = fields[3].rsplit('/').next().unwrap().parse().unwrap();
     assert!((5950..8900).contains(&total), "it was idle for {total} ms, and not 6000: {fields:?}");
@@ -297,11 +266,11 @@ fn a_connection_on_its_way_moves() {
     let mut plain = Plain::start("", "  timeout connect 6s\n  retries 0", deaf.address, "");
     let mut stream = client::connect(plain.door);
     stream.write_all(b"hello").unwrap();
-    wait::until_true("the session to be there", || plain.stats().number("l", "s", "scur") == 1);
+    wait::until_true("the session to be there", || plain.site.stats().number("l", "s", "scur") == 1);
     let begun = Instant::now();
     wait::until_true("half of its time", || begun.elapsed() > Duration::from_secs(3));
     plain.reload(1);
-    let fields = line_of(&plain.log, stream.local_addr().unwrap());
+    let fields = line_of(&plain.site.log, stream.local_addr().unwrap());
     assert_eq!(fields[5], "sC", "{fields:?}");
     let total: u64 = fields[3].rsplit('/').next().unwrap().parse().unwrap();
     assert!((5950..8900).contains(&total), "it took {total} ms, and not 6000: {fields:?}");
@@ -314,7 +283,7 @@ fn proxy_headers_are_not_repeated() {
     let door = plain.door;
     let mut stream = client::connect(door);
     stream.write_all(b"one ").unwrap();
-    wait::until_true("the session to be there", || plain.stats().number("l", "s", "scur") == 1);
+    wait::until_true("the session to be there", || plain.site.stats().number("l", "s", "scur") == 1);
     plain.reload(1);
     stream.write_all(b"two").unwrap();
     client::half_close(&stream);
@@ -327,17 +296,14 @@ fn proxy_headers_are_not_repeated() {
 #[test]
 fn an_announced_client_stays_who_it_is() {
     let echo = Backend::echo();
-    let folder = tempfile::tempdir().unwrap();
-    let (log, address) = LogReceiver::udp();
     let door = ports::free();
     let sections = format!("listen l\n  bind {door} accept-proxy\n  server s {}\n", echo.address);
-    let mut daemon = Daemon::start_in(&Program::ours(), &config(&folder, address, "", &sections), folder);
+    let mut site = Site::start(&Program::ours(), &sections);
     let mut stream = client::connect(door);
     stream.write_all(b"PROXY TCP4 192.0.2.7 192.0.2.8 4711 80\r\n").unwrap();
     client::echo(&mut stream, b"one");
-    daemon.reload_well();
-    daemon.settle();
+    site.reload();
     client::echo(&mut stream, b"two");
     drop(stream);
-    log.wait_for(" 192.0.2.7:4711 [");
+    site.log.wait_for(" 192.0.2.7:4711 [");
 }

@@ -6,60 +6,9 @@ use std::net::SocketAddr;
 
 use harness::backends::Backend;
 use harness::client;
-use harness::daemon::Daemon;
-use harness::logs::LogReceiver;
 use harness::ports;
 use harness::program::Program;
-use harness::stats::{self, Stats};
-use harness::wait;
-
-struct Site {
-    log: LogReceiver,
-    head: String,
-    daemon: Daemon,
-}
-
-impl Site {
-    #[track_caller]
-    fn start(sections: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (log, address) = LogReceiver::udp();
-        let head = format!(
-            "global\n  daemon\n  log {address} local0\n  stats socket {}/sock level admin\ndefaults\n  mode tcp\n  log global\n  \
-             option tcplog\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n",
-            folder.path().display()
-        );
-        let daemon = Daemon::start_in(&Program::ours(), &format!("{head}{sections}"), folder);
-        Self { log, head, daemon }
-    }
-
-    fn write(&self, sections: &str) {
-        self.daemon.write(&format!("{}{sections}", self.head));
-    }
-
-    fn order(&self, command: &str) -> String {
-        stats::command(&self.daemon.folder().join("sock"), command)
-    }
-
-    fn stats(&self) -> Stats {
-        Stats::from_socket(&self.daemon.folder().join("sock"))
-    }
-
-    #[track_caller]
-    fn wait_text(&self, server: &str, column: &str, want: &str) {
-        wait::until_or(
-            &format!("{column} of {server} to be {want}"),
-            || self.stats().text("l", server, column) == want,
-            || format!("it is {}", self.stats().text("l", server, column)),
-        );
-    }
-
-    #[track_caller]
-    fn reload(&mut self) {
-        self.daemon.reload_well();
-        self.daemon.settle();
-    }
-}
+use harness::site::Site;
 
 fn session(door: SocketAddr) -> std::net::TcpStream {
     let mut stream = client::connect(door);
@@ -71,13 +20,13 @@ fn session(door: SocketAddr) -> std::net::TcpStream {
 fn counters_go_on() {
     let echo = Backend::echo();
     let door = ports::free();
-    let mut site = Site::start(&format!("listen l\n  bind {door}\n  server s {}\n", echo.address));
+    let mut site = Site::start(&Program::ours(), &format!("listen l\n  bind {door}\n  server s {}\n", echo.address));
     let mut open: Vec<_> = (0..5).map(|_| session(door)).collect();
     drop(open.split_off(2));
-    site.wait_text("s", "scur", "2");
+    site.wait_for("l", "s", "scur", "2");
     for round in 1..=3_i64 {
         site.reload();
-        site.wait_text("s", "scur", "2");
+        site.wait_for("l", "s", "scur", "2");
         drop(session(door));
         for (server, column, want) in [
             ("FRONTEND", "stot", 5 + round),
@@ -88,12 +37,12 @@ fn counters_go_on() {
             ("s", "bin", 5 * (3 + round)),
             ("FRONTEND", "bout", 5 * (3 + round)),
         ] {
-            site.wait_text(server, column, &want.to_string());
+            site.wait_for("l", server, column, want);
         }
         assert_eq!(site.stats().text("l", "s", "smax"), "5", "the most there were at once");
     }
     drop(open);
-    site.wait_text("FRONTEND", "bin", "40"); // bytes of sessions that moved are counted where they end
+    site.wait_for("l", "FRONTEND", "bin", "40"); // bytes of sessions that moved are counted where they end
     let info = site.order("show info");
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
     assert!(field("CumConns:").parse::<u64>().unwrap() >= 8, "{info}");
@@ -107,9 +56,9 @@ fn what_checks_found_goes_on() {
         "listen l\n  bind {door}\n  server up {} check inter 200ms\n  server down {dead} check inter 200ms\n",
         echo.address
     );
-    let mut site = Site::start(&text);
-    site.wait_text("down", "status", "DOWN");
-    site.wait_text("up", "status", "UP");
+    let mut site = Site::start(&Program::ours(), &text);
+    site.wait_for("l", "down", "status", "DOWN");
+    site.wait_for("l", "up", "status", "UP");
     // A check takes longer than the test now: what the new process knows it knows from the old one.
     site.write(&text.replace("200ms", "60s"));
     site.reload();
@@ -133,19 +82,19 @@ fn orders_go_on_unless_the_file_says_otherwise() {
             echo.address
         )
     };
-    let mut site = Site::start(&text(""));
+    let mut site = Site::start(&Program::ours(), &text(""));
     for order in ["set server l/a state drain", "set server l/b weight 5", "set server l/c state maint"] {
         assert_eq!(site.order(order).trim(), "", "{order}");
     }
     for _ in 0..2 {
         site.reload();
-        site.wait_text("a", "status", "DRAIN");
-        site.wait_text("b", "weight", "5");
-        site.wait_text("c", "status", "MAINT");
+        site.wait_for("l", "a", "status", "DRAIN");
+        site.wait_for("l", "b", "weight", "5");
+        site.wait_for("l", "c", "status", "MAINT");
     }
     site.write(&text("weight 20"));
     site.reload();
-    site.wait_text("b", "weight", "20");
+    site.wait_for("l", "b", "weight", "20");
     site.log.wait_for("l/b: weight was 5 by order, and is 20 now");
-    site.wait_text("a", "status", "DRAIN");
+    site.wait_for("l", "a", "status", "DRAIN");
 }

@@ -7,52 +7,12 @@ use std::process::Command;
 
 use harness::backends::Backend;
 use harness::client;
-use harness::daemon::Daemon;
-use harness::logs::LogReceiver;
 use harness::ports;
 use harness::process::alive;
 use harness::program::Program;
+use harness::site::Site;
 use harness::stats::{self, Stats};
 use harness::wait;
-
-/// A daemon whose configuration is this text behind a common beginning; `{log}` is its log.
-struct Site {
-    log: LogReceiver,
-    head: String,
-    daemon: Daemon,
-}
-
-impl Site {
-    #[track_caller]
-    fn start(program: &Program, sections: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (log, address) = LogReceiver::udp();
-        let head = format!(
-            "global\n  daemon\n  log {address} local0\n  stats socket {}/sock level admin\ndefaults\n  mode tcp\n  log global\n  \
-             option tcplog\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  timeout queue 60s\n",
-            folder.path().display()
-        );
-        let daemon = Daemon::start_in(program, &format!("{head}{sections}\n"), folder);
-        Self { log, head, daemon }
-    }
-
-    fn write(&self, sections: &str) {
-        self.daemon.write(&format!("{}{sections}\n", self.head));
-    }
-
-    fn number(&self, proxy: &str, server: &str, column: &str) -> i64 {
-        Stats::from_socket(&self.daemon.folder().join("sock")).number(proxy, server, column)
-    }
-
-    #[track_caller]
-    fn wait_number(&self, proxy: &str, server: &str, column: &str, want: i64) {
-        wait::until_or(
-            &format!("{column} of {proxy}/{server} to be {want}"),
-            || self.number(proxy, server, column) == want,
-            || format!("it is {}", self.number(proxy, server, column)),
-        );
-    }
-}
 
 #[track_caller]
 fn session(door: SocketAddr) -> TcpStream {
@@ -80,7 +40,7 @@ fn what_is_gone_or_elsewhere_stays_with_the_old_process() {
     site.write(&after);
     let old = site.daemon.pid();
     site.daemon.reload_well();
-    site.wait_number("same", "FRONTEND", "scur", 1);
+    site.wait_for("same", "FRONTEND", "scur", 1);
     site.log.wait_for("1 sessions taken over");
     assert_eq!((site.number("elsewhere", "FRONTEND", "scur"), site.number("renamed", "FRONTEND", "scur")), (0, 0));
     for stream in &mut sessions {
@@ -89,10 +49,9 @@ fn what_is_gone_or_elsewhere_stays_with_the_old_process() {
     assert!(alive(old), "the old process serves what could not move");
     // A later file has them again: they need not stay.
     site.write(&before);
-    site.daemon.reload_well();
-    site.daemon.settle();
+    site.reload();
     for name in ["same", "gone", "elsewhere", "renamed"] {
-        site.wait_number(name, "s", "scur", 1);
+        site.wait_for(name, "s", "scur", 1);
     }
     for stream in &mut sessions {
         client::echo(stream, b"still there");
@@ -113,18 +72,18 @@ fn limits_hold_for_sessions_that_moved() {
     let mut site = Site::start(&Program::ours(), &text);
     let mut first = [session(door), session(door)];
     site.daemon.reload_well();
-    site.wait_number("l", "s", "scur", 2);
+    site.wait_for("l", "s", "scur", 2);
     let mut third = client::connect(door);
     std::io::Write::write_all(&mut third, b"hello").unwrap();
-    site.wait_number("l", "BACKEND", "qcur", 1);
+    site.wait_for("l", "BACKEND", "qcur", 1);
     assert_eq!(site.number("l", "s", "scur"), 2);
     let _fourth = client::connect(door); // maxconn of the frontend: it waits in the backlog
-    site.wait_number("l", "FRONTEND", "scur", 3);
+    site.wait_for("l", "FRONTEND", "scur", 3);
     client::echo(&mut first[0], b"still there");
     drop(first);
     let mut back = [0; 5];
     std::io::Read::read_exact(&mut third, &mut back).unwrap();
-    site.wait_number("l", "FRONTEND", "scur", 2);
+    site.wait_for("l", "FRONTEND", "scur", 2);
 }
 
 #[test]
@@ -142,14 +101,14 @@ fn leastconn_counts_sessions_that_moved() {
     assert_eq!(site.number("l", "a", "scur"), 6);
     site.write(&text(""));
     site.daemon.reload_well();
-    site.wait_number("l", "a", "scur", 6);
+    site.wait_for("l", "a", "scur", 6);
     let second: Vec<TcpStream> = (0..6).map(|_| session(door)).collect();
     // The old process may have served one of them that waited when it closed its door: it moves too.
-    site.wait_number("l", "b", "scur", 6);
+    site.wait_for("l", "b", "scur", 6);
     assert_eq!(site.number("l", "a", "scur"), 6);
     drop((first, second));
-    site.wait_number("l", "a", "scur", 0);
-    site.wait_number("l", "b", "scur", 0);
+    site.wait_for("l", "a", "scur", 0);
+    site.wait_for("l", "b", "scur", 0);
 }
 
 #[test]
@@ -162,8 +121,7 @@ fn a_server_that_goes_down_shuts_sessions_that_moved() {
     );
     let mut site = Site::start(&Program::ours(), &text);
     let mut stream = session(door);
-    site.daemon.reload_well();
-    site.daemon.settle();
+    site.reload();
     client::echo(&mut stream, b"still there");
     echo.stop();
     assert_eq!(std::io::Read::read(&mut stream, &mut [0]).unwrap_or(0), 0);
@@ -193,8 +151,7 @@ fn a_dispatched_session_and_one_of_a_unix_socket_move() {
     };
     say(b"one");
     for _ in 0..2 {
-        site.daemon.reload_well();
-        site.daemon.settle();
+        site.reload();
         client::echo(&mut stream, b"still there");
         say(b"two");
     }
@@ -208,13 +165,12 @@ fn a_range_of_source_ports_stays_dealt_out() {
     let mut site =
         Site::start(&Program::ours(), &format!("listen l\n  bind {door}\n  server s {} {words}\n", echo.address));
     let mut first = session(door);
-    site.daemon.reload_well();
-    site.daemon.settle();
+    site.reload();
     let mut second = session(door);
     client::echo(&mut first, b"still there");
     client::echo(&mut second, b"still there");
     drop(first);
-    site.wait_number("l", "s", "scur", 1);
+    site.wait_for("l", "s", "scur", 1);
     session(door);
 }
 
@@ -239,7 +195,7 @@ fn who_wants_haproxys_way_has_it() {
             assert!(site.daemon.reload_with(&["--leave-sessions"]).status.success());
         }
         client::echo(&mut session(door), b"new");
-        site.wait_number("l", "FRONTEND", "scur", 0);
+        site.wait_for("l", "FRONTEND", "scur", 0);
         client::echo(&mut stream, b"still there");
         assert!(alive(old), "the old process keeps its session");
         drop(stream);

@@ -18,6 +18,7 @@ pub mod process;
 pub mod program;
 pub mod proxy;
 pub mod services;
+pub mod site;
 pub mod stats;
 pub mod storm;
 pub mod talkers;
