@@ -7,10 +7,10 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 
 use harness::backends::Backend;
 use harness::logs::LogReceiver;
+use harness::network::in_a_network;
 use harness::program::Program;
 use harness::proxy::{self, Proxy};
 use harness::stats::Stats;
@@ -333,25 +333,6 @@ fn rights_that_are_given_up_are_missed_at_once() {
             assert!(String::from_utf8_lossy(&out.stderr).contains("[ALERT]"));
         }
     }
-}
-
-/// Plays the test of that name again in a network of its own, prepared by a shell; true there.
-fn in_a_network(test: &str, preparation: &str) -> bool {
-    const MARK: &str = "BATON_IN_A_NETWORK";
-    if std::env::var_os(MARK).is_some() {
-        return true;
-    }
-    let program = std::env::current_exe().expect("this program");
-    let out = Command::new("unshare")
-        .args(["-n", "sh", "-ec", &format!("ip link set lo up\n{preparation}\nexec \"$0\" \"$@\"")])
-        .arg(program)
-        .args([test, "--exact", "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .expect("unshare runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    assert!(out.status.success() && said.contains("1 passed"), "in its network: {said}");
-    false
 }
 
 #[test]

@@ -3,17 +3,21 @@
 //! Knows no session and no retry.
 
 use std::net::{SocketAddr, SocketAddrV4};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{IpBindAddressNoPort, IpTransparent};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, socket_with, sockopt,
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, recv, socket_with,
+    sockopt,
 };
 
-use crate::ir::{Forward, Frontend, KeepAlive, Server, ServerAddress, SocketBuffers, SourceAddress, UseSource};
+use crate::ir::{
+    Backend, Forward, Frontend, KeepAlive, Server, ServerAddress, SocketBuffers, SourceAddress, UseSource,
+};
 use crate::pool::{Peer, SourcePorts};
 use crate::sys::channel;
 use crate::units::Millis;
@@ -30,17 +34,20 @@ pub(super) struct Way<'a> {
     pub(super) ports: Option<&'a SourcePorts>,
     pub(super) keep_alive: KeepAlive,
     pub(super) user_timeout: Option<Millis>,
+    /// What is said first waits for nobody: the handshake is not to be acknowledged without it.
+    pub(super) eager: bool,
 }
 
 impl<'a> Way<'a> {
-    pub(super) fn to_server(server: &'a Server, ports: Option<&'a SourcePorts>, keep_alive: KeepAlive) -> Self {
+    pub(super) fn to_server(server: &'a Server, ports: Option<&'a SourcePorts>, back: &Backend) -> Self {
         Self {
             address: &server.address,
             port_offset: server.port_offset,
             source: server.source.as_ref(),
             ports,
-            keep_alive,
+            keep_alive: back.keep_alive,
             user_timeout: server.user_timeout,
+            eager: back.smart_connect && !server.send_proxy.is_empty(),
         }
     }
 
@@ -58,6 +65,7 @@ impl<'a> Way<'a> {
             ports: None,
             keep_alive,
             user_timeout: None,
+            eager: false,
         }
     }
 }
@@ -104,6 +112,9 @@ pub(super) fn open(
             let address = &destination(*address, way.port_offset, local).map_err(|_| Refusal::Server)?;
             let socket = stream(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })?;
             sockopt::set_tcp_nodelay(&socket, true)?;
+            if way.eager {
+                let _ = sockopt::set_tcp_quickack(&socket, false);
+            }
             keep_alive(&socket, way.keep_alive);
             buffer_sizes(&socket, buffers);
             if let Some(limit) = way.user_timeout {
@@ -128,6 +139,24 @@ pub(super) fn open(
         }),
         ServerAddress::Unresolved { .. } => Err(Refusal::Server),
     }
+}
+
+/// Most messages of the system that are taken off one socket in a row.
+const MESSAGES: usize = 64;
+
+/// Whether a socket that shows an error is still on its way, or has arrived: a router's or a filter's message that a host
+/// or a port cannot be reached does not end the attempt, and the packet is sent again. The messages are taken off the
+/// socket, which shows no error any more once it is registered anew.
+pub(super) fn goes_on(socket: impl AsFd) -> bool {
+    let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
+    for _ in 0..MESSAGES {
+        if recv(&socket, &mut [0; 128], flags).is_err() {
+            break;
+        }
+    }
+    let mut state = [PollFd::new(&socket, PollFlags::OUT)];
+    let asked = poll(&mut state, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    asked.is_ok() && !state[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Closes a connection's socket; its port is free for the next one.

@@ -209,7 +209,7 @@ impl Session {
         match self.target {
             Some(ix) => {
                 let server = back.servers.get(ix.0 as usize)?;
-                Some(Way::to_server(server, self.source_ports(shared), back.keep_alive))
+                Some(Way::to_server(server, self.source_ports(shared), back))
             }
             None => Some(Way::forward(back.forward.as_ref()?, back.keep_alive)),
         }
@@ -248,8 +248,8 @@ impl Session {
         let Some(server) = &self.server else { return self.over(shard, Cause::Internal, Phase::Connect) };
         match server.poll_write_ready(cx) {
             Poll::Pending => return self.watch_client(cx, shard, Phase::Connect),
-            // Only a connection that failed is ready to be written to no more.
             Poll::Ready(Ok(ready)) if !ready.ready().is_write_closed() => {}
+            Poll::Ready(Ok(_)) if connect::goes_on(server.get_ref()) => return self.look_anew(cx, shard),
             Poll::Ready(_) => return self.connect_failed(cx, shard, key, Failed::Refused),
         }
         self.observe(shard, true);
@@ -262,6 +262,17 @@ impl Session {
         self.introduce(shard);
         self.arm(shard, key);
         Poll::Ready(())
+    }
+
+    /// What says that a socket is closed stays said: only a new registration forgets it.
+    fn look_anew(&mut self, cx: &Context<'_>, shard: &Shard) -> Poll<()> {
+        match self.server.take().map(|socket| register(socket.into_inner())) {
+            Some(Ok(socket)) => {
+                self.server = Some(socket);
+                self.next(cx, Step::Connecting)
+            }
+            _ => self.over(shard, Cause::Resource, Phase::Connect),
+        }
     }
 
     /// `observe layer4`: tells the pool how the attempt to connect ended.

@@ -219,6 +219,8 @@ pub struct Backend {
     pub all_backups: bool,
     /// `option abortonclose`.
     pub abort_on_close: bool,
+    /// `option tcp-smart-connect`: a PROXY header goes out with the acknowledgment of the handshake.
+    pub smart_connect: bool,
     /// `option nolinger` as it acts on the server side.
     pub nolinger: bool,
     /// Keep-alive probes on the server side.

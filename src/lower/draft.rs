@@ -155,6 +155,8 @@ pub struct Settings {
     pub contstats: bool,
     /// `option tcp-smart-accept`; `None`: by mode.
     pub smart_accept: Option<bool>,
+    /// `option tcp-smart-connect`.
+    pub smart_connect: bool,
     /// `source`.
     pub source: Option<ir::SourceAddress>,
     /// `option transparent`: where it was said.

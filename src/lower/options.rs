@@ -209,6 +209,12 @@ pub fn contstats(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `option tcp-smart-connect`: where a PROXY header goes first, it goes out with the acknowledgment of the handshake.
+pub fn smart_connect(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.smart_connect = args.on(false);
+    Ok(())
+}
+
 /// `option tcp-smart-accept`: on by itself in `mode http` only.
 pub fn smart_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     proxy.set.smart_accept = (args.on(true) == args.on(false)).then(|| args.on(false));

@@ -170,7 +170,9 @@ pub(super) fn request(request: &Request, state: Option<&str>, facts: &dyn Lookup
         add(b"x-haproxy-server-state", state.as_bytes());
     }
     let body = request.body.as_ref().map(|body| body.evaluate(facts)).unwrap_or_default();
-    if !body.is_empty() {
+    // haproxy tells of an empty body, too, where a method may well have one; methods are told apart by their letters
+    let bodiless = matches!(request.method.as_slice(), b"GET" | b"HEAD" | b"OPTIONS" | b"DELETE");
+    if !body.is_empty() || !bodiless {
         add(b"content-length", body.len().to_string().as_bytes());
     }
     if let Some(connection) = connection {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::errno::Errno as Text;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, getsockname, socket_with, sockopt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::engine::{connect as way, proxy_header};
@@ -161,10 +161,18 @@ impl Link {
             Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
             Err(errno) => return Err(Failure::Connect(errno)),
         }
-        let stream = TcpStream::from_std(socket.into()).map_err(|why| Failure::Socket(errno(&why)))?;
-        let failed = match stream.writable().await {
-            Ok(()) => stream.take_error().unwrap_or_else(Some),
-            Err(why) => Some(why),
+        let unusable = |why: io::Error| Failure::Socket(errno(&why));
+        let mut stream = TcpStream::from_std(socket.into()).map_err(unusable)?;
+        let failed = loop {
+            match stream.ready(Interest::WRITABLE).await {
+                Ok(ready) if !ready.is_write_closed() => break None,
+                Ok(_) if way::goes_on(&stream) => {
+                    let socket = stream.into_std().map_err(unusable)?;
+                    stream = TcpStream::from_std(socket).map_err(unusable)?;
+                }
+                Ok(_) => break stream.take_error().unwrap_or_else(Some),
+                Err(why) => break Some(why),
+            }
         };
         match failed {
             Some(why) => Err(Failure::Connect(errno(&why))),

@@ -1,4 +1,5 @@
-//! The checks that speak a protocol: `option redis-check`, `smtpchk`, `mysql-check`, `pgsql-check`, `ssl-hello-chk`.
+//! The checks that speak a protocol: `option redis-check`, `smtpchk`, `mysql-check`, `pgsql-check`, `ldap-check`,
+//! `ssl-hello-chk`.
 //!
 //! Each becomes a [`Script`]: what is sent, and a function that judges the answer. Bytes and judgements are those of
 //! 2.6.12, asked with scripted servers (`fixtures/checks/protocols.txt`). Source: manual §4.2.
@@ -83,6 +84,12 @@ pub fn pgsql(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let start = [&length[..], &body].concat();
     let expect = Expect { on_success: Some("PostgreSQL server is ok".into()), ..judged(pgsql_answer) };
     choose(proxy, vec![politely(), send(start), wait(3, expect)])
+}
+
+/// `option ldap-check`: an anonymous simple bind.
+pub fn ldap(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    args.end()?;
+    choose(proxy, vec![send(LDAP_BIND.to_vec()), wait(2, judged(ldap_answer))])
 }
 
 /// `option ssl-hello-chk`: a hello of SSL 3, as it always was.
@@ -222,6 +229,49 @@ fn pgsql_answer(answer: &[u8], over: bool) -> Opinion {
     }
 }
 
+/// Message 1: a bind request of version 3 with no name and no password (RFC 4511 §4.2).
+const LDAP_BIND: &[u8] = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00";
+
+/// The shortest answer that is looked at before its end: an LDAP result without texts.
+const LDAP_SHORTEST: usize = 14;
+
+/// The answer to a bind; the length of the whole may be written in one, two or four bytes.
+fn ldap_answer(answer: &[u8], over: bool) -> Opinion {
+    let short = || if over { ends(CheckStatus::L7Rsp, None, &[]) } else { Opinion::Wait };
+    let other = || ends(CheckStatus::L7Rsp, None, b"Not LDAPv3 protocol");
+    if answer.len() < LDAP_SHORTEST && !over {
+        return Opinion::Wait;
+    }
+    let [0x30, rest @ ..] = answer else { return other() };
+    let [first, rest @ ..] = rest else { return short() };
+    let (length, rest) = match (first & 0x80 != 0, usize::from(first & 0x7f)) {
+        (false, length) => (length, rest),
+        (true, 0 | 1) => return other(),
+        (true, bytes) => match rest.split_at_checked(bytes) {
+            None => return short(),
+            Some((length, rest)) if bytes == 2 || bytes == 4 => {
+                (length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), rest)
+            }
+            Some(_) => return other(),
+        },
+    };
+    if rest.len() < length {
+        return short();
+    }
+    // message 1, a bind response whose length does not matter, a number of one byte
+    let [2, 1, 1, 0x61, size, rest @ ..] = rest else { return other() };
+    let more = if size & 0x80 != 0 { usize::from(size & 0x7f) } else { 0 };
+    match rest.get(more..) {
+        Some([0x0a, 1, 0, ..]) => ends(CheckStatus::L7Ok, Some(0), &[]),
+        Some([0x0a, 1, code, ..]) => ends(
+            CheckStatus::L7Sts,
+            Some(u16::from(*code)),
+            b"See RFC: http://tools.ietf.org/html/rfc4511#section-4.1.9",
+        ),
+        _ => other(),
+    }
+}
+
 /// A hello or an alert is an answer of TLS, whatever it says.
 fn ssl_answer(answer: &[u8], over: bool) -> Opinion {
     match answer {
@@ -248,8 +298,8 @@ mod tests {
     /// Whatever a server says, a judge says something of it, and nothing but the end when nothing more can come.
     #[test]
     fn hostile_answers() {
-        let judges: [Judge; 7] =
-            [redis_answer, smtp_greeting, smtp_hello, smtp_quit, mysql_packet, pgsql_answer, ssl_answer];
+        let judges: [Judge; 8] =
+            [redis_answer, smtp_greeting, smtp_hello, smtp_quit, mysql_packet, pgsql_answer, ldap_answer, ssl_answer];
         bolero::check!().with_type::<(u8, Vec<u8>)>().for_each(|(which, answer)| {
             let judge = judges[usize::from(*which) % judges.len()];
             for seen in 1..=answer.len() {

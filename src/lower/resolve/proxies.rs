@@ -296,6 +296,7 @@ fn backend(
         redispatch: set.redispatch,
         all_backups: set.all_backups,
         abort_on_close: set.abort_on_close,
+        smart_connect: set.smart_connect,
         nolinger: set.nolinger,
         keep_alive,
         splice: set.splice,
