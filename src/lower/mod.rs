@@ -27,6 +27,7 @@ pub mod server;
 pub mod server_options;
 pub mod source;
 mod statement;
+pub mod states;
 pub mod stats;
 pub mod timeouts;
 pub mod watch_options;

@@ -24,6 +24,7 @@ mod picks;
 mod ports;
 mod queue;
 mod record;
+mod recorded;
 mod source_ports;
 mod state;
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::Identity;
 use super::stats::{self, Hide, Info, Process, Selection, Style};
+use super::{Identity, server_states};
 use crate::ir::{AdminLevel, Level, SeverityOutput};
 use crate::pool::{Commands, Journal, Pool, Reply};
 
@@ -32,7 +32,7 @@ struct Command {
     run: fn(&Console, &[&str]) -> Reply,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 11] = [
     Command { words: &["_getsocks"], usage: "", help: "", level: AdminLevel::User, run: |_, _| Reply::Sockets },
     Command {
         words: &["help"],
@@ -84,6 +84,13 @@ const COMMANDS: [Command; 10] = [
         help: "figures of the process",
         level: AdminLevel::User,
         run: Console::show_info,
+    },
+    Command {
+        words: &["show", "servers", "state"],
+        usage: "[<backend>]",
+        help: "states of servers, as a server state file has them",
+        level: AdminLevel::User,
+        run: |console, args| server_states::reply(&console.pool, (console.identity.clock)(), args),
     },
     Command {
         words: &["show", "stat"],
@@ -268,6 +275,8 @@ mod tests {
             ("show stat json", r#"[[{"objType":"Frontend","proxyId":2,"#),
             ("show stat typed", "F.2.0.0.pxname.1:KNS:str:web\n"),
             ("show stat nothere 1 1", "No such proxy.\n"),
+            ("show servers state", "1\n# be_id be_name srv_id"),
+            ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),
             ("set timeout cli 30s", "Timeout(30)"),
             ("set timeout cli x", "Invalid timeout value.\n"),

@@ -7,7 +7,10 @@ pub mod process;
 pub mod stats;
 pub mod tuning;
 
+use std::path::PathBuf;
+
 use crate::ir::{FilePermissions, Global};
+use crate::text::Span;
 
 /// The `global` sections as far as they were read; several of them add up.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,10 @@ pub struct GlobalDraft {
     pub base: paths::Base,
     /// The file that is being read, as it was named.
     pub file: String,
+    /// `server-state-base`.
+    pub state_base: Option<PathBuf>,
+    /// `server-state-file`, and its word.
+    pub state_file: Option<(PathBuf, Span)>,
     /// What may be said once and was.
     pub said: Said,
 }

@@ -45,6 +45,7 @@ pub(super) fn resolve(
         }
         formats.push(compiled);
     }
+    crate::lower::states::recall(&global, &mut sections.proxies, world, said);
     servers::addresses(&mut sections.proxies, choices, world, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
