@@ -62,6 +62,36 @@ impl CheckStatus {
         Self::ProcOk,
     ];
 
+    /// The number of the field `srv_check_status` of a server state file, as 2.6.12 has it.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Ini => 1,
+            Self::Checked => 3,
+            Self::Hana => 4,
+            Self::SockErr => 5,
+            Self::L4Ok => 6,
+            Self::L4Tout => 7,
+            Self::L4Con => 8,
+            Self::L6Ok => 9,
+            Self::L6Tout => 10,
+            Self::L6Rsp => 11,
+            Self::L7Tout => 12,
+            Self::L7Rsp => 13,
+            Self::L7Ok => 15,
+            Self::L7OkC => 16,
+            Self::L7Sts => 17,
+            Self::ProcErr => 18,
+            Self::ProcTout => 19,
+            Self::ProcOk => 20,
+        }
+    }
+
+    /// The one with that [`Self::number`]; [`Self::Unknown`] if there is none.
+    pub fn numbered(number: u8) -> Self {
+        Self::ALL.into_iter().find(|status| status.number() == number).unwrap_or(Self::Unknown)
+    }
+
     /// The one that [`Self::word`] calls so.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word() == word)

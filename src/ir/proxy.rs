@@ -39,6 +39,8 @@ pub struct Proxy {
     pub name: String,
     /// Id, explicit or given in order (as haproxy's: see `show stat`, column iid).
     pub id: u32,
+    /// Whether the id is explicit.
+    pub id_given: bool,
     /// Which section.
     pub kind: ProxyKind,
     /// TCP or HTTP.

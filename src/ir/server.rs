@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Agent, Observe, ProxyIx};
 use crate::text::Span;
+use crate::units::server_state::ServerState;
 use crate::units::{Millis, Weight};
 
 /// Index of a server in its backend's [`super::Backend::servers`].
@@ -58,6 +59,10 @@ pub struct Server {
     pub name: String,
     /// Id, explicit or given in order from 1.
     pub id: u32,
+    /// Whether the id is explicit.
+    pub id_given: bool,
+    /// The host name that its address was looked up by.
+    pub host: Option<String>,
     /// Where it is. An unspecified IP stands for the client's destination address.
     pub address: ServerAddress,
     /// `None`: the address has its port. `Some(n)`: the client's destination port plus n.
@@ -96,6 +101,8 @@ pub struct Server {
     pub send_proxy: SendProxy,
     /// `init-addr`, in order.
     pub init_addr: Vec<InitAddr>,
+    /// What a server state file says of it, if it says anything.
+    pub recorded: Option<Box<ServerState>>,
     /// The line to blame.
     pub span: Span,
 }

@@ -41,6 +41,8 @@ pub struct ProxyDraft {
     pub inherited: Timeouts,
     /// `id`.
     pub id: Option<(u32, Span)>,
+    /// Whether it was said, and not given in order.
+    pub id_given: bool,
     /// `description`.
     pub description: Option<String>,
     /// Backends that a `default_backend` or `use_backend` names which has no effect here: haproxy looks them up.
@@ -61,6 +63,8 @@ pub struct ProxyDraft {
     pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
     pub server_ids: Vec<(u32, u32, Span)>,
+    /// `server-state-file-name <file>`; `None`: by the backend's name.
+    pub state_file: Option<String>,
     /// Servers with `tfo`.
     pub fast_open: Vec<Span>,
     /// Words that this version does not act on, where it is not yet known whether they would act.
@@ -167,10 +171,24 @@ pub struct Settings {
     pub stats: Option<Box<StatsDraft>>,
     /// `option tcp-check` and its like, and their rules.
     pub checks: ChecksDraft,
+    /// `load-server-state-from-file`; it ends what defaults say.
+    pub states_from: StatesFrom,
     /// `errorfile`s, the last one of a status wins.
     pub error_files: Vec<ir::ErrorFile>,
     /// Refused words of defaults that act, if at all, only in a proxy that inherits them.
     pub refused: Vec<RefusedWord>,
+}
+
+/// Where the states of a backend's servers are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StatesFrom {
+    /// `none`.
+    #[default]
+    Nowhere,
+    /// `global`: from `server-state-file`.
+    Global,
+    /// `local`: from a file of the backend's own.
+    Local,
 }
 
 /// Which session log line a proxy asked for.
@@ -222,6 +240,7 @@ impl ProxyDraft {
             inherited: set.timeouts,
             set,
             id: None,
+            id_given: false,
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,
@@ -232,6 +251,7 @@ impl ProxyDraft {
             tracks: Vec::new(),
             families: Vec::new(),
             server_ids: Vec::new(),
+            state_file: None,
             fast_open: Vec::new(),
             refused: Vec::new(),
         }

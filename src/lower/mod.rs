@@ -27,6 +27,7 @@ pub mod server;
 pub mod server_options;
 pub mod source;
 mod statement;
+pub mod states;
 pub mod stats;
 mod threads;
 pub mod timeouts;

@@ -148,6 +148,10 @@ fn read(
     let agent = if draft.agent { Some(Box::new(agent(&draft, name)?)) } else { None };
     let limit = draft.error_limit.unwrap_or(10);
     let observe = (draft.observe && draft.check).then_some(Observe { limit, on_error: draft.on_error });
+    let host = match &address {
+        ServerAddress::Unresolved { host, .. } => Some(host.clone()),
+        _ => None,
+    };
     let server = Server {
         name: name.text(),
         id: draft.id.map_or(0, |(id, _)| id),
@@ -171,6 +175,9 @@ fn read(
         user_timeout: draft.user_timeout,
         send_proxy: draft.send_proxy,
         init_addr: std::mem::take(&mut draft.init_addr),
+        id_given: draft.id.is_some(),
+        host,
+        recorded: None,
         span: name.span,
     };
     Ok((server, draft, family))

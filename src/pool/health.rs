@@ -240,6 +240,14 @@ impl Health {
         self.fall
     }
 
+    /// Failures that are left until one that is up goes down, and how many take it down; `None`: it has not failed.
+    pub fn failing_of(self) -> Option<(u32, u32)> {
+        match self.state {
+            State::Up { failed } if failed > 0 => Some((self.fall - failed, self.fall)),
+            State::Up { .. } | State::Down { .. } => None,
+        }
+    }
+
     /// What statistics show of a checked server that is ready.
     pub fn status(self) -> ServerStatus {
         match self.state {

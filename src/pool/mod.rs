@@ -25,6 +25,7 @@ mod picks;
 mod ports;
 mod queue;
 mod record;
+mod recorded;
 mod source_ports;
 mod state;
 #[cfg(test)]

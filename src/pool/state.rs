@@ -39,6 +39,7 @@ impl Pool {
         let trackers = track::pairs(&config);
         let pool =
             Self { trackers, config, proxies, process: ProcessState { started: now, ..ProcessState::default() } };
+        pool.recall(now);
         pool.inherit();
         pool
     }

@@ -35,6 +35,9 @@ pub(super) fn server(id: u32) -> Server {
         on_marked_up: Default::default(),
         source: None,
         init_addr: vec![InitAddr::Libc],
+        id_given: false,
+        host: None,
+        recorded: None,
         span: Span::line(FileId(0), 1),
     }
 }
@@ -53,6 +56,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
     let proxy = |(ix, (name, kind, back)): (usize, (&str, ProxyKind, Backend))| Proxy {
         name: name.to_owned(),
         id: ix as u32 + 2,
+        id_given: false,
         kind,
         mode: Mode::Tcp,
         disabled: false,

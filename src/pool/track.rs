@@ -1,6 +1,5 @@
 //! How proxies and servers of a configuration depend on each other: who tracks whom, who feeds whom.
 
-use super::health::Admin;
 use super::{BackState, Pool};
 use crate::ir::{Config, ProxyIx, Server, ServerIx, TrackRef};
 
@@ -86,7 +85,7 @@ impl Pool {
             let mut core = back.lock();
             if let Some(member) = core.members.get_mut(by.server.0 as usize) {
                 member.health = health;
-                member.inherited = if admin == Admin::Maint { Admin::Maint } else { Admin::Ready };
+                member.inherited = admin; // drained only if a server state file said so
                 core.refresh(by.server.0, 0);
                 // Counted as a change, though nobody is told (observed: chkdown 1 of a backend that starts so).
                 let now = core.changed;

@@ -125,6 +125,9 @@ impl Pool {
             Admin::Maint => ServerStatus::Maint,
             _ if !self.is_watched(line) && member.service() == Service::Up => match admin {
                 Admin::Drain => ServerStatus::Drain,
+                // As a server state file said.
+                _ if !member.health.is_up() => ServerStatus::Down { rising: None },
+                _ if member.health.is_stopping() => ServerStatus::Stopping { failing: None },
                 _ => ServerStatus::Unchecked,
             },
             Admin::Drain if member.health.is_up() => ServerStatus::Drain,
@@ -141,6 +144,10 @@ impl Pool {
             (Some(tracked), Admin::Maint) if member.admin != Admin::Maint => format!("MAINT (via {tracked})"),
             _ if agent_down => "DOWN (agent)".to_owned(),
             _ if asked && status == ServerStatus::Drain => "DRAIN (agent)".to_owned(),
+            _ if status == ServerStatus::Drain && self.is_watched(line) => match member.health.failing_of() {
+                Some((left, fall)) => format!("DRAIN {left}/{fall}"),
+                None => status.to_string(),
+            },
             _ => status.to_string(),
         };
         let down_since = if member.running() { 0 } else { now.since(member.changed) };

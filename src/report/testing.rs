@@ -26,6 +26,7 @@ pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
     Proxy {
         name: name.into(),
         id,
+        id_given: false,
         kind,
         mode: Mode::Tcp,
         disabled: false,
@@ -72,6 +73,9 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         on_marked_up: MarkedUp::default(),
         source: None,
         init_addr: Vec::new(),
+        id_given: false,
+        host: None,
+        recorded: None,
         span: Default::default(),
     }
 }

@@ -8,6 +8,7 @@ mod hostile_tests;
 mod number;
 mod plain_ip;
 pub mod proxy_header;
+pub mod server_state;
 mod size;
 mod tick;
 mod time;

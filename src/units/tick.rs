@@ -2,7 +2,7 @@
 
 use super::Millis;
 
-/// A moment in whole milliseconds since an arbitrary origin that is the same for the whole process.
+/// A moment in whole milliseconds since an origin that is the same for all processes of a system: its start, or near it.
 ///
 /// Code without a clock (`pool`, `expr`) is told the moment; only `engine` and `process` read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -95,6 +95,9 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         source: None,
         port_offset: None,
         init_addr: vec![InitAddr::Libc],
+        id_given: false,
+        host: None,
+        recorded: None,
         span: Span::default(),
     }
 }
@@ -104,6 +107,7 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
     Proxy {
         name: "front".to_owned(),
         id: 2,
+        id_given: false,
         kind: ProxyKind::Listen,
         mode: Mode::Tcp,
         disabled: false,

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use baton::text::World;
 
+/// A server state file.
+const STATES: &str = "1\n2 b 1 s1 127.0.0.9 0 8 5 10 500 8 2 0 6 22 0 0 - 81 - 0 77 127.0.0.4 127.0.0.5 88\n\
+    2 b 2 s2 127.0.0.9 2 0 1 1 500 1 0 2 0 0 0 0 nowhere.invalid 80 - 0 0 - - 0\n\
+    2 b 3 s3 127.0.0.9 7 0 1 1 500 1 0 2 0 0 0 0 - 80 - 0 0 - - 0\n";
+
 /// The world that a fixture sees.
 pub(crate) struct Outside {
     env: HashMap<String, Vec<u8>>,
@@ -47,6 +52,7 @@ impl World for Outside {
             Some(path) if path.starts_with("/etc/haproxy/errors/") => {
                 Ok(format!("HTTP/1.0 {path}\r\n\r\n").into_bytes())
             }
+            Some("/states/all") => Ok(STATES.into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }

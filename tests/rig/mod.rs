@@ -45,6 +45,7 @@ pub fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
     Proxy {
         name: name.into(),
         id,
+        id_given: false,
         kind,
         mode: Mode::Tcp,
         disabled: false,
@@ -91,6 +92,9 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         on_marked_up: MarkedUp::default(),
         source: None,
         init_addr: Vec::new(),
+        id_given: false,
+        host: None,
+        recorded: None,
         span: Default::default(),
     }
 }

@@ -7,8 +7,11 @@ pub mod process;
 pub mod stats;
 pub mod tuning;
 
+use std::path::PathBuf;
+
 use super::threads::ThreadsDraft;
 use crate::ir::{FilePermissions, Global};
+use crate::text::Span;
 
 /// The `global` sections as far as they were read; several of them add up.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +30,10 @@ pub struct GlobalDraft {
     pub file: String,
     /// The threads that `stats socket` lines name.
     pub threads: Vec<ThreadsDraft>,
+    /// `server-state-base`.
+    pub state_base: Option<PathBuf>,
+    /// `server-state-file`, and its word.
+    pub state_file: Option<(PathBuf, Span)>,
     /// What may be said once and was.
     pub said: Said,
 }

@@ -44,7 +44,7 @@ pub(super) fn give(proxies: &mut [ProxyDraft], statistics: Option<usize>) {
         ids.next += u32::from(statistics == Some(at));
         let own = proxy.id.map_or(0, |(id, _)| id);
         let id = ids.take(own);
-        proxy.id = Some((id, proxy.span));
+        (proxy.id_given, proxy.id) = (own > 0, Some((id, proxy.span)));
         if !proxy.set.disabled {
             let mut ids = Counter::new(1, proxy.binds.iter().map(|bind| bind.id));
             for bind in &mut proxy.binds {

@@ -48,6 +48,7 @@ pub(super) fn resolve(
         }
         formats.push(compiled);
     }
+    crate::lower::states::recall(&global, &mut sections.proxies, world, said);
     servers::addresses(&mut sections.proxies, choices, world, said);
     let defaults = sections.defaults.iter().map(|defaults| defaults.draft.reserved);
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();

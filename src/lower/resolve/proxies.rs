@@ -249,6 +249,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
     Proxy {
         name: draft.name,
         id: draft.id.map_or(0, |(id, _)| id),
+        id_given: draft.id_given,
         kind: match draft.kind {
             SectionKind::Frontend => ProxyKind::Frontend,
             SectionKind::Backend => ProxyKind::Backend,

@@ -172,7 +172,11 @@ fn first_address(
         if server.init_addr.is_empty() { &[InitAddr::Last, InitAddr::Libc] } else { &server.init_addr };
     for method in methods {
         match method {
-            InitAddr::Last => {} // from a server state file, which only other words of this version would name
+            InitAddr::Last => {
+                if let Some(ip) = server.recorded.as_ref().and_then(|state| state.address) {
+                    return Found::Address { ip, tried: false };
+                }
+            }
             InitAddr::Libc => {
                 if let Some(ip) = first(&libc(host), family) {
                     return Found::Address { ip, tried: false };

@@ -236,6 +236,8 @@ mod tests {
             ("show stat json", r#"[[{"objType":"Frontend","proxyId":2,"#),
             ("show stat typed", "F.2.0.0.pxname.1:KNS:str:web\n"),
             ("show stat nothere 1 1", "No such proxy.\n"),
+            ("show servers state", "1\n# be_id be_name srv_id"),
+            ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),
             ("set timeout cli 30s", "Timeout(30)"),
             ("set timeout cli x", "Invalid timeout value.\n"),

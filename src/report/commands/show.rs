@@ -3,6 +3,7 @@
 use super::{Command, Console};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
+use crate::report::server_states;
 use crate::report::stats::{self, Hide, Info, Selection, Style};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -12,6 +13,13 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "figures of the process",
         level: AdminLevel::User,
         run: Console::show_info,
+    },
+    Command {
+        words: &["show", "servers", "state"],
+        usage: "[<backend>]",
+        help: "states of servers, as a server state file has them",
+        level: AdminLevel::User,
+        run: |console, args| server_states::reply(&console.pool, (console.identity.clock)(), args),
     },
     Command {
         words: &["show", "stat"],
