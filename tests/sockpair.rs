@@ -12,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use harness::backends::Backend;
+use harness::daemon::Daemon;
 use harness::logs::LogReceiver;
 use harness::process::Running;
 use harness::program::Program;
@@ -275,6 +276,40 @@ fn what_one_program_sends_the_other_serves() {
         let _before = Stage::with(sends, &line, twin, near);
         for text in [&b"through both"[..], &[9; 100_000]] {
             client::echo(&mut client::connect(door), text);
+        }
+    }
+}
+
+/// The next process inherits the channels from the same parent, and serves what comes from then on.
+#[test]
+fn a_process_in_the_background_and_its_successor() {
+    let echo = Backend::echo();
+    for program in both() {
+        let (door, (near, far), (taking, taken)) = (ports::free(), channel(), channel());
+        let config = format!(
+            "defaults\n {LIMITS}\nlisten out\n bind {door}\n server s sockpair@{}\n\
+             listen in\n bind sockpair@{}\n server s {}\n",
+            far.as_raw_fd(),
+            taken.as_raw_fd(),
+            echo.address
+        );
+        let mut daemon = Daemon::start(&program, &config);
+        for round in 0..2 {
+            if round > 0 {
+                let old = daemon.pid();
+                let out = daemon.reload();
+                assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+                wait::until_true("the old process to end", || !harness::process::alive(old));
+            }
+            let mut client = client::connect(door);
+            client.write_all(b"out").expect("sent");
+            arrival(&near).read_exact(&mut [0; 3]).expect("what the client says");
+            let (mut client, end) = UnixStream::pair().expect("a pair");
+            client.set_read_timeout(Some(wait::PATIENCE)).expect("a time limit");
+            give(&taking, b"x", &[end.as_fd()]);
+            drop(end);
+            client.write_all(b"in").expect("sent");
+            client.read_exact(&mut [0; 2]).expect("an answer");
         }
     }
 }
