@@ -198,7 +198,7 @@ fn orders_are_given_by_click() {
     browser.picture("maintenance");
     assert!(rig.said(b"show stat mqtt 4 4\n").contains(",MAINT,"));
     order("drain");
-    assert_eq!(browser.text(state), "DRAIN 1/3"); // as haproxy: it was not checked since
+    assert!(browser.text(state).starts_with("DRAIN"), "{}", browser.text(state)); // 1/3 until it is checked
     order("ready");
     assert!(browser.text(state).starts_with("UP"), "{}", browser.text(state));
     no_complaints(&browser);
