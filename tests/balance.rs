@@ -243,8 +243,7 @@ fn each_session_gets_the_server_that_haproxy_gives_it() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// `fixtures/output/changes/`: orders and weights at run time. baton's pool replays the rows (`src/pool/picks.rs`); as a
-/// program it does not know the commands yet.
+/// `fixtures/output/changes/`: orders and weights at run time. baton's pool replays the rows too (`src/pool/picks.rs`).
 #[test]
 fn weights_and_orders_at_run_time_change_the_picks() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/changes/roundrobin.txt");
@@ -257,16 +256,11 @@ fn weights_and_orders_at_run_time_change_the_picks() {
         };
         let servers: String = weights.split(", ").map(|weight| format!("server weight {weight}\n")).collect();
         let mut stage = Stage::new(&format!("balance roundrobin\n{servers}"));
-        if Program::under_test().is_ours() {
-            let answer = stats::command(&stage.socket, "set server l/s1 weight 1");
-            assert!(answer.contains("nknown command"), "the command is built, remove this: {answer:?}");
-            return;
-        }
         let _ = write!(out, "[{weights}]");
         for step in steps.split(" | ") {
             match step.strip_prefix('{').and_then(|order| order.strip_suffix('}')) {
                 Some(order) => {
-                    stats::command(&stage.socket, &format!("set server l/{order}"));
+                    assert_eq!(stats::command(&stage.socket, &format!("set server l/{order}")), "\n", "{order}");
                     let _ = write!(out, " | {step}");
                 }
                 None => {
