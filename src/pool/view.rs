@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::health::{Admin, CheckStatus, Health, ServerStatus};
-use super::member::Service;
 use super::{BackState, Pool};
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
@@ -123,9 +122,9 @@ impl Pool {
         let (admin, checked) = (member.ordered(), member.checked);
         let status = match admin {
             Admin::Maint => ServerStatus::Maint,
-            _ if !self.is_watched(line) && member.service() == Service::Up => match admin {
-                Admin::Drain => ServerStatus::Drain,
-                // As a server state file said.
+            // No check counts: what is known comes from an order, or from a server state file.
+            _ if !self.is_watched(line) => match admin {
+                Admin::Drain if member.health.is_up() => ServerStatus::Drain,
                 _ if !member.health.is_up() => ServerStatus::Down { rising: None },
                 _ if member.health.is_stopping() => ServerStatus::Stopping { failing: None },
                 _ => ServerStatus::Unchecked,
