@@ -204,6 +204,41 @@ fn who_wants_haproxys_way_has_it() {
 }
 
 #[test]
+fn sessions_move_under_another_user_in_an_empty_root() {
+    let (echo, door) = (Backend::echo(), ports::free());
+    std::fs::create_dir_all("/var/empty").unwrap();
+    let text = format!("listen l\n  bind {door}\n  server s {}\n", echo.address);
+    let global = "  user nobody\n  group nogroup\n  chroot /var/empty\n";
+    let mut site = Site::start_with(&Program::ours(), global, &text);
+    let mut stream = session(door);
+    for _ in 0..3 {
+        site.reload();
+        site.wait_for("l", "s", "scur", 1);
+        client::echo(&mut stream, b"still there");
+    }
+}
+
+/// Who cannot start changes nothing: the old process goes on with all it has, and the command says so.
+#[test]
+fn a_newcomer_without_descriptors_or_memory_changes_nothing() {
+    let (echo, door) = (Backend::echo(), ports::free());
+    let site = Site::start(&Program::ours(), &format!("listen l\n  bind {door}\n  server s {}\n", echo.address));
+    let mut stream = session(door);
+    let old = site.daemon.pid();
+    for limit in ["--nofile=14:14", "--as=20000000:20000000"] {
+        let mut command = Command::new("prlimit");
+        command.arg(limit).arg(&Program::ours().path).arg("-f").arg(site.daemon.folder().join("haproxy.cfg"));
+        command.arg("-p").arg(site.daemon.folder().join("haproxy.pid")).args(["-sf", &old.to_string()]);
+        let out = command.output().unwrap();
+        assert_eq!(out.status.code(), Some(1), "{limit}: {}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!((site.daemon.pid(), site.number("l", "s", "scur")), (old, 1), "{limit}");
+        client::echo(&mut stream, b"still there");
+        client::echo(&mut session(door), b"the door is open");
+    }
+    assert_eq!(site.daemon.all(), [old]);
+}
+
+#[test]
 fn another_version_leaves_sessions_and_takes_sockets() {
     let echo = Backend::echo();
     let door = ports::free();
