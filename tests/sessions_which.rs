@@ -157,6 +157,26 @@ fn a_dispatched_session_and_one_of_a_unix_socket_move() {
     }
 }
 
+/// One that waits to reach `dispatch` again stays where it is, and keeps nobody else from moving.
+#[test]
+fn a_dispatched_session_between_two_attempts_stays() {
+    let (echo, closed, doors) = (Backend::echo(), ports::free(), [ports::free(), ports::free()]);
+    let text = format!(
+        "listen d\n  bind {}\n  retries 3\n  dispatch {closed}\nlisten l\n  bind {}\n  server s {}\n",
+        doors[0], doors[1], echo.address
+    );
+    let mut site = Site::start(&Program::ours(), &text);
+    let mut stream = session(doors[1]);
+    let refused = client::connect(doors[0]);
+    site.wait_for("d", "BACKEND", "scur", 1);
+    site.daemon.reload_well();
+    site.wait_for("l", "s", "scur", 1);
+    client::echo(&mut stream, b"still there");
+    let line = site.log.wait_for(&format!(" {} [", refused.local_addr().unwrap()));
+    assert!(line.contains(" SC "), "{line}");
+    site.daemon.settle();
+}
+
 #[test]
 fn a_range_of_source_ports_stays_dealt_out() {
     let echo = Backend::echo();

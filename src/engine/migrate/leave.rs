@@ -290,6 +290,8 @@ impl Session {
         }
         match SessionState::of(self)?.stage {
             Stage::Relaying => Some(Kind::Relaying),
+            // One that waits to reach `dispatch` again has nothing yet that says so.
+            Stage::Pausing(_) if self.target.is_none() => None,
             Stage::Connecting | Stage::Pausing(_) => Some(Kind::Connecting),
             Stage::Queued => Some(Kind::Queued),
         }

@@ -8,6 +8,7 @@
 mod arrive;
 mod leave;
 mod state;
+
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Waker;

@@ -202,7 +202,8 @@ impl Giving<'_> {
                 let (states, held) = offer::decode(&body)?;
                 let checked = self.taker.sessions.check(&self.routes, states, parcel.descriptors, held);
                 let arrivals = checked.map_err(|why| {
-                    tracing::warn!(pid = self.old.pid(), %why, "sessions that came are not taken");
+                    let line = format!("Sessions of process {} are not taken, they stay there: {why}.", self.old.pid());
+                    self.taker.journal.event(None, Level::Warning, &line);
                     WireError::Number
                 })?;
                 self.arrive(arrivals)?;
