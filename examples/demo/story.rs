@@ -149,7 +149,10 @@ fn reloads(
         let then = newcomers.served();
         wait(PATIENCE, "newcomers after the reload", || (newcomers.served() >= then + 100).then_some(()))?;
         let tally = newcomers.finish();
-        let sessions = || page.servers("mqtt").map_or(0, |rows| rows.values().map(|row| row.sessions).sum::<u64>());
+        let sessions = || {
+            let rows = page.servers("mqtt").unwrap_or_default();
+            rows.iter().filter(|(name, _)| name.starts_with("broker_")).map(|(_, row)| row.sessions).sum::<u64>()
+        };
         let all = 2 * pairs.len() as u64;
         if moves {
             let there =
