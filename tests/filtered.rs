@@ -171,14 +171,6 @@ fn a_filter_that_comes_into_a_session() {
 /// Most kilobytes of the process's own memory. Without bound, each of the sessions below would hold megabytes.
 const MOST_KB: u64 = 200 * 1024;
 
-/// Proportional set size in kB.
-fn memory(stage: &Stage) -> u64 {
-    let path = format!("/proc/{}/smaps_rollup", stage.proxy.process.pid());
-    let text = std::fs::read_to_string(path).expect("its memory");
-    let pss = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("a sum");
-    pss.trim().trim_end_matches("kB").trim().parse().expect("a number")
-}
-
 #[test]
 fn clients_that_a_filter_cuts_off_cost_no_memory() {
     if !in_a_network("clients_that_a_filter_cuts_off_cost_no_memory", FILTER) {
@@ -201,7 +193,7 @@ fn clients_that_a_filter_cuts_off_cost_no_memory() {
             });
             filter(stage.listen.port(), verdict);
             let lines = stage.log.wait_count(" front front/", CLIENTS / 2);
-            let used = memory(&stage);
+            let used = stage.proxy.process.memory();
             assert!(used < MOST_KB, "{used} kB for {CLIENTS} clients that do not answer");
             assert!(!lines.is_empty());
             let lines = stage.lines(CLIENTS);

@@ -43,14 +43,6 @@ fn drain(stream: &mut TcpStream) {
 /// Most kilobytes of the process's own memory. Without bound, each of the sessions below would hold megabytes.
 const MOST_KB: u64 = 200 * 1024;
 
-/// Proportional set size in kB.
-fn memory(stage: &Stage) -> u64 {
-    let path = format!("/proc/{}/smaps_rollup", stage.proxy.process.pid());
-    let text = std::fs::read_to_string(path).expect("its memory");
-    let pss = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("a sum");
-    pss.trim().trim_end_matches("kB").trim().parse().expect("a number")
-}
-
 #[test]
 fn a_broker_that_accepts_and_never_answers() {
     let silent = silent();
@@ -187,7 +179,7 @@ fn clients_that_never_read() {
         let streams: Vec<TcpStream> = (0..CLIENTS).map(|_| stage.connect()).collect();
         stage.wait_stat("FRONTEND", "scur", CLIENTS as i64);
         stage.wait_stat("s1", "stot", CLIENTS as i64);
-        let used = memory(&stage);
+        let used = stage.proxy.process.memory();
         assert!(used < MOST_KB, "{used} kB for {CLIENTS} clients that do not read");
         let lines = stage.lines(CLIENTS);
         drop(streams);
@@ -208,7 +200,7 @@ fn brokers_that_never_read() {
             })
             .collect();
         stage.wait_stat("s1", "stot", CLIENTS as i64);
-        let used = memory(&stage);
+        let used = stage.proxy.process.memory();
         assert!(used < MOST_KB, "{used} kB for {CLIENTS} brokers that do not read");
         floods.into_iter().for_each(|flood| flood.join().expect("a flood ends"));
         ends(&stage.lines(CLIENTS), false)

@@ -1,7 +1,25 @@
 //! Small configurations for this module's tests.
 
 use crate::ir::*;
+use crate::pool::{HttpRecord, Journal, SessionRecord};
 use crate::units::Weight;
+
+/// A journal that writes nothing and has lost that many lines.
+pub(super) struct Quiet {
+    pub(super) lost: u64,
+}
+
+impl Journal for Quiet {
+    fn accepted(&self, _: &SessionRecord) {}
+    fn session(&self, _: &SessionRecord) {}
+    fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
+    fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
+    fn request(&self, _: &HttpRecord) {}
+    fn event(&self, _: Option<ProxyIx>, _: Level, _: &str) {}
+    fn lost(&self) -> u64 {
+        self.lost
+    }
+}
 
 /// A configuration of these proxies.
 pub(super) fn config(proxies: Vec<Proxy>) -> Config {

@@ -40,6 +40,17 @@ impl Running {
         String::from_utf8_lossy(&std::fs::read(&self.output).unwrap_or_default()).into_owned()
     }
 
+    /// Its proportional set size, kB.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.pid());
+        let text = std::fs::read_to_string(path).expect("its memory");
+        let pss = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("a sum");
+        pss.trim().trim_end_matches("kB").trim().parse().expect("a number")
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         send(self.pid(), signal);

@@ -152,23 +152,8 @@ impl Commands for Console {
 mod tests {
     use super::*;
     use crate::ir::{ProxyIx, ProxyKind};
-    use crate::pool::{HttpRecord, SessionRecord};
     use crate::report::testing;
     use crate::units::Tick;
-
-    struct Quiet;
-
-    impl Journal for Quiet {
-        fn accepted(&self, _: &SessionRecord) {}
-        fn session(&self, _: &SessionRecord) {}
-        fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
-        fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
-        fn request(&self, _: &HttpRecord) {}
-        fn event(&self, _: Option<ProxyIx>, _: Level, _: &str) {}
-        fn lost(&self) -> u64 {
-            7
-        }
-    }
 
     struct Idle;
 
@@ -200,7 +185,7 @@ mod tests {
             hostname: "vm".into(),
             clock: || Tick::from_millis(3000),
         };
-        Console::new(Arc::new(pool), Arc::new(Quiet), identity)
+        Console::new(Arc::new(pool), Arc::new(testing::Quiet { lost: 7 }), identity)
     }
 
     fn said(command: &str) -> String {

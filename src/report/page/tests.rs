@@ -2,23 +2,8 @@
 
 use super::*;
 use crate::ir::{Config, Mode, ProxyIx, ProxyKind, StatsAuth};
-use crate::pool::{HttpRecord, SessionRecord};
 use crate::report::testing;
 use crate::units::Tick;
-
-struct Quiet;
-
-impl Journal for Quiet {
-    fn accepted(&self, _: &SessionRecord) {}
-    fn session(&self, _: &SessionRecord) {}
-    fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
-    fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
-    fn request(&self, _: &HttpRecord) {}
-    fn event(&self, _: Option<ProxyIx>, _: crate::ir::Level, _: &str) {}
-    fn lost(&self) -> u64 {
-        0
-    }
-}
 
 /// A site whose proxies are `stats` (with the page at `/s?x`), `web` and `db`.
 fn site(change: impl FnOnce(&mut Config)) -> Site {
@@ -39,7 +24,11 @@ fn site(change: impl FnOnce(&mut Config)) -> Site {
         hostname: "vm".into(),
         clock: || Tick::from_millis(95_000),
     };
-    Site::new(Arc::new(Pool::new(Arc::new(config), Tick::from_millis(1000))), Arc::new(Quiet), identity)
+    Site::new(
+        Arc::new(Pool::new(Arc::new(config), Tick::from_millis(1000))),
+        Arc::new(testing::Quiet { lost: 0 }),
+        identity,
+    )
 }
 
 fn ask(site: &Site, target: &str) -> Option<PageReply> {
