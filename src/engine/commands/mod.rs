@@ -223,7 +223,7 @@ impl Terminal {
             Some(wanted) => *self.flag(which) = wanted,
             None => {
                 let state = if self.may(which) { "ON" } else { "OFF" };
-                self.reply.push_str(&format!("{}-mode is {state}\n", which.name()));
+                self.remark(Level::Info, &format!("{}-mode is {state}\n", which.name()));
             }
         }
     }

@@ -4,7 +4,8 @@
 //! here would change something, or show what has no meaning here.
 
 use super::{Command, wrong};
-use crate::ir::AdminLevel;
+use crate::ir::{AdminLevel, Level};
+use crate::pool::Reply;
 
 /// A command about certificates.
 const fn tls(words: &'static [&'static str], usage: &'static str, help: &'static str) -> Command {
@@ -35,8 +36,14 @@ pub(super) const COMMANDS: &[Command] = &[
     tls(&["set", "ssl", "ca-file"], "<cafile> <payload>", "change a file of CAs"),
     tls(&["set", "ssl", "cert"], "<certfile> <payload>", "change a certificate"),
     tls(&["set", "ssl", "crl-file"], "<crlfile> <payload>", "change a file of CRLs"),
-    tls(&["set", "ssl", "ocsp-response"], "<resp|payload>", "change a certificate's OCSP response"),
-    tls(&["set", "ssl", "tls-key"], "[id|file] <key>", "change a key of session tickets"),
+    Command {
+        level: AdminLevel::User,
+        ..tls(&["set", "ssl", "ocsp-response"], "<resp|payload>", "change a certificate's OCSP response")
+    },
+    Command {
+        level: AdminLevel::User,
+        ..tls(&["set", "ssl", "tls-key"], "[id|file] <key>", "change a key of session tickets")
+    },
     cookie(&["disable", "dynamic-cookie", "backend"], "<bk>", "give no dynamic cookies"),
     cookie(&["enable", "dynamic-cookie", "backend"], "<bk>", "give dynamic cookies"),
     cookie(&["set", "dynamic-cookie-key", "backend"], "<bk> <k>", "change the key of dynamic cookies"),
@@ -61,6 +68,7 @@ pub(super) const COMMANDS: &[Command] = &[
         level: AdminLevel::Operator,
         run: |_, args| match args.first() {
             None => super::nothing::no_traces(),
+            Some(&"0") => Reply::Remark(Level::Notice, "No trace was running.\n".into()),
             Some(_) => wrong("There are no sources of traces."),
         },
     },

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::{Command, Console, wrong};
-use crate::ir::AdminLevel;
+use crate::ir::{AdminLevel, Level};
 use crate::pool::{Reply, Report};
 use crate::report::Ring;
 
@@ -14,7 +14,7 @@ const PIECE: usize = 16 * 1024;
 pub(super) const COMMANDS: &[Command] = &[Command {
     words: &["show", "events"],
     usage: "[<sink>] [-w] [-n]",
-    help: "rings, or what one holds; -w: wait for more, -n: only what is new",
+    help: "rings; with the rights of an operator what one holds; -w: wait for more, -n: only what is new",
     level: AdminLevel::User,
     run: |console, args| match args {
         [] => console.rings(),
@@ -32,7 +32,7 @@ impl Console {
             // Writing to a String cannot fail.
             let _ = writeln!(out, "    {name:<10} : type=buffer, {} dropped, {about}", ring.dropped());
         }
-        Reply::Text(out)
+        Reply::Remark(Level::Warning, out)
     }
 
     fn events(&self, name: &str, options: &[&str]) -> Reply {

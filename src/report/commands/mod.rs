@@ -73,6 +73,10 @@ fn wrong(text: &str) -> Reply {
     Reply::Remark(Level::Err, format!("{text}\n"))
 }
 
+fn denied() -> Reply {
+    wrong("Permission denied")
+}
+
 fn commands() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().copied().flatten()
 }
@@ -138,8 +142,14 @@ impl Commands for Console {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let known = commands().filter(|known| words.starts_with(known.words)).max_by_key(|known| known.words.len());
         match known {
-            Some(known) if known.level > level => Reply::Remark(Level::Err, "Permission denied\n".into()),
-            Some(known) if known.words == ["show", "cli", "level"] => Reply::Text(format!("{}\n", level.name())),
+            Some(known) if known.level > level => denied(),
+            // The list of rings is everybody's, what they hold is not.
+            Some(known) if known.words == ["show", "events"] && words.len() > 2 && level < AdminLevel::Operator => {
+                denied()
+            }
+            Some(known) if known.words == ["show", "cli", "level"] => {
+                Reply::Remark(Level::Info, format!("{}\n", level.name()))
+            }
             Some(known) => (known.run)(self, &words[known.words.len()..]),
             None => help::unknown(&words),
         }

@@ -4,7 +4,7 @@
 //! The headings are what tools read; asked of 2.6.12.
 
 use super::{Command, wrong};
-use crate::ir::AdminLevel;
+use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
 
 /// A command on patterns of a map or of an ACL.
@@ -40,7 +40,7 @@ pub(super) fn no_table() -> Reply {
 
 /// The list of the sources of traces.
 pub(super) fn no_traces() -> Reply {
-    Reply::Text("Sources of traces: none.\n".into())
+    Reply::Remark(Level::Info, "Sources of traces: none.\n".into())
 }
 
 /// What is shown of things where there are none; naming one is an error.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Command, Console, wrong};
-use crate::ir::AdminLevel;
+use crate::ir::{AdminLevel, Level};
 use crate::pool::{Reply, Report};
 
 /// Descriptors that are looked at for one piece of a report.
@@ -54,7 +54,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "",
         help: "object files that are loaded",
         level: AdminLevel::Operator,
-        run: |_, _| aside(|out| out.push_str(&objects(&read("/proc/self/maps")))),
+        run: |_, _| Reply::Remark(Level::Info, objects(&read("/proc/self/maps"))), // a page of the kernel's
     },
     Command {
         words: &["show", "pools"],
@@ -68,13 +68,7 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "[<what>|<#lines>|byaddr]*",
         help: "what is measured of tasks and memory",
         level: AdminLevel::Admin,
-        run: |_, _| {
-            Reply::Text(
-                "Per-task CPU profiling              : off           # cannot be set\n\
-                 Memory usage profiling              : off           # cannot be set\n"
-                    .into(),
-            )
-        },
+        run: |_, args| profiling(args),
     },
     Command {
         words: &["show", "startup-logs"],
@@ -83,7 +77,7 @@ pub(super) const COMMANDS: &[Command] = &[
         level: AdminLevel::Operator,
         run: |console, _| match (console.background.startup)() {
             said if said.is_empty() => Reply::Done,
-            said => Reply::Text(said),
+            said => Reply::Remark(Level::Info, said),
         },
     },
     Command {
@@ -94,6 +88,20 @@ pub(super) const COMMANDS: &[Command] = &[
         run: |_, _| aside(threads),
     },
 ];
+
+/// What is measured: nothing, and nothing can be.
+fn profiling(args: &[&str]) -> Reply {
+    let known =
+        |word: &&str| ["all", "status", "tasks", "memory", "byaddr"].contains(word) || word.parse::<u32>().is_ok();
+    match args.first() {
+        Some(word) if !known(word) => wrong("'all', 'status', 'tasks', 'memory', 'byaddr' or a number of lines."),
+        _ => Reply::Text(
+            "Per-task CPU profiling              : off           # cannot be set\n\
+             Memory usage profiling              : off           # cannot be set\n"
+                .into(),
+        ),
+    }
+}
 
 /// A report of one piece.
 fn aside(make: impl Fn(&mut String) + Send + 'static) -> Reply {
