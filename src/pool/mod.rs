@@ -7,6 +7,7 @@
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
+mod addresses;
 mod agent;
 mod backend;
 mod balance;
@@ -15,6 +16,7 @@ mod clear;
 mod core;
 pub mod counters;
 pub mod health;
+mod lines;
 mod member;
 mod notice;
 mod observe;
@@ -36,11 +38,13 @@ mod track;
 mod verdicts;
 mod view;
 
+pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
+pub use lines::ServerNow;
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use source_ports::SourcePorts;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::counters::{Counter, Gauge, Rate, Times};
+use super::lines::ChangedLine;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -195,4 +196,6 @@ pub struct ServerState {
     pub times: Times,
     /// Ports to connect from, where `source` has a range.
     pub source_ports: Option<Arc<SourcePorts>>,
+    /// What has changed of its line.
+    pub(super) changed: ChangedLine,
 }

@@ -202,6 +202,30 @@ fn another_address_or_check_starts_afresh_but_orders_go_on() {
 }
 
 #[test]
+fn an_address_that_was_set_goes_on_unless_the_file_changed() {
+    use super::super::By;
+    use crate::units::address::ServerPort;
+    let elsewhere = |s: &mut Server| s.address = ServerAddress::Inet(([127, 0, 0, 7], 1).into());
+    let named = |s: &mut Server| s.host = Some("a.test".into());
+    let named_elsewhere = |s: &mut Server| (elsewhere(s), named(s)).0;
+    let rows: [(&str, &dyn Fn(&mut Server), &dyn Fn(&mut Server), &str); 4] = [
+        ("as before", &|_| (), &|_| (), "127.0.0.9:80"),
+        ("another address", &|_| (), &elsewhere, "127.0.0.7:1"),
+        ("a name that is found elsewhere now", &named, &named_elsewhere, "127.0.0.9:80"),
+        ("a name", &|_| (), &named, "127.0.0.1:1"),
+    ];
+    for (what, before, after, want) in rows {
+        let old = process(back(before), NOW);
+        let ip = Some([127, 0, 0, 9].into());
+        old.set_server_address(B, S1, ip, Some(ServerPort::Fixed(80)), By::Command, LATER).unwrap();
+        let (new, notices) = reload(&old, process(back(after), NEW));
+        assert_eq!(new.server_now(B, S1).unwrap().address.to_string(), want, "{what}");
+        let wins = notices.iter().any(|notice| matches!(notice, Notice::FileWins { what: "address", .. }));
+        assert_eq!(wins, want != "127.0.0.9:80", "{what}: {notices:?}");
+    }
+}
+
+#[test]
 fn names_that_are_gone_are_counted() {
     let old = old();
     let only = Backend { servers: vec![back(|_| ()).servers[1].clone()], ..Backend::default() };
