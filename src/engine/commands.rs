@@ -11,20 +11,24 @@ use std::os::unix::net::UnixStream as StdUnix;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::shared::{Accepted, Shared};
 use super::{Purpose, listing};
 use crate::ir::{AdminLevel, Level, SeverityOutput};
-use crate::pool::{Control, Peer, Reply};
+use crate::pool::{Control, Later, Look, Peer, Reply};
 use crate::sys::getsocks;
 
 /// Idle time when `stats timeout` says nothing.
 const IDLE: Duration = Duration::from_secs(10);
 /// Longest line; a longer one ends the connection, as it does when haproxy's buffer is full.
 const LONGEST: usize = 16 * 1024;
+
+/// How often is looked whether what a command waits for has come.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// What holds for one connection.
 struct Terminal {
@@ -130,13 +134,13 @@ impl Terminal {
         reply: &mut String,
     ) -> io::Result<Next>
     where
-        S: AsyncWrite + Unpin,
+        S: AsyncWrite + AsFd + Unpin,
     {
         for command in commands(line.trim_end_matches(['\n', '\r'])) {
             shared.pool.process.requests_total.add(1);
             let (level, runner) = (self.level, Arc::clone(shared));
-            let answer = shared.aside(move || runner.commands.run(&command, level)).await;
-            match answer.unwrap_or(Reply::Quit) {
+            let answer = shared.aside(move || runner.commands.run(&command, level)).await.unwrap_or(Reply::Quit);
+            match settle(answer, stream).await {
                 Reply::Text(text) => reply.push_str(&text),
                 Reply::Done => {}
                 Reply::Sessions(which) => {
@@ -166,7 +170,8 @@ impl Terminal {
                 Reply::Prompt => self.interactive = !self.interactive,
                 Reply::Timeout(seconds) => self.idle = Duration::from_secs(seconds.into()),
                 Reply::Sockets if self.exposes => return Ok(Next::Sockets),
-                Reply::Sockets => return Ok(Next::Close),
+                // None is left of those that are settled.
+                Reply::Sockets | Reply::Aside(_) | Reply::Wait(..) => return Ok(Next::Close),
             }
             reply.push('\n');
             if self.interactive {
@@ -175,6 +180,32 @@ impl Terminal {
         }
         Ok(Next::Continue)
     }
+}
+
+/// Carries out what takes its time, without holding anybody else up.
+async fn settle(reply: Reply, stream: &impl AsFd) -> Reply {
+    match reply {
+        Reply::Aside(Later(run)) => tokio::task::spawn_blocking(run).await.unwrap_or(Reply::Quit),
+        Reply::Wait(time, Look(mut look)) => {
+            let end = Instant::now() + time.duration();
+            loop {
+                let late = Instant::now() >= end;
+                match look(late) {
+                    Some(reply) => return reply,
+                    None if late || is_gone(stream) => return Reply::Quit,
+                    None => sleep_until(end.min(Instant::now() + GLANCE)).await,
+                }
+            }
+        }
+        settled => settled,
+    }
+}
+
+/// Whether nobody reads any more what is sent; a client that has only ended its own direction does.
+fn is_gone(stream: &impl AsFd) -> bool {
+    let mut state = [PollFd::new(stream, PollFlags::empty())];
+    let asked = poll(&mut state, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    asked.is_ok() && state[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// What a remark begins with.

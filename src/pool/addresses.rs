@@ -201,6 +201,11 @@ impl Pool {
         events
     }
 
+    /// Changes what is configured of a server's check or agent; its address is [`Self::set_server_address`]'s.
+    pub fn change_server(&self, proxy: ProxyIx, server: ServerIx, change: impl FnOnce(&mut Server)) {
+        self.change(TrackRef { proxy, server }, change);
+    }
+
     /// Whether a server is in maintenance for it has no address.
     pub fn is_unresolved(&self, proxy: ProxyIx, server: ServerIx) -> bool {
         let core = self.back(proxy).map(super::BackState::lock);

@@ -1,6 +1,8 @@
 //! Where a server is: how it is spelled, and what of it goes on in another process.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
 
 use super::super::Pool;
 use super::Tally;
@@ -42,6 +44,13 @@ impl Pool {
     /// An address that was set at run time goes on, unless the configuration says something else than it did.
     pub(super) fn take_place(&self, at: TrackRef, line: &ServerLine<'_>, tally: &mut Tally) {
         let Some(server) = self.server(at) else { return };
+        if let Some(host) = &line.host_now {
+            if line.address != written(server) {
+                tally.file_wins(self.label(at), "fqdn", host, server.host.as_deref().unwrap_or("none"));
+            } else if server.host.is_some() {
+                self.set_server_host(at.proxy, at.server, host);
+            }
+        }
         if !line.moved || line.place() == spell(server) {
             return;
         }
@@ -53,6 +62,61 @@ impl Pool {
                 now.address = ServerAddress::Inet(address);
                 now.port_offset = offset;
             });
+        }
+    }
+}
+
+/// Where a server's check and its agent are, and what the agent is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Watch {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<(Option<IpAddr>, Option<u16>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<(Option<IpAddr>, u16, Vec<u8>)>,
+}
+
+/// An address and a port as people read them; those of the server itself are left out.
+fn tell(place: Option<(Option<IpAddr>, Option<u16>)>) -> String {
+    match place {
+        None => "not asked".to_owned(),
+        Some((None, None)) => "the server's own".to_owned(),
+        Some((addr, port)) => {
+            let addr = addr.map_or_else(String::new, |addr| addr.to_string());
+            port.map_or_else(|| addr.clone(), |port| format!("{addr}:{port}"))
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn of(server: &Server) -> Self {
+        Self {
+            check: server.check.as_ref().map(|check| (check.addr, check.port)),
+            agent: server.agent.as_ref().map(|agent| (agent.addr, agent.port, agent.send.clone())),
+        }
+    }
+}
+
+impl Pool {
+    /// The same for what was set of a server's check and agent.
+    pub(super) fn take_watch(&self, at: TrackRef, line: &ServerLine<'_>, tally: &mut Tally) {
+        let (Some(now), Some(server)) = (&line.watch_now, self.server(at)) else { return };
+        let (was, is) = (&line.watch, Watch::of(server));
+        if now.check != was.check {
+            if was.check != is.check {
+                tally.file_wins(self.label(at), "check-addr", tell(now.check), tell(is.check));
+            } else if let Some((addr, port)) = now.check {
+                self.change(at, |server| server.check.iter_mut().for_each(|c| (c.addr, c.port) = (addr, port)));
+            }
+        }
+        if now.agent != was.agent {
+            if was.agent != is.agent {
+                let of = |watch: &Watch| tell(watch.agent.as_ref().map(|(addr, port, _)| (*addr, Some(*port))));
+                tally.file_wins(self.label(at), "agent-addr", of(now), of(&is));
+            } else if let Some((addr, port, send)) = &now.agent {
+                self.change(at, |server| {
+                    server.agent.iter_mut().for_each(|a| (a.addr, a.port, a.send) = (*addr, *port, send.clone()));
+                });
+            }
         }
     }
 }

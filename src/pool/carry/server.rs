@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::health::LastCheck;
 use super::super::member::Member;
 use super::super::{Admin, BackState, CheckStatus, Pool};
+use super::place::Watch;
 use super::settle::Kept;
 use super::{Tally, identity, place};
 use crate::ir::{Server, TrackRef};
@@ -33,6 +34,14 @@ pub(super) struct ServerLine<'a> {
     /// Whether that was set at run time.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) moved: bool,
+    /// The name that its address is looked up by, if that was set at run time.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) host_now: Option<Cow<'a, str>>,
+    /// Where its check and its agent are: of the configuration, and in force where that is elsewhere.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) watch: Watch,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) watch_now: Option<Watch>,
     /// In maintenance for want of an address.
     #[serde(default, skip_serializing_if = "is_default")]
     unresolved: bool,
@@ -166,6 +175,9 @@ impl Pool {
             address: place::written(server).into(),
             address_now: Some(place::spell(&line)).filter(|now| *now != place::written(server)).map(Into::into),
             moved: place::spell(&line) != place::spell(server),
+            host_now: line.host.clone().filter(|_| line.host != server.host).map(Into::into),
+            watch: Watch::of(server),
+            watch_now: Some(Watch::of(&line)).filter(|now| *now != Watch::of(server)),
             unresolved: member.unresolved,
             checks: identity::checks(server, script),
             tracks: server.track.map(|tracked| self.label(tracked).into()),
@@ -209,6 +221,7 @@ impl Pool {
         let server = self.server(at)?;
         let tracks = server.track.map(|tracked| self.label(tracked));
         self.take_place(at, line, tally);
+        self.take_watch(at, line, tally);
         let here = self.server_now(at.proxy, at.server)?;
         let mut core = self.back(at.proxy).map(BackState::lock)?;
         let member = core.members.get_mut(at.server.0 as usize)?;
@@ -233,6 +246,7 @@ impl Pool {
         member.unresolved = here.has_no_address() || line.unresolved && same_place;
         let same = same_place
             && line.checks == identity::checks(server, script)
+            && line.watch_now.as_ref().unwrap_or(&line.watch) == &Watch::of(&here)
             && line.tracks.as_deref() == tracks.as_deref();
         // Who leaves maintenance is believed up until the next check, whatever was found before.
         let left = line.ordered == Admin::Maint && line.inherited < Admin::Maint && member.admin < Admin::Maint;

@@ -4,15 +4,18 @@
 //! no connection: the engine reads lines and writes replies. Source: management manual §9.3; shapes of replies
 //! observed on 2.6.12.
 
+mod addresses;
 mod counters;
 mod frontends;
 mod names;
+mod rates;
 mod servers;
 mod sessions;
 mod show;
 mod talk;
 mod weights;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
@@ -28,6 +31,7 @@ const FAMILIES: &[&[Command]] = &[
     show::COMMANDS,
     counters::COMMANDS,
     frontends::COMMANDS,
+    rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
     sessions::COMMANDS,
@@ -58,6 +62,29 @@ struct Command {
 /// An error of the one who typed, without the end of its line.
 fn wrong(text: &str) -> Reply {
     Reply::Remark(Level::Err, format!("{text}\n"))
+}
+
+/// The words of a command. A backslash takes the next character as it is.
+fn words(command: &str) -> Vec<Cow<'_, str>> {
+    if !command.contains('\\') {
+        return command.split_ascii_whitespace().map(Cow::Borrowed).collect();
+    }
+    let mut all: Vec<Cow<'_, str>> = Vec::new();
+    let (mut chars, mut inside) = (command.chars(), false);
+    while let Some(c) = chars.next() {
+        if c.is_ascii_whitespace() {
+            inside = false;
+            continue;
+        }
+        if !std::mem::replace(&mut inside, true) {
+            all.push(Cow::default());
+        }
+        let plain = if c == '\\' { chars.next() } else { Some(c) };
+        if let (Some(word), Some(plain)) = (all.last_mut(), plain) {
+            word.to_mut().push(plain);
+        }
+    }
+    all
 }
 
 fn commands() -> impl Iterator<Item = &'static Command> {
@@ -117,7 +144,8 @@ impl Console {
 
 impl Commands for Console {
     fn run(&self, command: &str, level: AdminLevel) -> Reply {
-        let words: Vec<&str> = command.split_ascii_whitespace().collect();
+        let words = words(command);
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         let known = commands().find(|known| words.starts_with(known.words));
         match known {
             Some(known) if known.level > level => Reply::Remark(Level::Err, "Permission denied\n".into()),
@@ -300,7 +328,14 @@ mod tests {
             ("set server web/one health stopping", "Done"),
             ("set server web/one health", "A health is 'up', 'stopping' or 'down'.\n"),
             ("set server web/one agent up", "No agent of this server is asked.\n"),
-            ("set server web/one", "What can be set of a server: state, weight, health, agent.\n"),
+            ("set server web/one check-port 5", "health checks are not enabled on this server\n"),
+            ("set server web/one agent-send x", "No agent of this server is asked.\n"),
+            ("set server web/one fqdn a.test", "The address of server 'one' is not looked up at run time.\n"),
+            (
+                "set server web/one ssl on",
+                "TLS to servers is missing in this version: it cannot be switched on or off.\n",
+            ),
+            ("set rate-limit sessions global 5", "Done"),
             ("clear counters", "Done"),
             ("clear counters all", "Done"),
         ] {
