@@ -1,5 +1,6 @@
 //! The traits by which `engine` and `report` use each other without knowing each other.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -93,6 +94,28 @@ pub enum Reply {
     Sessions(SessionsAsked),
     /// One session ends, by its number.
     EndSession(u64),
+    /// What may take its time: to be called on a thread that serves nobody.
+    Aside(Later),
+    /// To be looked at again and again until there is an answer, or else for so long.
+    Wait(Millis, Look),
+}
+
+/// A command that is to be run elsewhere.
+pub struct Later(pub Box<dyn FnOnce() -> Reply + Send>);
+
+/// What a command waits for: the answer, or what is answered when the time is up.
+pub struct Look(pub Box<dyn FnMut(bool) -> Option<Reply> + Send>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
 }
 
 /// How a conversation goes on after a line is answered.

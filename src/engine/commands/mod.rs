@@ -14,21 +14,24 @@ use std::os::unix::net::UnixStream as StdUnix;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use self::typed::{Event, LONGEST, Typed};
 use super::shared::{Accepted, Shared};
 use super::{Purpose, listing};
 use crate::ir::{AdminLevel, Level, SeverityOutput};
-use crate::pool::{Control, Freedom, Manner, Peer, Reply, Report, SessionsAsked};
+use crate::pool::{Control, Freedom, Later, Look, Manner, Peer, Reply, Report, SessionsAsked};
 use crate::sys::getsocks;
 
 /// Idle time when `stats timeout` says nothing.
 const IDLE: Duration = Duration::from_secs(10);
 /// How often a report that goes on is asked for more.
 const STEP: Duration = Duration::from_millis(100);
+/// How often is looked whether what a command waits for has come.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// What holds for one connection.
 struct Terminal {
@@ -148,12 +151,12 @@ impl Terminal {
     /// Runs one command; long replies are sent in pieces, and what is left of them is in `reply`.
     async fn command<S>(&mut self, command: String, stream: &mut S) -> io::Result<Next>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + AsFd + Unpin,
     {
         self.shared.pool.process.requests_total.add(1);
         let (level, runner) = (self.level, Arc::clone(&self.shared));
         let answer = self.shared.aside(move || runner.commands.run(&command, level)).await;
-        match answer.unwrap_or(Reply::Quit) {
+        match settle(answer.unwrap_or(Reply::Quit), stream).await {
             Reply::Text(text) => self.reply.push_str(&text),
             Reply::Done => {}
             Reply::Pieces(report) => self.pieces(report, stream).await?,
@@ -183,7 +186,8 @@ impl Terminal {
             Reply::Prompt(manner) => self.prompt(manner),
             Reply::Timeout(time) => self.idle = time.duration(),
             Reply::Sockets if self.exposes => return Ok(Next::Sockets),
-            Reply::Sockets => return Ok(Next::Close),
+            // None is left of those that are settled.
+            Reply::Sockets | Reply::Aside(_) | Reply::Wait(..) => return Ok(Next::Close),
         }
         self.reply.push('\n');
         if self.prompts {
@@ -298,6 +302,32 @@ impl Terminal {
         }
         Ok(())
     }
+}
+
+/// Carries out what takes its time, without holding anybody else up.
+async fn settle(reply: Reply, stream: &impl AsFd) -> Reply {
+    match reply {
+        Reply::Aside(Later(run)) => tokio::task::spawn_blocking(run).await.unwrap_or(Reply::Quit),
+        Reply::Wait(time, Look(mut look)) => {
+            let end = Instant::now() + time.duration();
+            loop {
+                let late = Instant::now() >= end;
+                match look(late) {
+                    Some(reply) => return reply,
+                    None if late || is_gone(stream) => return Reply::Quit,
+                    None => sleep_until(end.min(Instant::now() + GLANCE)).await,
+                }
+            }
+        }
+        settled => settled,
+    }
+}
+
+/// Whether nobody reads any more what is sent; a client that has only ended its own direction does.
+fn is_gone(stream: &impl AsFd) -> bool {
+    let mut state = [PollFd::new(stream, PollFlags::empty())];
+    let asked = poll(&mut state, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    asked.is_ok() && state[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// What a remark begins with.

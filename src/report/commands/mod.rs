@@ -5,6 +5,7 @@
 //! observed on 2.6.12.
 
 mod absent;
+mod addresses;
 mod backends;
 mod counters;
 mod events;
@@ -13,6 +14,7 @@ mod help;
 mod names;
 mod nothing;
 mod process;
+mod rates;
 mod servers;
 mod session_lines;
 mod sessions;
@@ -38,6 +40,7 @@ const FAMILIES: &[&[Command]] = &[
     events::COMMANDS,
     counters::COMMANDS,
     frontends::COMMANDS,
+    rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
     sessions::COMMANDS,
@@ -325,7 +328,14 @@ mod tests {
             ("set server web/one health stopping", "Done"),
             ("set server web/one health", "A health is 'up', 'stopping' or 'down'.\n"),
             ("set server web/one agent up", "No agent of this server is asked.\n"),
-            ("set server web/one", "What can be set of a server: state, weight, health, agent.\n"),
+            ("set server web/one check-port 5", "health checks are not enabled on this server\n"),
+            ("set server web/one agent-send x", "No agent of this server is asked.\n"),
+            ("set server web/one fqdn a.test", "The address of server 'one' is not looked up at run time.\n"),
+            (
+                "set server web/one ssl on",
+                "TLS to servers is missing in this version: it cannot be switched on or off.\n",
+            ),
+            ("set rate-limit sessions global 5", "Done"),
             ("clear counters", "Done"),
             ("clear counters all", "Done"),
         ] {

@@ -96,11 +96,11 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
             continue;
         }
         let ix = ProxyIx(ix as u32);
-        let mut show = |kind| each(&Subject { proxy, kind, now, maxconn, counted });
+        let of = |kind| Subject { proxy, kind, now, maxconn, counted };
         if selection.kinds & 1 != 0
             && let Some(front) = pool.front(ix)
         {
-            show(Kind::Front(front));
+            each(&of(Kind::Front(front)));
         }
         if selection.kinds & 8 != 0
             && let (Some(side), Some(front)) = (&proxy.frontend, pool.front(ix))
@@ -108,22 +108,24 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
         {
             let listeners = side.binds.iter().zip(&front.listeners);
             for (bind, state) in listeners.filter(|(bind, _)| selection.server.is_none_or(|id| id == bind.id)) {
-                show(Kind::Listener { bind, state, front });
+                each(&of(Kind::Listener { bind, state, front }));
             }
         }
         let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
         if selection.kinds & 4 != 0 {
-            for (at, (server, state)) in back.servers.iter().zip(&state.servers).enumerate() {
-                let Some(view) = pool.server_view(ix, ServerIx(at as u32), now) else { continue };
+            for (at, state) in (0..).map(ServerIx).zip(&state.servers) {
+                let (line, view) = (pool.server_now(ix, at), pool.server_view(ix, at, now));
+                let (Some(server), Some(view)) = (line.as_deref(), view) else { continue };
                 if selection.shows(server, &view) {
-                    show(Kind::Server { server, state, view: Box::new(view) });
+                    let kind = Kind::Server { server, state, view: Box::new(view) };
+                    each(&Subject { proxy, kind, now, maxconn, counted });
                 }
             }
         }
         if selection.kinds & 2 != 0
             && let Some(view) = pool.back_view(ix, now)
         {
-            show(Kind::Back { back, state, view });
+            each(&of(Kind::Back { back, state, view }));
         }
     }
 }
