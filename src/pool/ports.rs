@@ -84,7 +84,7 @@ pub enum Reply {
     Freedom(Freedom, Option<bool>),
     /// A remark on a command that only such a session may use.
     Restricted(Freedom, String),
-    /// A report that is made in pieces, each aside from serving threads and only when the one before it was sent.
+    /// A report that is made in pieces, each when the one before it was sent, and none so large that others wait for it.
     Pieces(Report),
     /// A report that goes on as things happen, until the client types something.
     Follow(Report),

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use self::typed::{Event, LONGEST, Typed};
@@ -232,7 +233,7 @@ impl Terminal {
         }
     }
 
-    /// Sends a report as it is made, on a thread of its own; the next piece is made when this one is sent.
+    /// Sends a report as it is made; the next piece is made when this one is sent.
     async fn pieces<S: AsyncWrite + Unpin>(&mut self, mut report: Report, stream: &mut S) -> io::Result<()> {
         loop {
             let more;
@@ -241,17 +242,18 @@ impl Terminal {
                 return Ok(());
             }
             self.send(stream).await?;
+            yield_now().await;
         }
     }
 
     /// Adds the next piece of a report; whether there is more.
     async fn piece(&mut self, mut report: Report) -> io::Result<(Report, bool)> {
         let mut text = std::mem::take(&mut self.reply);
-        let making = tokio::task::spawn_blocking(move || {
+        let making = self.shared.aside(move || {
             let more = report.next(&mut text);
             (report, text, more)
         });
-        let (report, text, more) = making.await.map_err(io::Error::other)?;
+        let (report, text, more) = making.await.ok_or(io::ErrorKind::Other)?;
         self.reply = text;
         Ok((report, more))
     }

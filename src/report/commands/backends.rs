@@ -1,10 +1,11 @@
 //! `show backend`, `show servers conn`, `show errors`: lists of what is configured and of what went wrong in it.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Command, Console, wrong};
-use crate::ir::{AdminLevel, Proxy, ServerAddress};
+use crate::ir::{AdminLevel, Proxy, ProxyIx, ServerAddress, ServerIx};
 use crate::pool::{Reply, Report};
 use crate::report::journal::date;
 
@@ -68,7 +69,7 @@ impl Console {
             }
         }
         let threads = self.control.get().map_or(0, |control| control.loads().len());
-        let (pool, mut server, mut begun) = (std::sync::Arc::clone(&self.pool), 0, false);
+        let (pool, mut server, mut begun) = (Arc::clone(&self.pool), 0, false);
         Reply::Pieces(Report::new(move |out| {
             if !std::mem::replace(&mut begun, true) {
                 out.push_str("# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb ");
@@ -80,7 +81,9 @@ impl Console {
                 match proxy.backend.as_ref().and_then(|back| back.servers.get(server)) {
                     None => (at, server) = (at + 1, 0),
                     Some(line) => {
-                        let (address, port) = match &line.address {
+                        let now = pool.server_now(ProxyIx(at as u32), ServerIx(server as u32));
+                        let address = now.as_deref().map_or(&line.address, |now| &now.address);
+                        let (address, port) = match address {
                             ServerAddress::Inet(address) => (address.ip().to_string(), address.port()),
                             _ => ("-".into(), 0),
                         };

@@ -210,6 +210,7 @@ mod tests {
     fn said(command: &str) -> String {
         match console().run(command, AdminLevel::User) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
+            Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
         }
     }
@@ -218,6 +219,7 @@ mod tests {
     fn obeyed(console: &Console, command: &str) -> String {
         match console.run(command, AdminLevel::Admin) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
+            Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
         }
     }

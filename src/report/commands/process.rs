@@ -1,6 +1,6 @@
 //! What the process is and has: its environment, what its start said, its stats sockets, threads, descriptors, memory.
 //!
-//! What the kernel tells is read from /proc, piece by piece and aside from serving threads. Shape of the lines: haproxy's
+//! What the kernel tells is read from /proc, piece by piece. Shape of the lines: haproxy's
 //! where there is something to tell; what only its developers read is left out.
 
 use std::collections::BTreeMap;
@@ -169,16 +169,16 @@ fn descriptor(word: &str) -> Reply {
 }
 
 fn descriptors() -> Reply {
-    let mut left: Option<std::vec::IntoIter<u32>> = None;
+    // The kernel lists them by number, some at a time.
+    let mut entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     Reply::Pieces(Report::new(move |out| {
-        let left = left.get_or_insert_with(|| {
-            let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-            let mut all: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-            all.sort_unstable();
-            all.into_iter()
-        });
-        left.by_ref().take(STRIDE).for_each(|number| descriptor_line(number, out));
-        left.len() > 0
+        for _ in 0..STRIDE {
+            let Some(entry) = entries.next() else { return false };
+            if let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+                descriptor_line(number, out);
+            }
+        }
+        true
     }))
 }
 
