@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::columns::COLUMNS;
 use super::info::{Info, LINES};
+use super::meanings::MEANINGS;
 use super::subject::{Kind, Selection, Subject, subjects};
 use super::value::{Tags, Value};
 use crate::pool::Pool;
@@ -56,8 +57,8 @@ fn kind(subject: &Subject<'_>) -> (char, &'static str, u32) {
     }
 }
 
-/// One line per value: `S.2.1.4.scur.1:MGP:u32:0`.
-pub(crate) fn typed(pool: &Pool, now: Tick, selection: &Selection<'_>) -> String {
+/// One line per value: `S.2.1.4.scur.1:MGP:u32:0`; with what it means in quotes behind it, if that is asked for.
+pub(crate) fn typed(pool: &Pool, now: Tick, selection: &Selection<'_>, described: bool) -> String {
     let mut out = String::new();
     subjects(pool, now, selection, |subject| {
         let (letter, _, id) = kind(subject);
@@ -65,7 +66,11 @@ pub(crate) fn typed(pool: &Pool, now: Tick, selection: &Selection<'_>) -> String
             let Some(value) = (column.value)(subject) else { continue };
             let tags = if letter == 'B' { column.back_tags } else { column.tags };
             let (proxy, name, kind) = (subject.proxy.id, column.name, value.kind());
-            let _ = writeln!(out, "{letter}.{proxy}.{id}.{position}.{name}.1:{}:{kind}:{value}", tags.0);
+            let _ = write!(out, "{letter}.{proxy}.{id}.{position}.{name}.1:{}:{kind}:{value}", tags.0);
+            if described {
+                let _ = write!(out, ":\"{}\"", MEANINGS[position]);
+            }
+            out.push('\n');
         }
     });
     out
@@ -110,6 +115,7 @@ struct Typed<'a> {
 enum Plain<'a> {
     Number(i64),
     Large(u64),
+    Fraction(f64),
     Text(&'a str),
 }
 
@@ -119,6 +125,7 @@ fn item<'a>(of: Option<(&'static str, u32, u32)>, field: Field, tags: Tags, valu
         Value::U32(n) => Plain::Number(i64::from(*n)),
         Value::S32(n) => Plain::Number(i64::from(*n)),
         Value::U64(n) => Plain::Large(*n),
+        Value::F64(n) => Plain::Fraction(*n),
         Value::Text(text) => Plain::Text(text),
     };
     Item {
@@ -160,10 +167,10 @@ pub(crate) fn json(pool: &Pool, now: Tick, selection: &Selection<'_>) -> String 
 
 impl Info<'_> {
     /// The lines of `show info` as an array of values.
-    pub(crate) fn json(&self) -> String {
+    pub(crate) fn json(&self, float: bool) -> String {
         let mut out = String::from("[");
         for line in &LINES {
-            let Some(value) = (line.value)(self) else { continue };
+            let Some(value) = self.value(line, float) else { continue };
             if out.len() > 1 {
                 out.push(',');
             }

@@ -169,7 +169,7 @@ fn selections() {
 
 #[test]
 fn typed_lines_and_json() {
-    let typed = typed(&pool(), NOW, &Selection::default());
+    let typed = typed(&pool(), NOW, &Selection::default(), false);
     for line in [
         "F.2.0.0.pxname.1:KNS:str:a",
         "F.2.0.6.slim.1:CLP:u32:500",
@@ -214,9 +214,9 @@ fn info_lines() {
     assert!(text.lines().take(8).all(|line| line.matches(": ").count() == 1));
     assert!(!text.contains("description"));
     let typed = info.lines(Style { typed: true, float: true, described: true });
-    assert!(typed.contains("8.Uptime_sec.1:MDP:flt:2.500:\"Seconds since the start\"\n"), "{typed}");
+    assert!(typed.contains("8.Uptime_sec.1:MDP:flt:2.5:\"Seconds since the start\"\n"), "{typed}");
     assert!(typed.contains("\n47.Tasks.1:MGP:u32:0:"));
-    let json: Vec<serde_json::Value> = serde_json::from_str(&info.json()).unwrap();
+    let json: Vec<serde_json::Value> = serde_json::from_str(&info.json(false)).unwrap();
     assert_eq!(json.len(), LINES.len() - 1); // no description was given
     assert_eq!(json[0]["value"]["value"], "HAProxy");
 }
