@@ -5,6 +5,10 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod container;
 mod initd;
+mod orders;
 mod stage;
+mod systemd;
+mod unit;
 mod watchers;

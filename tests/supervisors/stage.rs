@@ -47,6 +47,20 @@ impl Stage {
         session
     }
 
+    /// Gives an order and waits for what it leads to. A master of haproxy's loses a signal that comes as soon as its worker
+    /// listens: it is told once a second.
+    #[track_caller]
+    pub(crate) fn insist(&self, what: &str, order: impl Fn(), mut done: impl FnMut() -> bool) {
+        let mut looks = 0;
+        wait::until_true(what, || {
+            if looks == 0 || !self.program.is_ours() && looks % 250 == 0 {
+                order();
+            }
+            looks += 1;
+            done()
+        });
+    }
+
     /// Waits until a new connection is served by processes none of which is one of these.
     #[track_caller]
     pub(crate) fn served_by_others(&self, old: &[u32]) {
@@ -145,7 +159,7 @@ pub(crate) struct Orders {
 /// Start, death and return, reload, restart, stop.
 #[track_caller]
 pub(crate) fn live(stage: &Stage, orders: &Orders) {
-    assert_eq!(haproxies(), [], "nothing runs before");
+    assert_eq!(haproxies(), [0; 0], "nothing runs before");
     let up = || wait::until_true("the supervisor to see it", || run(orders.is_up).status.success());
     ok(orders.start);
     drop(stage.session());
@@ -159,15 +173,7 @@ pub(crate) fn live(stage: &Stage, orders: &Orders) {
     if let Some(reload) = orders.reload {
         let mut session = stage.session();
         let (old, main) = (haproxies(), first());
-        let mut looks = 0;
-        wait::until_true("a new process", || {
-            // A master of haproxy's loses a signal that comes as soon as its worker listens: it is told once a second.
-            if looks == 0 || !stage.program.is_ours() && looks % 250 == 0 {
-                ok(reload);
-            }
-            looks += 1;
-            haproxies().iter().any(|pid| !old.contains(pid))
-        });
+        stage.insist("a new process", || drop(ok(reload)), || haproxies().iter().any(|pid| !old.contains(pid)));
         if old.len() > 1 {
             assert_eq!(first(), main, "the master is the same");
         }
@@ -201,6 +207,6 @@ pub(crate) fn live(stage: &Stage, orders: &Orders) {
     ok(orders.stop);
     wait::until_or("all processes to end", || haproxies().is_empty(), || format!("{:?}", haproxies()));
     wait::until_true("the supervisor to know", || run(orders.is_down).status.success());
-    assert_eq!(haproxies(), [], "nothing comes back");
+    assert_eq!(haproxies(), [0; 0], "nothing comes back");
     assert!(client::try_connect(stage.door).is_err(), "nobody listens");
 }
