@@ -14,6 +14,7 @@ mod carry;
 mod clear;
 mod core;
 pub mod counters;
+mod fair;
 pub mod health;
 mod member;
 mod notice;
@@ -24,6 +25,7 @@ mod orders;
 mod picks;
 mod ports;
 mod queue;
+mod rebalance;
 mod record;
 mod recorded;
 mod source_ports;
@@ -42,6 +44,9 @@ pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
+pub use rebalance::{
+    MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView,
+};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};

@@ -7,6 +7,7 @@
 mod counters;
 mod frontends;
 mod names;
+mod rebalance;
 mod servers;
 mod sessions;
 mod show;
@@ -30,6 +31,7 @@ const FAMILIES: &[&[Command]] = &[
     frontends::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
+    rebalance::COMMANDS,
     sessions::COMMANDS,
 ];
 
@@ -163,6 +165,7 @@ mod tests {
         fn pause(&self, _: Option<ProxyIx>) {}
         fn stop(&self, _: ProxyIx) {}
         fn make_room(&self) {}
+        fn rebalance(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}
         fn soft_stop(&self) {}
         fn hard_stop(&self) {}
