@@ -154,9 +154,8 @@ impl Shard {
         let places = (from..from + STRIDE).filter_map(|key| Some((key as u32, sessions.get(key)?)));
         let meant = places.filter(|(_, session)| session.is_on(server));
         let thread = self.thread;
-        let candidate = |(key, session): (u32, &Session)| {
-            Candidate { accepted: session.accepted, id: session.id(), thread, key }
-        };
+        let candidate =
+            |(key, session): (u32, &Session)| Candidate { accepted: session.accepted, id: session.id(), thread, key };
         Some(meant.map(candidate).collect())
     }
 

@@ -85,7 +85,8 @@ pub(super) fn above(seats: &[Seat], whole: u64, tolerance: u32) -> Vec<u32> {
             (None, _) => (rest * u128::from(seat.weight()) * percent).div_ceil((weights * 100).max(1)),
         }
     };
-    let above = |pair: (&Seat, &Option<u64>)| u64::from(pair.0.load).saturating_sub(allowed(pair).min(u64::MAX.into()) as u64);
+    let above =
+        |pair: (&Seat, &Option<u64>)| u64::from(pair.0.load).saturating_sub(allowed(pair).min(u64::MAX.into()) as u64);
     seats.iter().zip(&limits).map(|pair| above(pair) as u32).collect()
 }
 
@@ -132,7 +133,7 @@ mod tests {
             (vec![serves(400, 1, 0), serves(0, 1, 0)], 0, vec![200, 0]),
             (vec![serves(400, 1, 0), serves(0, 1, 0)], 10, vec![180, 0]),
             (vec![serves(400, 3, 0), serves(0, 1, 0)], 0, vec![100, 0]), // by weight
-            (vec![serves(5, 1, 0), serves(4, 1, 0)], 0, vec![0, 0]), // one more cannot be helped
+            (vec![serves(5, 1, 0), serves(4, 1, 0)], 0, vec![0, 0]),     // one more cannot be helped
             (vec![serves(400, 1, 0), serves(0, 1, 50)], 0, vec![50, 0]), // it may have no more
             (vec![serves(400, 1, 300), serves(0, 1, 50)], 0, vec![200, 0]), // no room for all: limits don't count
             (vec![serves(90, 1, 0), serves(0, 1, 10), serves(0, 1, 0)], 0, vec![50, 0, 0]), // others get what it cannot have

@@ -44,9 +44,7 @@ pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
 pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
-pub use rebalance::{
-    MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView,
-};
+pub use rebalance::{MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};

@@ -367,8 +367,8 @@ impl Pool {
     }
 
     fn ends(&self, proxy: ProxyIx, run: &Run, why: &str, now: Tick) -> (ProxyIx, Event) {
-        let seconds = now.since(run.since).div_ceil(1000);
-        self.say(proxy, &format!("ends after {seconds} s: {why}; {} sessions were ended", run.ended))
+        let time = now.since(run.since);
+        self.say(proxy, &format!("ends after {time} ms: {why}; {} sessions were ended", run.ended))
     }
 }
 

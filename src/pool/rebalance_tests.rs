@@ -260,7 +260,7 @@ fn orders() {
     let mut replay = Replay::of(2, |_| ());
     replay.order(Some(rule(100)));
     replay.run(500, 0);
-    assert_eq!(replay.told, ["Rebalancing of backend b ends after 0 s: balanced; 0 sessions were ended."]);
+    assert_eq!(replay.told, ["Rebalancing of backend b ends after 0 ms: balanced; 0 sessions were ended."]);
 }
 
 /// A run goes on in another process, whose sessions come bit by bit; numbers that cannot be are bounded.
@@ -295,7 +295,10 @@ fn a_run_goes_on_elsewhere() {
 
     for (what, text) in [
         ("fixed", r#""rebalance":{"rule":{"rate":5,"tolerance":1,"on_up":true}}"#),
-        ("wild", r#""rebalance":{"rule":{"rate":0,"tolerance":4000000000,"on_up":true},"run":{"since":18446744073709551615,"told":true,"most":18446744073709551615,"asked":18446744073709551615,"ended":0}}"#),
+        (
+            "wild",
+            r#""rebalance":{"rule":{"rate":0,"tolerance":4000000000,"on_up":true},"run":{"since":18446744073709551615,"told":true,"most":18446744073709551615,"asked":18446744073709551615,"ended":0}}"#,
+        ),
     ] {
         let line = format!(r#"{{"back":{{"proxy":"b","up":true,"changed":1,{text}}}}}"#);
         let balance = if what == "fixed" { Balance::Source } else { Balance::LeastConn };

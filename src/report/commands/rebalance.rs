@@ -60,7 +60,8 @@ impl Console {
     fn rebalance(&self, args: &[&str]) -> Result<Reply, Reply> {
         let (proxy, _) = self.back(args.first())?;
         let rule = rule(args.get(1..).unwrap_or_default());
-        let rule = rule.ok_or_else(|| wrong("'off', or 'rate' and a number: sessions a second; 'tolerance', 'on-up'."))?;
+        let rule =
+            rule.ok_or_else(|| wrong("'off', or 'rate' and a number: sessions a second; 'tolerance', 'on-up'."))?;
         self.control()?;
         let events = self.pool.set_rebalance(proxy, rule, self.now()).map_err(|why| wrong(&why.to_string()))?;
         self.control()?.rebalance();
