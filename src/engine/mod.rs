@@ -18,6 +18,7 @@ mod pace;
 mod page;
 mod pausing;
 mod proxy_header;
+mod rebalance;
 mod relay;
 mod session;
 mod shard;

@@ -15,6 +15,7 @@ mod names;
 mod nothing;
 mod process;
 mod rates;
+mod rebalance;
 mod servers;
 mod session_lines;
 mod sessions;
@@ -43,6 +44,7 @@ const FAMILIES: &[&[Command]] = &[
     rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
+    rebalance::COMMANDS,
     sessions::COMMANDS,
     nothing::COMMANDS,
     absent::COMMANDS,
@@ -182,6 +184,7 @@ mod tests {
         fn pause(&self, _: Option<ProxyIx>) {}
         fn stop(&self, _: ProxyIx) {}
         fn make_room(&self) {}
+        fn rebalance(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}
         fn soft_stop(&self) {}
         fn hard_stop(&self) {}
