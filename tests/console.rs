@@ -304,8 +304,15 @@ fn a_disabled_frontend_refuses() {
         client::echo(&mut before, b"before");
         for _ in 0..3 {
             assert_eq!(stage.said("admin", "disable frontend f"), "\n");
-            let refusal = client::try_connect(stage.door).expect_err("a refusal");
-            assert_eq!(refusal.kind(), std::io::ErrorKind::ConnectionRefused, "{:?}", program.kind);
+            let refused = || {
+                let came = client::try_connect(stage.door);
+                came.is_err_and(|why| why.kind() == std::io::ErrorKind::ConnectionRefused)
+            };
+            if program.is_ours() {
+                assert!(refused(), "it is so when the order is answered");
+            } else {
+                wait::until_true("a refusal", refused); // once in some thousand orders 2.6 takes one more
+            }
             client::echo(&mut before, b"still");
             assert_eq!(stage.said("admin", "enable frontend f"), "\n");
             client::echo(&mut client::connect(stage.door), b"again");
