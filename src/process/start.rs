@@ -6,8 +6,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use super::argv::Arguments;
 use super::check::Checked;
@@ -230,10 +230,17 @@ impl Story<'_> {
             threads,
         };
         tracing::debug!(threads, maxconn = plan.maxconn, "the engine starts");
-        let engine = Engine::start(input).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
+        let lender: Arc<OnceLock<Arc<Desk>>> = Arc::default();
+        let desks = Arc::clone(&lender);
+        let shared = move || desks.get().is_some_and(|desk| desk.shared()) || holders.any();
+        let before = |engine: &Engine| {
+            running.attach(&engine.control());
+            engine.shares_sockets(Box::new(shared));
+        };
+        let engine = Engine::start_with(input, before);
+        let engine = engine.map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
 
         let control = engine.control();
-        running.attach(&control);
         let sockets = Arc::clone(&control);
         let give = move || {
             if fault::is("early-close") {
@@ -253,11 +260,10 @@ impl Story<'_> {
             Change::Ends => signals::order_to_end(true),
         };
         let desk = Desk::new(Box::new(give), Box::new(change), estate);
+        let _ = lender.set(Arc::clone(&desk)); // nobody is given a socket before
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
-        let lender = Arc::clone(&desk);
-        engine.shares_sockets(Box::new(move || lender.shared() || holders.any()));
         signals::watch(engine, &signals).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
         match starter {
             Some(starter) => {
