@@ -17,6 +17,7 @@ use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
 use super::Identity;
+use super::figures::Memory;
 use super::stats::Process;
 use crate::ir::{AdminLevel, Level};
 use crate::pool::{Commands, Control, Events, Journal, Pool, Reply, SessionInfo};
@@ -40,6 +41,7 @@ pub struct Console {
     identity: Identity,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 /// One command.
@@ -67,12 +69,17 @@ fn commands() -> impl Iterator<Item = &'static Command> {
 impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new() }
+        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new(), memory: OnceLock::new() }
     }
 
     /// Gives it the running engine, which orders need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     fn now(&self) -> Tick {
@@ -229,6 +236,7 @@ mod tests {
             ("show stat 0 1 1", "No such proxy.\n"),
             ("show stat domain", "Invalid statistics domain.\n"),
             ("show stat domain dns", "Invalid statistics domain.\n"),
+            ("show baton", "Sessions_taken: 0\nLost_log_lines: 7\n"),
             ("show servers state", "1\n# be_id be_name srv_id"),
             ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),

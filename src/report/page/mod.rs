@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use askama::Template;
 
 use super::Identity;
+use super::figures::{Memory, Source};
 use super::prometheus;
 use super::stats::{self, Selection};
 use crate::expr::Asked;
@@ -37,17 +38,24 @@ pub struct Site {
     identity: Identity,
     process: stats::Process,
     control: OnceLock<Arc<dyn Control>>,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 impl Site {
     /// The pages of the process that has this state; `journal` is told what orders changed.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: stats::Process::default(), control: OnceLock::new() }
+        let process = stats::Process::default();
+        Self { pool, journal, identity, process, control: OnceLock::new(), memory: OnceLock::new() }
     }
 
     /// Gives it the running engine, which orders that end sessions need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     /// Whether this client may give orders.
@@ -73,7 +81,9 @@ impl Site {
                     now,
                     sample: self.process.sample(&self.pool, now),
                 };
-                Some(prometheus::answer(&self.pool, &info, request.target))
+                let memory = self.memory.get().and_then(|memory| memory());
+                let own = Source { pool: &self.pool, now, lost_logs: info.lost_logs, memory };
+                Some(prometheus::answer(&self.pool, &info, &own, request.target))
             }
         }
     }
