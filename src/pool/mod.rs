@@ -23,6 +23,7 @@ mod orders;
 #[cfg(test)]
 mod picks;
 mod ports;
+mod preload;
 mod queue;
 mod record;
 mod recorded;

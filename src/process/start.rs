@@ -215,7 +215,12 @@ impl Story<'_> {
             pool.process.first_local_port.store(first.into(), Ordering::Relaxed);
             pool.process.last_local_port.store(last.into(), Ordering::Relaxed);
         }
-        let remarks = pool.import_states(&rest.old.states(self.console), services::now());
+        let states = rest.old.states(self.console);
+        let remarks = pool.import_states(&states, services::now());
+        // An old process that tells its states tells its counters too, later.
+        if states.is_empty() || self.arguments.leaves_sessions() {
+            pool.preload();
+        }
         let running = services.run(&pool);
         running.measure(memory);
         for remark in remarks {

@@ -9,6 +9,16 @@ use crate::report::{figures, server_states};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
+        words: &["dump", "stats-file"],
+        usage: "",
+        help: "counters of all that has a guid, for 'stats-file'",
+        level: AdminLevel::User,
+        run: |console, _| match stats::stats_file(&console.pool) {
+            file if file.is_empty() => Reply::Done,
+            file => Reply::Text(file),
+        },
+    },
+    Command {
         words: &["show", "baton"],
         usage: "",
         help: "figures that are baton's own",
