@@ -97,6 +97,12 @@ pub struct ProcessState {
     pub stopping: AtomicBool,
     /// Serving threads.
     pub threads: AtomicU32,
+    /// How often a client connection was the last that the limit allows.
+    pub limit_reached: Counter,
+    /// Warnings of the start.
+    pub warnings: AtomicU32,
+    /// How long the start took, in milliseconds.
+    pub boot_millis: AtomicU32,
     /// When it took over from another process, in milliseconds of the clock; 0: it did not.
     pub reloaded: AtomicU64,
     /// Sessions that came from another process.

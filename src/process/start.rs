@@ -258,6 +258,9 @@ impl Story<'_> {
             Change::Ends => signals::order_to_end(true),
         };
         let desk = Desk::new(Box::new(give), Box::new(change), estate);
+        let boot = u32::try_from(self.console.age().as_millis()).unwrap_or(u32::MAX);
+        pool.process.boot_millis.store(boot, Ordering::Relaxed);
+        pool.process.warnings.store(self.console.warnings(), Ordering::Relaxed);
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;

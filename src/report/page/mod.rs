@@ -158,7 +158,13 @@ impl Page for Site {
             })
             .collect();
         let scope = (!names.is_empty()).then_some(names.as_slice());
-        let selection = Selection { hide: wanted.hide, holding: wanted.filter, scope, ..Selection::default() };
+        let selection = Selection {
+            hide: wanted.hide,
+            legends: page.show_legends,
+            holding: wanted.filter,
+            scope,
+            ..Selection::default()
+        };
         let now = (self.identity.clock)();
         let mut reply = match wanted.form {
             Form::Html => self.html(proxy, page, request, &wanted, scope),
