@@ -147,9 +147,12 @@ fn config(tcp: SocketAddr, page: SocketAddr, server: SocketAddr, folder: &Path) 
     )
 }
 
+/// Status, content type, refresh, rows.
+type Answer = (String, Option<String>, Option<String>, Vec<String>);
+
 struct Said {
     commands: Vec<Vec<String>>,
-    targets: Vec<(String, Option<String>, Option<String>, Vec<String>)>,
+    targets: Vec<Answer>,
 }
 
 fn run(program: &Program) -> Said {
