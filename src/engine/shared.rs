@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -70,6 +70,12 @@ pub(crate) struct Shared {
     next_id: AtomicU64,
     /// Servers of all proxies.
     servers: usize,
+    /// Whether another process may hold copies of the listening sockets; not set: it may.
+    pub(super) others: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Places whose sockets do not listen while their frontends are paused.
+    pub(super) refusing: Mutex<Vec<u32>>,
+    /// Addresses that could not be listened on again at the last attempt.
+    pub(super) deaf: AtomicU32,
 }
 
 /// One listening socket as limits and counters see it.
@@ -139,6 +145,9 @@ impl Shared {
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
             servers,
+            others: OnceLock::new(),
+            refusing: Mutex::default(),
+            deaf: AtomicU32::new(0),
         };
         (Arc::new(shared), sockets)
     }

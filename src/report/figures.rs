@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::ir::ServerAddress;
-use crate::pool::{Pool, ServerState};
+use crate::ir::{ProxyIx, ServerAddress, ServerIx};
+use crate::pool::Pool;
 use crate::units::Tick;
 
 /// How much memory the process has, in bytes; `None`: the system does not say.
@@ -89,11 +89,12 @@ fn ports(pool: &Pool) -> Vec<(Option<(&'static str, String)>, u64)> {
     let [first, last] = [&pool.process.first_local_port, &pool.process.last_local_port].map(|port| port.load(Relaxed));
     let mut out = Vec::new();
     let mut used: BTreeMap<std::net::SocketAddr, u64> = BTreeMap::new();
-    for (proxy, ix) in pool.config.proxies.iter().zip((0..).map(crate::ir::ProxyIx)) {
+    for (proxy, ix) in pool.config.proxies.iter().zip((0..).map(ProxyIx)) {
         let (Some(line), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
-        for (server, state) in line.servers.iter().zip(&state.servers) {
-            let state: &ServerState = state;
-            match (&state.source_ports, &server.address) {
+        for ((server, state), at) in line.servers.iter().zip(&state.servers).zip((0..).map(ServerIx)) {
+            // Its address may have been changed at run time.
+            let Some(line) = pool.server_now(ix, at) else { continue };
+            match (&state.source_ports, &line.address) {
                 (Some(own), _) => {
                     let name = format!("{}/{}", proxy.name, server.name);
                     out.push((Some(("server", name)), own.left() as u64));

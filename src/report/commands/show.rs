@@ -1,10 +1,12 @@
 //! `show info`, `show stat`, `show version`: what the process and its proxies do.
 
+use std::sync::Arc;
+
 use super::names::means;
 use super::{Command, Console};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
-use crate::report::stats::{self, Hide, Info, Selection, Style};
+use crate::report::stats::{self, Form, Hide, Info, Selection, Style};
 use crate::report::{figures, server_states};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -120,11 +122,12 @@ impl Console {
             selection.hide = Hide::Maintenance;
         }
         let now = (self.identity.clock)();
-        Reply::Text(match form(args) {
-            Some("json") => stats::json(&self.pool, now, &selection) + "\n",
-            Some(_) => stats::typed(&self.pool, now, &selection, has("desc")),
-            None => stats::csv(&self.pool, now, &selection),
-        })
+        let form = match form(args) {
+            Some("json") => Form::Json,
+            Some(_) => Form::Typed { described: has("desc") },
+            None => Form::Csv,
+        };
+        Reply::Pieces(stats::report(form, Arc::clone(&self.pool), now, selection))
     }
 }
 

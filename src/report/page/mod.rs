@@ -23,10 +23,14 @@ use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsScope};
 use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
 use admin::Outcome;
 use request::{Form, Wanted};
+use stats::Form::{Csv, Json};
 
 /// What the browser may do with the page: show it, load from here, post to here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+/// Typed lines without what each means.
+const TYPED: stats::Form = stats::Form::Typed { described: false };
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -168,9 +172,9 @@ impl Page for Site {
         let now = (self.identity.clock)();
         let mut reply = match wanted.form {
             Form::Html => self.html(proxy, page, request, &wanted, scope),
-            Form::Csv => plain(200, "text/plain", stats::csv(&self.pool, now, &selection)),
-            Form::Json => plain(200, "application/json", stats::json(&self.pool, now, &selection)),
-            Form::Typed => plain(200, "text/plain", stats::typed(&self.pool, now, &selection, false)),
+            Form::Csv => plain(200, "text/plain", stats::whole(Csv, &self.pool, now, &selection)),
+            Form::Json => plain(200, "application/json", stats::whole(Json, &self.pool, now, &selection)),
+            Form::Typed => plain(200, "text/plain", stats::whole(TYPED, &self.pool, now, &selection)),
             Form::Schema => plain(200, "application/json", stats::SCHEMA.into()),
             Form::Style => asset("text/css; charset=utf-8", STYLE),
             Form::Script => asset("text/javascript; charset=utf-8", SCRIPT),

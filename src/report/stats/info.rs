@@ -12,7 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::value::{Cell, Tags, Value, large, small, text};
-use crate::pool::Pool;
+use crate::pool::{Limited, Pool};
 use crate::report::Identity;
 use crate::units::Tick;
 
@@ -176,13 +176,13 @@ pub(super) const LINES: [Line; 75] = [
     line(24, "PipesUsed", "MGP", zero, "Pipes in use"),
     line(25, "PipesFree", "MGP", zero, "Pipes in reserve"),
     line(26, "ConnRate", "MRP", |i| small(i.pool.process.connection_rate.get(i.now)), "Client connections in the last second"),
-    line(27, "ConnRateLimit", "CLP", |i| small(i.pool.config.global.max_connection_rate), "Limit on client connections per second"),
+    line(27, "ConnRateLimit", "CLP", |i| small(i.pool.process.rates.get(Limited::Connections)), "Limit on client connections per second"),
     line(28, "MaxConnRate", "MMP", |i| small(i.pool.process.connection_rate.max()), "Most client connections in a second"),
     line(29, "SessRate", "MRP", |i| small(i.pool.process.session_rate.get(i.now)), "Sessions in the last second"),
-    line(30, "SessRateLimit", "CLP", |i| small(i.pool.config.global.max_session_rate), "Limit on sessions per second"),
+    line(30, "SessRateLimit", "CLP", |i| small(i.pool.process.rates.get(Limited::Sessions)), "Limit on sessions per second"),
     line(31, "MaxSessRate", "MRP", |i| small(i.pool.process.session_rate.max()), "Most sessions in a second"),
     line(32, "SslRate", "MRP", zero, "TLS connections in the last second"),
-    line(33, "SslRateLimit", "CLP", zero, "Limit on TLS connections per second"),
+    line(33, "SslRateLimit", "CLP", |i| small(i.pool.process.rates.get(Limited::SslSessions)), "Limit on TLS connections per second"),
     line(34, "MaxSslRate", "MMP", zero, "Most TLS connections in a second"),
     line(35, "SslFrontendKeyRate", "MGP", zero, "TLS keys computed for clients in the last second"),
     line(36, "SslFrontendMaxKeyRate", "MMP", zero, "Most TLS keys computed for clients in a second"),
@@ -193,7 +193,7 @@ pub(super) const LINES: [Line; 75] = [
     line(41, "SslCacheMisses", "MCP", zero, "TLS session lookups without a result"),
     line(42, "CompressBpsIn", "MRP", zero, "Bytes per second into compression"),
     line(43, "CompressBpsOut", "MRP", zero, "Bytes per second out of compression"),
-    line(44, "CompressBpsRateLim", "CLP", zero, "Limit on bytes per second out of compression"),
+    line(44, "CompressBpsRateLim", "CLP", |i| small(i.pool.process.rates.get(Limited::Compression).saturating_mul(1024)), "Limit on bytes per second out of compression"),
     line(47, "Tasks", "MGP", |i| small(i.pool.process.connections.get()), "Tasks: sessions that are served"),
     line(48, "Run_queue", "MGP", zero, "Tasks that wait for a thread"),
     line(49, "Idle_pct", "MaP", |i| small(i.sample.idle_percent), "Percentage of time the threads had nothing to do"),

@@ -16,7 +16,7 @@ pub(crate) use columns::{address, algorithm, cell, position};
 pub(crate) use info::{Info, Process, Style, uptime};
 pub(crate) use keep::stats_file;
 pub(crate) use meanings::MEANINGS;
-pub(crate) use output::{csv, json, typed};
+pub(crate) use output::{Form, report, whole};
 pub(crate) use schema::SCHEMA;
 pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
 pub(crate) use value::Value;
