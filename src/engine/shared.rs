@@ -207,7 +207,11 @@ impl Shared {
                 if [&front.paused, &front.stopped, &front.barred].iter().any(|closed| closed.load(Ordering::Relaxed)) {
                     return None;
                 }
-                take_below(&self.seats, self.pool.process.maxconn.load(Ordering::Relaxed)).then_some(())?;
+                let most = self.pool.process.maxconn.load(Ordering::Relaxed);
+                take_below(&self.seats, most).then_some(())?;
+                if most > 0 && self.seats.load(Ordering::Relaxed) >= most {
+                    self.pool.process.limit_reached.add(1);
+                }
                 if !take_below(&self.fronts[proxy.0 as usize], front.maxconn.load(Ordering::Relaxed)) {
                     self.seats.fetch_sub(1, Ordering::AcqRel);
                     return None;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Endpoint, FilePermissions, LogTarget};
+use super::{Endpoint, FilePermissions, Guid, LogTarget, Preloaded};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -88,6 +88,10 @@ pub struct Global {
     pub max_pipes: Option<u32>,
     /// `tune.maxaccept`.
     pub maxaccept: Option<u32>,
+    /// All that has a guid, in the order of the file.
+    pub guids: Vec<Guid>,
+    /// What `stats-file` says of them.
+    pub preloaded: Vec<Preloaded>,
 }
 
 /// `close-spread-time`.

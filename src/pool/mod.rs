@@ -26,6 +26,7 @@ mod orders;
 #[cfg(test)]
 mod picks;
 mod ports;
+mod preload;
 mod queue;
 mod rates;
 mod rebalance;
