@@ -4,6 +4,7 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use harness::backends::Backend;
 use harness::program::Program;
@@ -214,4 +215,17 @@ fn waiting() {
         answer.join().expect("an answer")
     });
     assert_eq!(waiting.trim(), "Done.");
+}
+
+/// Who waits and goes away keeps nobody else from the socket.
+#[test]
+fn a_client_that_is_gone_waits_no_more() {
+    let echo = Backend::echo();
+    let sections = format!("listen l\n  bind {}\n  server s {}\n", ports::free(), echo.address);
+    let site = Site::start_with(&Program::ours(), "  stats maxconn 1\n", &sections);
+    let mut waiting = UnixStream::connect(site.daemon.folder().join("sock")).expect("the socket");
+    waiting.write_all(b"show version; wait 1h; show version\n").expect("a line is sent");
+    waiting.shutdown(std::net::Shutdown::Write).expect("its end");
+    drop(waiting);
+    assert!(site.order("show info").starts_with("Name: "));
 }

@@ -13,7 +13,7 @@ const B: ProxyIx = ProxyIx(0);
 
 /// Reads `sN` with a weight; `check`, `agent` and `track` are words like `enabled`.
 #[derive(Debug)]
-struct Simple;
+pub(super) struct Simple;
 
 impl LineReader for Simple {
     fn read(&self, _: &Pool, _: ProxyIx, name: &str, words: &[&str]) -> Result<NewServer, String> {
