@@ -37,6 +37,8 @@ pub(super) enum Order {
     End(Ending),
     /// Check a server soon.
     Hurry(TrackRef),
+    /// Look for servers that were added.
+    Newcomers,
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
     /// Tell where sessions belong.
@@ -183,6 +185,12 @@ impl Control for Shared {
 
     fn rebalance(&self) {
         self.rebalancing.notify_one();
+    }
+
+    fn servers_changed(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Newcomers);
+        }
     }
 
     fn make_room(&self) {

@@ -80,7 +80,7 @@ impl Engine {
         Self::start_with(input, |_| {})
     }
 
-    /// [`Engine::start`]; `before` is given the engine before it accepts anything.
+    /// [`Engine::start`]; `before` is given the engine before it accepts anything, so that nobody is told that it is too early.
     ///
     /// # Errors
     /// As [`Engine::start`].

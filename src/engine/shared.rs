@@ -70,8 +70,6 @@ pub(crate) struct Shared {
     command_seats: AtomicU32,
     /// The next session's number.
     next_id: AtomicU64,
-    /// Servers of all proxies.
-    servers: usize,
     /// Whether another process may hold copies of the listening sockets; not set: it may.
     pub(super) others: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Places whose sockets do not listen while their frontends are paused.
@@ -122,8 +120,6 @@ impl Shared {
             sockets.push(listening.socket);
         }
         let proxies = input.pool.config.proxies.len();
-        let backs = input.pool.config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref());
-        let servers = backs.map(|back| back.servers.len()).sum();
         input.pool.process.threads.store(input.threads as u32, Ordering::Relaxed);
         let shared = Self {
             pipes: Budget::new(input.pool.config.global.max_pipes),
@@ -147,7 +143,6 @@ impl Shared {
             seats: AtomicU32::new(0),
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
-            servers,
             others: OnceLock::new(),
             refusing: Mutex::default(),
             deaf: AtomicU32::new(0),
@@ -173,13 +168,13 @@ impl Shared {
 
     /// Whether even the pieces of a long report are not to be made on a serving thread.
     pub(super) fn is_large(&self) -> bool {
-        self.servers > FEW_FOR_PIECES
+        self.pool.server_count() > FEW_FOR_PIECES
     }
 
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.
     /// `None` if it panicked there.
     pub(super) async fn aside<T: Send + 'static>(&self, report: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        if self.servers <= FEW_SERVERS {
+        if self.pool.server_count() <= FEW_SERVERS {
             return Some(report());
         }
         tokio::task::spawn_blocking(report).await.ok()

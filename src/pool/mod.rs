@@ -7,6 +7,9 @@
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
+mod added;
+#[cfg(test)]
+mod added_tests;
 mod addresses;
 mod agent;
 mod backend;
@@ -32,6 +35,7 @@ mod rates;
 mod rebalance;
 mod record;
 mod recorded;
+mod servers;
 mod source_ports;
 mod state;
 #[cfg(test)]
@@ -42,6 +46,7 @@ mod track;
 mod verdicts;
 mod view;
 
+pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
@@ -54,6 +59,7 @@ pub use ports::{Pieces, Reply, Report, SessionInfo, SessionsAsked};
 pub use rates::{Limited, RateLimits};
 pub use rebalance::{MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
+pub use servers::Servers;
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
 pub use verdicts::Events;

@@ -266,6 +266,8 @@ pub trait Control: Send + Sync {
     fn stop(&self, frontend: ProxyIx);
     /// Sessions of a backend are to be rebalanced, or no longer ([`super::Pool::rebalancing`]).
     fn rebalance(&self);
+    /// A server was added: its check and its agent are to be asked.
+    fn servers_changed(&self);
     /// A limit was raised: who waits for room is to look again.
     fn make_room(&self);
     /// Accepts again.

@@ -1,7 +1,7 @@
 //! What the engine calls: the log, the statistics page, the runtime commands.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::console::Transcript;
 use super::version;
@@ -16,6 +16,8 @@ pub(crate) use crate::report::Surroundings;
 /// What is opened before the root directory changes.
 pub(crate) struct Services {
     journal: Arc<dyn Journal>,
+    /// To be told to the log.
+    state: Arc<OnceLock<Arc<Pool>>>,
     background: Background,
 }
 
@@ -33,6 +35,7 @@ pub(crate) fn surroundings(program: &str, echo: bool) -> Surroundings {
         hostname: identity::host_name(),
         echo,
         local_offset: crate::sys::local_offset,
+        state: Arc::default(),
     }
 }
 
@@ -49,10 +52,11 @@ impl Services {
     ) -> Result<Self, OpenError> {
         let local_offset = surroundings.local_offset;
         let copy = |number| fd::copy(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
+        let state = Arc::clone(&surroundings.state);
         let journal = Arc::new(Log::open(Arc::clone(config), surroundings, &copy)?);
         let (startup, rings) = (Box::new(move || said.text()), journal.rings().to_vec());
         let background = Background { environment, startup, rings, local_offset };
-        Ok(Self { journal, background })
+        Ok(Self { journal, state, background })
     }
 
     /// Gives them the state of the process.
@@ -64,6 +68,7 @@ impl Services {
             clock: now,
         };
         let journal = self.journal;
+        let _ = self.state.set(Arc::clone(pool));
         let page = Arc::new(Site::new(Arc::clone(pool), Arc::clone(&journal), identity.clone()));
         let console = Console::new(Arc::clone(pool), Arc::clone(&journal), identity);
         let commands = Arc::new(console.with(self.background));

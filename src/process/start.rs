@@ -216,6 +216,7 @@ impl Story<'_> {
         let replaces = opened.taken > 0 || !self.arguments.old.is_empty();
         let holders = self.holders(&config, &opened);
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
+        pool.read_lines_by(Arc::new(super::added::Reader));
         pool.set_maxconn(plan.maxconn);
         plan_of(&pool.process, &plan);
         if replaces {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::ir::{ProxyIx, ServerAddress, ServerIx};
+use crate::ir::{ProxyIx, ServerAddress};
 use crate::pool::Pool;
 use crate::units::Tick;
 
@@ -90,10 +90,12 @@ fn ports(pool: &Pool) -> Vec<(Option<(&'static str, String)>, u64)> {
     let mut out = Vec::new();
     let mut used: BTreeMap<std::net::SocketAddr, u64> = BTreeMap::new();
     for (proxy, ix) in pool.config.proxies.iter().zip((0..).map(ProxyIx)) {
-        let (Some(line), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
-        for ((server, state), at) in line.servers.iter().zip(&state.servers).zip((0..).map(ServerIx)) {
+        let Some(back) = pool.back(ix) else { continue };
+        for (at, server) in pool.servers(ix) {
             // Its address may have been changed at run time.
-            let Some(line) = pool.server_now(ix, at) else { continue };
+            let (Some(state), Some(line)) = (back.servers.get(at.0 as usize), pool.server_now(ix, at)) else {
+                continue;
+            };
             match (&state.source_ports, &line.address) {
                 (Some(own), _) => {
                     let name = format!("{}/{}", proxy.name, server.name);

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::ir::{Level, ProxyIx, ServerIx};
+use crate::ir::{Level, ProxyIx, ServerIx, TrackRef};
 use crate::pool::{Pool, Reply, Report};
 use crate::units::Tick;
 use crate::units::server_state::{HEADER, Subject, VERSION, write};
@@ -36,14 +36,15 @@ pub(super) fn reply(pool: &Arc<Pool>, now: Tick, args: &[&str]) -> Reply {
         for _ in 0..STRIDE {
             let (ix, at) = next;
             let Some(proxy) = pool.config.proxies.get(ix.0 as usize) else { return false };
-            let Some(server) = proxy.backend.as_ref().and_then(|back| back.servers.get(at.0 as usize)) else {
+            if pool.back(ix).is_none_or(|back| at.0 as usize >= back.servers.len()) {
                 if only.is_some() {
                     return false;
                 }
                 next = (ProxyIx(ix.0 + 1), ServerIx(0));
                 continue;
-            };
+            }
             next = (ix, ServerIx(at.0 + 1));
+            let Some(server) = pool.server(TrackRef { proxy: ix, server: at }) else { continue };
             let Some(state) = pool.server_state(ix, at, now) else { continue };
             let backend = (proxy.id, proxy.name.as_str(), proxy.id_given);
             let subject = Subject { backend, server: (server.id, &server.name, server.id_given) };
@@ -57,7 +58,7 @@ pub(super) fn reply(pool: &Arc<Pool>, now: Tick, args: &[&str]) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{Check, ProxyKind, Server, ServerAddress};
+    use crate::ir::{Check, ProxyKind, Server, ServerAddress, ServerIx};
     use crate::pool::{Admin, CheckResult, CheckStatus};
     use crate::report::testing;
     use crate::units::Weight;

@@ -78,19 +78,23 @@ impl Console {
             }
             for _ in 0..STRIDE {
                 let Some(proxy) = pool.config.proxies[..end].get(at) else { return false };
-                match proxy.backend.as_ref().and_then(|back| back.servers.get(server)) {
-                    None => (at, server) = (at + 1, 0),
+                let ix = ProxyIx(at as u32);
+                if pool.back(ix).is_none_or(|back| server >= back.servers.len()) {
+                    (at, server) = (at + 1, 0);
+                    continue;
+                }
+                let line = pool.server_now(ix, ServerIx(server as u32));
+                server += 1;
+                match line {
+                    None => {} // deleted
                     Some(line) => {
-                        let now = pool.server_now(ProxyIx(at as u32), ServerIx(server as u32));
-                        let address = now.as_deref().map_or(&line.address, |now| &now.address);
-                        let (address, port) = match address {
+                        let (address, port) = match &line.address {
                             ServerAddress::Inet(address) => (address.ip().to_string(), address.port()),
                             _ => ("-".into(), 0),
                         };
                         let (back, name) = (&proxy.name, &line.name);
                         let _ = write!(out, "{back}/{name} {}/{} {address} {port} - ", proxy.id, line.id);
                         let _ = writeln!(out, "{PURGE_DELAY} 0 0 0 0 0 -1 0{}", " 0".repeat(threads));
-                        server += 1;
                     }
                 }
             }

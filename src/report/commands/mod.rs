@@ -8,6 +8,7 @@ mod absent;
 mod addresses;
 mod backends;
 mod counters;
+mod dynamic;
 mod events;
 mod frontends;
 mod help;
@@ -46,6 +47,7 @@ const FAMILIES: &[&[Command]] = &[
     servers::COMMANDS,
     weights::COMMANDS,
     rebalance::COMMANDS,
+    dynamic::COMMANDS,
     sessions::COMMANDS,
     nothing::COMMANDS,
     absent::COMMANDS,
@@ -191,6 +193,7 @@ mod tests {
         fn close(&self, _: crate::pool::Closing, _: crate::pool::Cause) {}
         fn pause(&self, _: Option<ProxyIx>) {}
         fn stop(&self, _: ProxyIx) {}
+        fn servers_changed(&self) {}
         fn make_room(&self) {}
         fn rebalance(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::ir::{Mode, Proxy, ProxyIx};
+use crate::ir::{Mode, Proxy, ProxyIx, TrackRef};
 use crate::pool::{Peer, Phase, Pool, SessionInfo};
 use crate::report::journal::date;
 
@@ -15,7 +15,7 @@ pub(super) fn one(pool: &Pool, session: &SessionInfo, out: &mut String) {
     let proxies = &pool.config.proxies;
     let name = |ix: crate::ir::ProxyIx| proxies.get(ix.0 as usize).map_or("?", |proxy| proxy.name.as_str());
     let back = proxies.get(record.backend.0 as usize).and_then(|proxy| proxy.backend.as_ref());
-    let server = record.server.and_then(|ix| back?.servers.get(ix.0 as usize));
+    let server = record.server.and_then(|server| pool.known(TrackRef { proxy: record.backend, server }));
     // Writing to a String cannot fail.
     let (protocol, source) = client(record.client);
     let _ = write!(out, "{:#x}: proto={protocol} src={source}", session.id);
@@ -120,7 +120,7 @@ pub(super) fn all(pool: &Pool, session: &SessionInfo, local_offset: fn(i64) -> i
         }
         None => out.push_str("  backend=<NONE> (id=-1 mode=-)\n"),
     }
-    let server = record.server.and_then(|ix| back?.backend.as_ref()?.servers.get(ix.0 as usize));
+    let server = record.server.and_then(|server| pool.known(TrackRef { proxy: record.backend, server }));
     let _ = match (server, record.destination) {
         (Some(server), Some(at)) => writeln!(out, "  server={} (id={}) addr={}", server.name, server.id, place(at)),
         (Some(server), None) => writeln!(out, "  server={} (id={})", server.name, server.id),

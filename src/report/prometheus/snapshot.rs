@@ -170,11 +170,11 @@ pub(super) fn take(pool: &Pool, now: Tick, query: Query) -> Vec<Table> {
     let kinds = kinds.iter().filter(|(at, _)| asked[*at]).fold(0, |kinds, (_, bits)| kinds | bits);
     let selection = Selection { kinds, ..Selection::default() };
     let mut tally = Tally::default();
-    // Of the proxy, and of the next listener and server in it.
-    let (mut proxy, mut listener, mut server) = (0, 0, 0);
+    // Of the proxy, and of the next listener in it.
+    let (mut proxy, mut listener) = (0, 0);
     stats::subjects(pool, now, &selection, |subject| {
         while pool.config.proxies.get(proxy).is_some_and(|known| !std::ptr::eq(known, subject.proxy)) {
-            (proxy, listener, server, tally) = (proxy + 1, 0, 0, Tally::default());
+            (proxy, listener, tally) = (proxy + 1, 0, Tally::default());
         }
         let (at, part) = match &subject.kind {
             Kind::Front(_) => (0, 0),
@@ -183,13 +183,12 @@ pub(super) fn take(pool: &Pool, now: Tick, query: Query) -> Vec<Table> {
                 (1, listener - 1)
             }
             Kind::Back { .. } => (2, 0),
-            Kind::Server { view, .. } => {
+            Kind::Server { at, view, .. } => {
                 tally.note(view);
-                server += 1;
                 if query.no_maint && view.admin == Admin::Maint {
                     return;
                 }
-                (3, server - 1)
+                (3, at.0)
             }
         };
         if asked[at] {

@@ -28,6 +28,7 @@ pub(crate) enum Kind<'a> {
         front: &'a FrontState,
     },
     Server {
+        at: ServerIx,
         server: &'a Server,
         state: &'a ServerState,
         view: Box<ServerView>,
@@ -154,15 +155,16 @@ pub(crate) fn some_subjects(
     }
     let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { return true };
     if selection.kinds & 4 != 0 {
-        for (at, state) in (0..).map(ServerIx).zip(&state.servers).skip(from as usize) {
+        for at in (from..state.servers.len() as u32).map(ServerIx) {
             if at.0 - from == STRIDE {
                 *cursor = Cursor { proxy: ix.0, server: at.0 };
                 return true;
             }
             let (line, view) = (pool.server_now(ix, at), pool.server_view(ix, at, now));
-            let (Some(server), Some(view)) = (line.as_deref(), view) else { continue };
+            let place = state.servers.get(at.0 as usize);
+            let (Some(server), Some(view), Some(state)) = (line.as_deref(), view, place) else { continue };
             if selection.shows(server, &view) {
-                let kind = Kind::Server { server, state, view: Box::new(view) };
+                let kind = Kind::Server { at, server, state, view: Box::new(view) };
                 each(&Subject { proxy, kind, now, maxconn, legends, counted });
             }
         }
@@ -203,10 +205,10 @@ impl Subject<'_> {
                 }
             }
             Kind::Server { view, .. } => view.status_text.clone(),
-            Kind::Back { back, view, .. } => {
+            Kind::Back { view, .. } => {
                 let word = if view.up { "UP" } else { "DOWN" };
                 match self.counted {
-                    true => format!("{word} ({}/{})", view.active + view.backup, back.servers.len()),
+                    true => format!("{word} ({}/{})", view.active + view.backup, view.servers),
                     false => word.into(),
                 }
             }
