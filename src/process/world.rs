@@ -1,7 +1,6 @@
 //! The outside as a configuration sees it: this system.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -38,8 +37,7 @@ impl System {
             no_reuseport: arguments.no_reuseport,
             ipv4_only: arguments.ipv4_only,
         };
-        let peer = arguments.peer.clone().unwrap_or_else(|| OsString::from(identity::host_name()));
-        world.set_env("HAPROXY_LOCALPEER", Some(peer.as_bytes()));
+        world.set_env("HAPROXY_LOCALPEER", Some(arguments.local_peer().as_bytes()));
         world.set_env("HAPROXY_STARTUP_VERSION", Some(super::version::number().as_bytes()));
         if arguments.master {
             world.set_env("HAPROXY_MWORKER", Some(b"1"));

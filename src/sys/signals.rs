@@ -5,6 +5,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -58,6 +60,12 @@ impl Queue {
 /// None that is known.
 pub fn unblock() -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
+}
+
+/// Has a program begin without blocked signals, whatever its parent blocks.
+pub fn begin_unblocked(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and makes one system call; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(unblock) };
 }
 
 /// What the system calls a signal: `Terminated`.

@@ -112,6 +112,11 @@ pub(crate) struct Arguments {
 const LEAVE_SESSIONS: &str = "BATON_LEAVE_SESSIONS";
 
 impl Arguments {
+    /// The name of this peer.
+    pub(crate) fn local_peer(&self) -> OsString {
+        self.peer.clone().unwrap_or_else(|| OsString::from(crate::sys::identity::host_name()))
+    }
+
     /// Whether established sessions stay in the old process, as with haproxy: asked for by the command line or the environment.
     pub(crate) fn leaves_sessions(&self) -> bool {
         self.leave_sessions || std::env::var_os(LEAVE_SESSIONS).is_some_and(|value| !value.is_empty())

@@ -285,6 +285,7 @@ impl Master<'_> {
         }
         let mut environment = self.environment();
         environment.push(("HAPROXY_CFGFILES".to_owned(), files.into()));
+        environment.push(("HAPROXY_LOCALPEER".to_owned(), self.call.arguments.local_peer()));
         for program in programs.iter().filter(|program| !reload || program.starts_on_reload) {
             let console = self.call.console;
             match program::start(program, &environment) {

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::ir::Program;
+use crate::sys::signals;
 
 /// Starts it; its pid. It is reaped by whoever reaps all children.
 ///
@@ -22,6 +23,7 @@ pub(super) fn start(program: &Program, environment: &[(String, OsString)]) -> io
     if let Some(uid) = program.uid {
         command.uid(uid);
     }
+    signals::begin_unblocked(&mut command);
     let child = command.spawn()?;
     Ok(child.id().cast_signed())
 }

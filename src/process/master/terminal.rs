@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::commands::{Answer, House, Target};
 use crate::ir::AdminLevel;
@@ -47,6 +47,8 @@ struct Link {
     sending: Vec<u8>,
     /// Whether all that the client sends is for the worker (`@@`).
     whole: bool,
+    /// Whether it was told that nothing more comes.
+    shut: bool,
 }
 
 /// What a terminal waits for.
@@ -147,6 +149,10 @@ impl Terminal {
         let Some(link) = &mut self.link else { return Ok(()) };
         let sent = send(&link.socket, &link.sending).unwrap_or(link.sending.len());
         link.sending.drain(..sent);
+        // A worker that began to prompt would wait for more.
+        if link.sending.is_empty() && (!link.whole || self.ended) && !std::mem::replace(&mut link.shut, true) {
+            let _ = rustix::net::shutdown(&link.socket, Shutdown::Write);
+        }
         let mut buffer = [0; 16 * 1024];
         while self.output.len() < UNREAD {
             match receive(&link.socket, &mut buffer) {
@@ -265,7 +271,7 @@ impl Terminal {
                 if !command.is_empty() && !command.ends_with('\n') {
                     sending.push(b'\n');
                 }
-                self.link = Some(Link { socket, sending, whole });
+                self.link = Some(Link { socket, sending, whole, shut: false });
             }
             Err(why) => self.say(&format!("Process {pid} cannot be asked: {why}.\n"), house),
         }
