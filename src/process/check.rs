@@ -86,7 +86,8 @@ pub(crate) fn verdict(arguments: &Arguments, checked: &Checked, console: &Consol
     if arguments.list_objects {
         super::listing::objects();
     }
-    if !checked.config.listens() {
+    // Who is to be a master needs no listener.
+    if !checked.config.listens() && !super::master::wanted(arguments, &checked.config) {
         console.print("The configuration has no error, but nothing would listen: it would not start (exit code 2).\n");
         return ExitCode::from(NOTHING_LISTENS);
     }

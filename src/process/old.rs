@@ -244,9 +244,14 @@ impl Old {
 
     /// Copies the listening sockets of a process that fit ours, or those of its workers; whether there were any.
     fn copy_family(&mut self, handle: &PidFd, wants: &[Want], console: &Console) -> bool {
-        let workers = workers(handle.pid()).into_iter().filter_map(|pid| PidFd::open(pid).ok().flatten());
-        self.copy(handle, wants, console)
-            || workers.fold(false, |any, worker| self.copy(&worker, wants, console) || any)
+        if self.copy(handle, wants, console) {
+            return true;
+        }
+        let mut any = false;
+        for worker in workers(handle.pid()).into_iter().filter_map(|pid| PidFd::open(pid).ok().flatten()) {
+            any |= self.copy(&worker, wants, console);
+        }
+        any
     }
 
     /// Copies the listening sockets of a process that fit ours; whether there were any.
