@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::closing::Spread;
 use super::listing::Question;
 use super::migrate::{Detached, Route, Take};
+use super::rebalance::{Ending, Listing};
 use super::shared::{Accepted, Shared};
 use super::{Purpose, clock};
 use crate::ir::{CloseSpread, Level, ProxyIx, TrackRef};
@@ -30,6 +31,10 @@ pub(super) enum Order {
     List(Question),
     /// End one session; who has it says so.
     EndSession(u64, mpsc::Sender<()>),
+    /// Tell which sessions may be ended.
+    Candidates(Listing),
+    /// End these sessions.
+    End(Ending),
     /// Check a server soon.
     Hurry(TrackRef),
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
@@ -159,6 +164,7 @@ impl Control for Shared {
     fn yield_listeners(&self, yields: bool) {
         self.yields.store(yields, Ordering::Release);
         Self::make_room(self);
+        self.rebalancing.notify_one();
     }
 
     fn stop(&self, frontend: ProxyIx) {
@@ -173,6 +179,10 @@ impl Control for Shared {
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::CloseListeners(share));
         }
+    }
+
+    fn rebalance(&self) {
+        self.rebalancing.notify_one();
     }
 
     fn make_room(&self) {

@@ -18,6 +18,7 @@ mod pace;
 mod page;
 mod pausing;
 mod proxy_header;
+mod rebalance;
 mod relay;
 mod session;
 mod shard;
@@ -76,6 +77,14 @@ impl Engine {
     /// # Errors
     /// What the system says when a thread, a runtime or a registration cannot be had.
     pub fn start(input: Input) -> io::Result<Self> {
+        Self::start_with(input, |_| {})
+    }
+
+    /// [`Engine::start`]; `before` is given the engine before it accepts anything.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_with(input: Input, before: impl FnOnce(&Self)) -> io::Result<Self> {
         let (shared, sockets) = Shared::new(input);
         let threads = shared.mailboxes.len();
         // One accepting thread per listening socket.
@@ -86,6 +95,7 @@ impl Engine {
         }
         *shared.sockets() = (0..).zip(sockets).collect();
         let mut engine = Self { shared, threads: Vec::new() };
+        before(&engine);
         match engine.start_threads(shares) {
             Ok(()) => Ok(engine),
             Err(why) => {

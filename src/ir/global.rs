@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Endpoint, FilePermissions, LogTarget};
+use super::{Endpoint, FilePermissions, Guid, LogTarget, Preloaded};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -91,6 +91,10 @@ pub struct Global {
     pub master: MasterWorker,
     /// `tune.maxaccept`.
     pub maxaccept: Option<u32>,
+    /// All that has a guid, in the order of the file.
+    pub guids: Vec<Guid>,
+    /// What `stats-file` says of them.
+    pub preloaded: Vec<Preloaded>,
 }
 
 /// What the master process is told.

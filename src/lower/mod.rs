@@ -14,6 +14,7 @@ pub mod conditions;
 mod draft;
 mod error;
 pub mod global;
+pub mod guids;
 pub mod log_formats;
 pub mod logs;
 mod names;

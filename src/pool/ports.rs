@@ -264,6 +264,8 @@ pub trait Control: Send + Sync {
     fn pause(&self, frontend: Option<ProxyIx>);
     /// Closes the addresses of a frontend for good.
     fn stop(&self, frontend: ProxyIx);
+    /// Sessions of a backend are to be rebalanced, or no longer ([`super::Pool::rebalancing`]).
+    fn rebalance(&self);
     /// A limit was raised: who waits for room is to look again.
     fn make_room(&self);
     /// Accepts again.

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use super::argv::Arguments;
 use super::check::Checked;
@@ -288,6 +288,7 @@ impl Story<'_> {
         let door = Door::open()
             .inspect_err(|why| self.console.notice(format_args!("no handover socket, a reload will lack it: {why}")))
             .ok();
+        let (memory, ports) = (proc::Memory::open().ok(), proc::local_ports());
         privileges::give_up(&config.global).map_err(|why| self.alert(why))?;
         let signals = signals::register().map_err(|why| self.alert(format_args!("cannot handle signals: {why}")))?;
         if self.behind.is_some() {
@@ -296,11 +297,25 @@ impl Story<'_> {
             sys::signals::unblock().map_err(|why| self.alert(format_args!("cannot handle signals: {why}")))?;
         }
 
+        let replaces = opened.taken > 0 || !self.arguments.old.is_empty();
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
         pool.set_maxconn(plan.maxconn);
         plan_of(&pool.process, &plan);
-        let remarks = pool.import_states(&rest.old.states(self.console), services::now());
+        if replaces {
+            pool.process.reloaded.store(services::now().millis().max(1), Ordering::Relaxed);
+        }
+        if let Some((first, last)) = ports {
+            pool.process.first_local_port.store(first.into(), Ordering::Relaxed);
+            pool.process.last_local_port.store(last.into(), Ordering::Relaxed);
+        }
+        let states = rest.old.states(self.console);
+        let remarks = pool.import_states(&states, services::now());
+        // An old process that tells its states tells its counters too, later.
+        if states.is_empty() || self.arguments.leaves_sessions() {
+            pool.preload();
+        }
         let running = services.run(&pool);
+        running.measure(memory);
         for remark in remarks {
             running.journal.event(None, Level::Notice, &format!("From the old process: {remark}."));
         }
@@ -313,10 +328,17 @@ impl Story<'_> {
             threads,
         };
         tracing::debug!(threads, maxconn = plan.maxconn, "the engine starts");
-        let engine = Engine::start(input).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
+        let lender: Arc<OnceLock<Arc<Desk>>> = Arc::default();
+        let desks = Arc::clone(&lender);
+        let shared = move || desks.get().is_some_and(|desk| desk.shared()) || holders.any();
+        let before = |engine: &Engine| {
+            running.attach(&engine.control());
+            engine.shares_sockets(Box::new(shared));
+        };
+        let engine = Engine::start_with(input, before);
+        let engine = engine.map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
 
         let control = engine.control();
-        running.attach(&control);
         let sockets = Arc::clone(&control);
         let give = move || {
             if fault::is("early-close") {
@@ -337,11 +359,13 @@ impl Story<'_> {
             Change::Ends => signals::order_to_end(true),
         };
         let desk = Desk::new(Box::new(give), Box::new(change), estate);
+        let _ = lender.set(Arc::clone(&desk)); // nobody is given a socket before
+        let boot = u32::try_from(self.console.age().as_millis()).unwrap_or(u32::MAX);
+        pool.process.boot_millis.store(boot, Ordering::Relaxed);
+        pool.process.warnings.store(self.console.warnings(), Ordering::Relaxed);
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
-        let lender = Arc::clone(&desk);
-        engine.shares_sockets(Box::new(move || lender.shared() || holders.any()));
         signals::watch(engine, &signals).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
         match starter {
             Some(starter) => {
@@ -357,13 +381,16 @@ impl Story<'_> {
             None => rest.finish(me(), me(), self.console),
         }
         if !leaves && !self.arguments.old.is_empty() {
-            let (conversations, pool) = (rest.old.take_conversations(), Arc::clone(&pool));
+            let conversations = rest.old.take_conversations();
+            let (pool, here) = (Arc::clone(&pool), Arc::clone(&pool));
             let count = Box::new(move |lines: &[String]| {
                 for remark in pool.import_counters(lines, services::now()) {
                     tracing::debug!(%remark, "counters of the old process");
                 }
             });
-            let taker = Taker { sessions, journal: Arc::clone(&running.journal), count, desk: Arc::clone(&desk) };
+            let came = Box::new(move |sessions: usize| here.process.sessions_taken.add(sessions as u64));
+            let (journal, desk) = (Arc::clone(&running.journal), Arc::clone(&desk));
+            let taker = Taker { sessions, journal, count, came, desk };
             if let Err(why) = taker::start(taker, conversations) {
                 self.console.warning(format_args!("sessions stay in the old process: {why}"));
             }

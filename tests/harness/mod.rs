@@ -9,6 +9,7 @@
 
 pub mod backends;
 pub mod client;
+pub mod crowd;
 pub mod daemon;
 pub mod diagnosis;
 pub mod logs;

@@ -15,6 +15,7 @@ mod names;
 mod nothing;
 mod process;
 mod rates;
+mod rebalance;
 mod servers;
 mod session_lines;
 mod sessions;
@@ -24,6 +25,7 @@ mod weights;
 
 use std::sync::{Arc, OnceLock};
 
+use super::figures::Memory;
 use super::stats::Process;
 use super::{Background, Identity};
 use crate::ir::{AdminLevel, Level};
@@ -43,6 +45,7 @@ const FAMILIES: &[&[Command]] = &[
     rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
+    rebalance::COMMANDS,
     sessions::COMMANDS,
     nothing::COMMANDS,
     absent::COMMANDS,
@@ -56,6 +59,7 @@ pub struct Console {
     background: Background,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 /// One command.
@@ -88,7 +92,8 @@ impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
         let (background, process) = (Background::default(), Process::default());
-        Self { pool, journal, identity, background, process, control: OnceLock::new() }
+        let (control, memory) = (OnceLock::new(), OnceLock::new());
+        Self { pool, journal, identity, background, process, control, memory }
     }
 
     /// The same, with what is known of the process's start.
@@ -99,6 +104,11 @@ impl Console {
     /// Gives it the running engine, which orders need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     fn now(&self) -> Tick {
@@ -182,6 +192,7 @@ mod tests {
         fn pause(&self, _: Option<ProxyIx>) {}
         fn stop(&self, _: ProxyIx) {}
         fn make_room(&self) {}
+        fn rebalance(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}
         fn soft_stop(&self) {}
         fn hard_stop(&self) {}
@@ -250,6 +261,7 @@ mod tests {
             ("show stat 0 1 1", "No such proxy.\n"),
             ("show stat domain", "Invalid statistics domain.\n"),
             ("show stat domain dns", "Invalid statistics domain.\n"),
+            ("show baton", "Sessions_taken: 0\nLost_log_lines: 7\n"),
             ("show servers state", "1\n# be_id be_name srv_id"),
             ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),

@@ -157,6 +157,7 @@ impl Control for NoEngine {
     fn hard_stop(&self) {}
     fn stop(&self, _: ProxyIx) {}
     fn make_room(&self) {}
+    fn rebalance(&self) {}
     fn thin_out(&self, _: crate::units::Millis) {}
     fn cut(&self) {}
     fn listeners(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {
