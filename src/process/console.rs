@@ -127,7 +127,7 @@ impl Console {
     }
 
     fn introduce(&self) {
-        if self.quiet() || self.introduced.swap(true, Ordering::Relaxed) {
+        if self.introduced.swap(true, Ordering::Relaxed) {
             return;
         }
         self.notice(format_args!("haproxy version is {}", version::number()));
@@ -137,8 +137,8 @@ impl Console {
     }
 
     fn write(&self, text: &str) {
+        self.said.add(text);
         if !self.quiet() {
-            self.said.add(text);
             // One write, so that lines of several processes on one terminal do not mix. Nobody is told if it fails.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }

@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod daemon;
 pub mod diagnosis;
 pub mod logs;
+pub mod master;
 pub mod network;
 pub mod pinned;
 pub mod ports;
