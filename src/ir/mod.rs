@@ -14,7 +14,9 @@ mod stats;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
-pub use global::{AdminLevel, CloseSpread, DropTo, Global, Rlimits, SeverityOutput, SocketBuffers, StatsSocket};
+pub use global::{
+    AdminLevel, CloseSpread, DropTo, Global, MasterWorker, Program, Rlimits, SeverityOutput, SocketBuffers, StatsSocket,
+};
 pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,

@@ -19,6 +19,7 @@ mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+mod program;
 mod resolve;
 mod ring;
 mod section;
@@ -60,6 +61,8 @@ pub type ServerFn = fn(&mut server::ServerDraft, &mut Args<'_>) -> Lowered;
 pub struct Choices {
     /// `-dr`: a server whose name does not resolve starts without an address.
     pub ignore_resolution: bool,
+    /// `-W` or `-Ws`: there is a master process.
+    pub master: bool,
 }
 
 /// Reads and judges the files and directories of a run.

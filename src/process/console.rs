@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::version;
 use crate::text::{Banner, Diagnostic, Severity, SourceMap, render};
@@ -12,17 +13,29 @@ pub(crate) struct Console {
     quiet: AtomicBool,
     /// Whether version and path were said: they stand before the first message that matters.
     introduced: AtomicBool,
+    /// What was said since [`Console::remember`], whether anybody saw it or not.
+    said: Mutex<Option<String>>,
 }
 
 impl Console {
     /// A console that says nothing when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet: AtomicBool::new(quiet), introduced: AtomicBool::new(false) }
+        Self { quiet: AtomicBool::new(quiet), introduced: AtomicBool::new(false), said: Mutex::default() }
     }
 
     /// Says nothing from now on: the configuration's `quiet`, or the terminal is gone.
     pub(crate) fn silence(&self) {
         self.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps what is said from now on, for [`Console::said`].
+    pub(crate) fn remember(&self) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(String::new());
+    }
+
+    /// What was said since [`Console::remember`], which is kept no more.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
     /// Whether nothing is said.
@@ -72,7 +85,7 @@ impl Console {
     }
 
     fn introduce(&self) {
-        if self.quiet() || self.introduced.swap(true, Ordering::Relaxed) {
+        if self.introduced.swap(true, Ordering::Relaxed) {
             return;
         }
         self.notice(format_args!("haproxy version is {}", version::number()));
@@ -82,6 +95,9 @@ impl Console {
     }
 
     fn write(&self, text: &str) {
+        if let Some(said) = self.said.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            said.push_str(text);
+        }
         if !self.quiet() {
             // One write, so that lines of several processes on one terminal do not mix. Nobody is told if it fails.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());

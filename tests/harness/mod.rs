@@ -12,6 +12,7 @@ pub mod client;
 pub mod daemon;
 pub mod diagnosis;
 pub mod logs;
+pub mod master;
 pub mod network;
 pub mod pinned;
 pub mod ports;

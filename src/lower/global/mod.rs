@@ -1,6 +1,7 @@
 //! `global`: what holds for the whole process. Source: manual §3.
 
 pub mod cpus;
+pub mod master;
 pub mod old;
 pub mod paths;
 pub mod process;

@@ -27,6 +27,7 @@ pub(super) fn resolve(
 ) -> Config {
     let Reading { mut global, mut sections, rings, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
+    crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
