@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::ir::{Balance, Level, Redispatch, SendProxy, ServerIx, TrackRef};
+use crate::ir::{Balance, Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
 use crate::units::{Millis, Tick};
@@ -180,11 +180,15 @@ impl Session {
 
     /// Connects to the present server, or where sessions are forwarded to, for the first time or again.
     pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
-        let Some(way) = self.way(&shard.shared) else { return self.over(shard, Cause::Internal, Phase::Connect) };
+        let line = self.target.and_then(|ix| shard.shared.pool.server_now(self.back, ix));
+        let Some(way) = self.way(&shard.shared, line.as_deref()) else {
+            return self.over(shard, Cause::Internal, Phase::Connect);
+        };
         if way.is_up_to_the_client() && self.local().is_none() {
             return self.over(shard, Cause::Internal, Phase::Connect);
         }
         let opened = connect::open(&way, shard.shared.pool.config.global.server_buffers, || self.local(), self.peer);
+        drop(line);
         self.step = Step::Connecting;
         self.since = clock::now();
         match opened.map(register) {
@@ -203,14 +207,11 @@ impl Session {
         }
     }
 
-    /// How its next connection is to be opened.
-    fn way<'a>(&self, shared: &'a Shared) -> Option<Way<'a>> {
+    /// How its next connection is to be opened. `line`: of its server, as it is now.
+    fn way<'a>(&self, shared: &'a Shared, line: Option<&'a Server>) -> Option<Way<'a>> {
         let back = self.backend(shared)?;
         match self.target {
-            Some(ix) => {
-                let server = back.servers.get(ix.0 as usize)?;
-                Some(Way::to_server(server, self.source_ports(shared), back))
-            }
+            Some(_) => Some(Way::to_server(line?, self.source_ports(shared), back)),
             None => Some(Way::forward(back.forward.as_ref()?, back.keep_alive)),
         }
     }

@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -22,6 +22,9 @@ const STATS_MAXCONN: u32 = 10;
 
 /// A report about as many servers takes a millisecond or two.
 const FEW_SERVERS: usize = 1000;
+
+/// One whose pieces are many times as long, about as many.
+const FEW_FOR_PIECES: usize = 100;
 
 /// What all threads of one engine share.
 pub(crate) struct Shared {
@@ -67,6 +70,12 @@ pub(crate) struct Shared {
     next_id: AtomicU64,
     /// Servers of all proxies.
     servers: usize,
+    /// Whether another process may hold copies of the listening sockets; not set: it may.
+    pub(super) others: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Places whose sockets do not listen while their frontends are paused.
+    pub(super) refusing: Mutex<Vec<u32>>,
+    /// Addresses that could not be listened on again at the last attempt.
+    pub(super) deaf: AtomicU32,
 }
 
 /// One listening socket as limits and counters see it.
@@ -136,6 +145,9 @@ impl Shared {
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
             servers,
+            others: OnceLock::new(),
+            refusing: Mutex::default(),
+            deaf: AtomicU32::new(0),
         };
         (Arc::new(shared), sockets)
     }
@@ -154,6 +166,11 @@ impl Shared {
     /// The number that the next session gets.
     pub(super) fn ids_given(&self) -> u64 {
         self.next_id.load(Ordering::Relaxed)
+    }
+
+    /// Whether even the pieces of a long report are not to be made on a serving thread.
+    pub(super) fn is_large(&self) -> bool {
+        self.servers > FEW_FOR_PIECES
     }
 
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.

@@ -9,6 +9,7 @@ pub mod check;
 mod global;
 mod log;
 mod proxy;
+mod rule;
 mod server;
 mod stats;
 
@@ -25,6 +26,7 @@ pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,
 };
+pub use rule::{HttpRule, Service};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

@@ -7,6 +7,7 @@
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
+mod addresses;
 mod agent;
 mod backend;
 mod balance;
@@ -15,6 +16,7 @@ mod clear;
 mod core;
 pub mod counters;
 pub mod health;
+mod lines;
 mod member;
 mod notice;
 mod observe;
@@ -24,6 +26,7 @@ mod orders;
 mod picks;
 mod ports;
 mod queue;
+mod rates;
 mod record;
 mod recorded;
 mod source_ports;
@@ -36,12 +39,16 @@ mod track;
 mod verdicts;
 mod view;
 
+pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
-pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
+pub use lines::ServerNow;
+pub use ports::{Closing, Commands, Control, Freedom, Journal, Later, Look, Manner, Page, PageReply, PageRequest};
+pub use ports::{Pieces, Reply, Report, SessionInfo, SessionsAsked};
+pub use rates::{Limited, RateLimits};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};

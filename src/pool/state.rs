@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::counters::{Counter, Gauge, Rate, Times};
+use super::lines::ChangedLine;
+use super::rates::RateLimits;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -37,8 +39,9 @@ impl Pool {
             })
             .collect();
         let trackers = track::pairs(&config);
-        let pool =
-            Self { trackers, config, proxies, process: ProcessState { started: now, ..ProcessState::default() } };
+        let rates = RateLimits::of(&config.global);
+        let process = ProcessState { started: now, rates, ..ProcessState::default() };
+        let pool = Self { trackers, config, proxies, process };
         pool.recall(now);
         pool.inherit();
         pool
@@ -87,6 +90,8 @@ pub struct ProcessState {
     pub connection_rate: Rate,
     /// Sessions per second.
     pub session_rate: Rate,
+    /// Limits on rates in force.
+    pub rates: RateLimits,
     /// Requests of the statistics page and commands ever.
     pub requests_total: Counter,
     /// Bytes sent.
@@ -195,4 +200,6 @@ pub struct ServerState {
     pub times: Times,
     /// Ports to connect from, where `source` has a range.
     pub source_ports: Option<Arc<SourcePorts>>,
+    /// What has changed of its line.
+    pub(super) changed: ChangedLine,
 }

@@ -36,8 +36,8 @@ pub(super) fn fullconn(config: &Config, back: ProxyIx, maxconn: u32) -> u32 {
 }
 
 impl Pool {
-    /// A server's line.
-    pub(super) fn server(&self, at: TrackRef) -> Option<&Server> {
+    /// A server's line as it was configured; [`Self::server_now`] has what is in force.
+    pub fn server(&self, at: TrackRef) -> Option<&Server> {
         self.config.proxies.get(at.proxy.0 as usize)?.backend.as_ref()?.servers.get(at.server.0 as usize)
     }
 

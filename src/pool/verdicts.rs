@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::core::{Core, Grants};
 use super::health::{Admin, CheckResult, Event, Health, HealthOrder};
 use super::member::{Member, Service};
-use super::notice::{self, Change, Subject, Tally, Why};
+use super::notice::{self, Change, Motive, Subject, Tally, Why};
 use super::{BackState, Cause, Closing, Control, Journal, Pool};
 use crate::ir::{MarkedDown, MarkedUp, ProxyIx, Server, ServerIx, TrackRef};
 use crate::units::{Millis, Tick, Weight};
@@ -205,7 +205,13 @@ impl Pool {
         if before == after {
             return;
         }
-        site.reorder(before, after);
+        site.reorder(before, after, Motive::Order);
+        self.hand_on(site, before, after, events);
+    }
+
+    /// Ends what an order changed, and hands it on to those that track the server.
+    pub(super) fn hand_on(&self, mut site: Site<'_>, before: Admin, after: Admin, events: &mut Events) {
+        let (at, now) = (site.at, site.now);
         let (health, agent_up) = (site.member().health, site.member().agent_up());
         events.append(&mut site.close());
         for tracker in self.trackers(at) {
@@ -274,7 +280,7 @@ impl<'p> Site<'p> {
         match change {
             Change::Turned { up, .. } => (event.marked_up, event.marked_down) = (*up, !*up),
             Change::Maintained { was_up, .. } => event.marked_down = *was_up,
-            Change::Restored { drained, up } => event.marked_up = *up && !*drained,
+            Change::Restored { drained, up, .. } => event.marked_up = *up && !*drained,
             _ => {}
         }
         self.events.push((self.at.proxy, event));
@@ -369,7 +375,7 @@ impl<'p> Site<'p> {
     }
 
     /// The administrative state in force has changed.
-    fn reorder(&mut self, before: Admin, after: Admin) {
+    pub(super) fn reorder(&mut self, before: Admin, after: Admin, motive: Motive<'_>) {
         let now = self.now;
         let member = self.member();
         let up = member.is_up();
@@ -383,7 +389,7 @@ impl<'p> Site<'p> {
                 }
                 member.last.running = false;
                 let moved = self.put_in_force(false);
-                self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain }, moved);
+                self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain, motive }, moved);
             }
             (Admin::Maint, _) => {
                 let (drained, up) = (after == Admin::Drain, member.agent_up());
@@ -393,7 +399,7 @@ impl<'p> Site<'p> {
                     member.turn(true, now);
                 }
                 let moved = self.put_in_force(up);
-                self.tell(&Change::Restored { drained, up }, moved);
+                self.tell(&Change::Restored { drained, up, motive }, moved);
                 if drained {
                     self.tell(&Change::RemainsDrained, 0);
                 }

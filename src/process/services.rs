@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use super::console::Transcript;
 use super::version;
 use crate::ir::Config;
 use crate::pool::{Control, Journal, Pool};
-use crate::report::{Console, Identity, Log, OpenError, Site};
+use crate::report::{Background, Console, Identity, Log, OpenError, Site};
 use crate::sys::{fd, identity};
 use crate::units::Tick;
 
@@ -15,6 +16,7 @@ pub(crate) use crate::report::Surroundings;
 /// What is opened before the root directory changes.
 pub(crate) struct Services {
     journal: Arc<dyn Journal>,
+    background: Background,
 }
 
 /// The same with the state they report.
@@ -39,10 +41,18 @@ impl Services {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) fn new(config: &Arc<Config>, surroundings: Surroundings) -> Result<Self, OpenError> {
+    pub(crate) fn new(
+        config: &Arc<Config>,
+        surroundings: Surroundings,
+        environment: Vec<(String, Vec<u8>)>,
+        said: Arc<Transcript>,
+    ) -> Result<Self, OpenError> {
+        let local_offset = surroundings.local_offset;
         let copy = |number| fd::copy(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
         let journal = Arc::new(Log::open(Arc::clone(config), surroundings, &copy)?);
-        Ok(Self { journal })
+        let (startup, rings) = (Box::new(move || said.text()), journal.rings().to_vec());
+        let background = Background { environment, startup, rings, local_offset };
+        Ok(Self { journal, background })
     }
 
     /// Gives them the state of the process.
@@ -55,7 +65,8 @@ impl Services {
         };
         let journal = self.journal;
         let page = Arc::new(Site::new(Arc::clone(pool), Arc::clone(&journal), identity.clone()));
-        let commands = Arc::new(Console::new(Arc::clone(pool), Arc::clone(&journal), identity));
+        let console = Console::new(Arc::clone(pool), Arc::clone(&journal), identity);
+        let commands = Arc::new(console.with(self.background));
         Running { journal, page, commands }
     }
 }

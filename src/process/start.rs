@@ -15,7 +15,7 @@ use super::argv::Arguments;
 use super::check::Checked;
 use super::console::Console;
 use super::daemon::{self, Parent, Side, Starter};
-use super::handover::giver::Estate;
+use super::handover::giver::{Estate, lives};
 use super::handover::server::{Change, Desk, Door};
 use super::handover::taker::{self, Taker};
 use super::limits;
@@ -101,8 +101,7 @@ struct Stage {
     services: Services,
     threads: usize,
     plan: Limits,
-    /// Whether the configuration lets nobody else hold our sockets.
-    exclusive: bool,
+    holders: Holders,
     background: bool,
 }
 
@@ -116,7 +115,7 @@ struct Rest {
 
 impl Story<'_> {
     fn tell(&self, checked: Checked) -> Result<Told, Said> {
-        let Checked { mut config, sources, .. } = checked;
+        let Checked { mut config, sources, environment, .. } = checked;
         if !config.listens() && self.behind.is_none() {
             self.console.alert("nothing would listen: no 'bind' and no 'stats socket' is there");
             return Err(Said);
@@ -150,15 +149,14 @@ impl Story<'_> {
         let wants = listeners::wants(&config, plan.maxconn);
         let mut old = old::find(self.arguments, &wants, self.console).map_err(|why| self.alert(why))?;
         let mut opened = self.open(&wants, &mut old, &sources)?;
-        let exclusive = opened.taken == 0
-            && descriptors(&config).is_empty()
-            && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
+        let holders = self.holders(&config, &opened);
         self.add_channels(&mut config, &mut opened);
         let config = Arc::new(config);
-        let services = Services::new(&config, self.surroundings(background)).map_err(|why| self.alert(why))?;
+        let (surroundings, said) = (self.surroundings(background), self.console.transcript());
+        let services = Services::new(&config, surroundings, environment, said).map_err(|why| self.alert(why))?;
         opened.publish().map_err(|(path, why)| self.alert(format_args!("cannot place {}: {why}", path.display())))?;
         let rest = Rest { pidfile, old, _turn: turn };
-        let stage = Stage { config, opened, services, threads, plan, exclusive, background };
+        let stage = Stage { config, opened, services, threads, plan, holders, background };
         let parent = match &self.behind {
             Some(_) => Parent::Stays,
             None if background => Parent::Returns,
@@ -205,6 +203,17 @@ impl Story<'_> {
                 accept_proxy: false,
             });
             opened.listening.push(Listening { purpose, socket });
+        }
+    }
+
+    /// Who else may hold copies of the sockets, besides those that the desk gives some to.
+    fn holders(&self, config: &Config, opened: &Opened) -> Holders {
+        let given =
+            !descriptors(config).is_empty() || config.global.stats_sockets.iter().any(|one| one.expose_listeners);
+        let fetched = opened.taken > 0 && self.arguments.old.is_empty();
+        Holders {
+            unknown: given || fetched,
+            old: if opened.taken > 0 { self.arguments.old.clone() } else { Vec::new() },
         }
     }
 
@@ -273,7 +282,7 @@ impl Story<'_> {
 
     /// The process that serves: gives up rights, runs the engine, says so, and lives until it is told to end.
     fn serve(&self, stage: Stage, mut rest: Rest, starter: Option<Starter>) -> Result<Told, Said> {
-        let Stage { config, opened, services, threads, plan, exclusive, background } = stage;
+        let Stage { config, opened, services, threads, plan, holders, background } = stage;
         let null = fd::null().map_err(|why| self.alert(format_args!("cannot open /dev/null: {why}")))?;
         let door = Door::open()
             .inspect_err(|why| self.console.notice(format_args!("no handover socket, a reload will lack it: {why}")))
@@ -330,6 +339,8 @@ impl Story<'_> {
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
+        let lender = Arc::clone(&desk);
+        engine.shares_sockets(Box::new(move || lender.shared() || holders.any()));
         signals::watch(engine, &signals).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
         match starter {
             Some(starter) => {
@@ -360,8 +371,21 @@ impl Story<'_> {
         if let Some(latch) = latch {
             latch.lift();
         }
-        let serving = Serving { pool, journal: running.journal, control, desk, exclusive, backlog: plan.maxconn };
+        let serving = Serving { pool, journal: running.journal, control };
         Ok(Told::Over(serving.until_the_end(signals)))
+    }
+}
+
+/// Processes that may hold copies of our listening sockets: one that they were inherited from or handed to, or old ones.
+struct Holders {
+    unknown: bool,
+    old: Vec<i32>,
+}
+
+impl Holders {
+    /// Whether one of them may be there still.
+    fn any(&self) -> bool {
+        self.unknown || self.old.iter().any(|pid| lives(*pid))
     }
 }
 

@@ -24,6 +24,12 @@ pub fn pending(pid: i32, signal: rustix::process::Signal) -> bool {
     masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & bit != 0)
 }
 
+/// The processes that a process has started and not buried; none where the kernel does not tell.
+pub fn children(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// The inode of this process's pid namespace: with a pid it names one process of this kernel.
 ///
 /// # Errors

@@ -35,13 +35,12 @@ pub(in crate::engine) fn start(
     let checks = super::checks(&pool.config).count() as u64;
     let count = (checks + agents.len() as u64).max(1);
     for (position, (at, inter)) in agents.into_iter().enumerate().skip(shard).step_by(shards.max(1)) {
-        let Some(question) = Question::of(pool, at) else { continue };
         let span = pool.config.global.max_spread_checks.map_or(inter, |most| inter.min(most));
         let wait = Duration::from_millis(u64::from(span.get()) * (checks + position as u64) / count);
         let (pool, journal, control) = (Arc::clone(pool), Arc::clone(journal), Arc::clone(control));
         drop(tokio::task::spawn_local(async move {
             sleep(wait).await;
-            watch(&pool, &*journal, &*control, at, &question).await;
+            watch(&pool, &*journal, &*control, at, inter).await;
         }));
     }
 }
@@ -59,10 +58,12 @@ fn agents(config: &Config) -> Vec<(TrackRef, Millis)> {
     found
 }
 
-async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: TrackRef, question: &Question) {
+async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: TrackRef, inter: Millis) {
     let mut noise = Noise::new(pool.config.global.spread_checks);
     while !pool.process.stopping.load(Relaxed) {
-        if pool.start_agent(at.proxy, at.server) {
+        // Each time anew: where it is asked, and what, may change.
+        let question = Question::of(pool, at);
+        if let Some(question) = question.filter(|_| pool.start_agent(at.proxy, at.server)) {
             let started = clock::now();
             let report = question.ask().await;
             let now = clock::now();
@@ -70,7 +71,7 @@ async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: Tr
             let events = pool.report_agent(at.proxy, at.server, report, duration, now);
             pool.announce(&events, journal, control);
         }
-        sleep(Duration::from_millis(noise.applied_to(question.inter).get().into())).await;
+        sleep(Duration::from_millis(noise.applied_to(inter).get().into())).await;
     }
 }
 
@@ -80,7 +81,6 @@ struct Question {
     to: Place,
     source: Option<Source>,
     send: Vec<u8>,
-    inter: Millis,
     limits: Limits,
     /// The longest answer, in bytes.
     most: usize,
@@ -91,7 +91,7 @@ impl Question {
     fn of(pool: &Pool, at: TrackRef) -> Option<Self> {
         let config = &pool.config;
         let proxy = config.proxies.get(at.proxy.0 as usize)?;
-        let server = proxy.backend.as_ref()?.servers.get(at.server.0 as usize)?;
+        let server = pool.server_now(at.proxy, at.server)?;
         let agent: &Agent = server.agent.as_deref()?;
         let to = match (agent.addr, &server.address) {
             (Some(addr), _) => Place::Inet(SocketAddr::new(addr, agent.port)),
@@ -109,7 +109,6 @@ impl Question {
             to,
             source: Source::of(pool, at),
             send: agent.send.clone(),
-            inter: agent.inter,
             limits: Limits { connect, answer: proxy.timeouts.check },
             most: config.global.bufsize.unwrap_or(BUFSIZE) as usize,
         })

@@ -108,7 +108,7 @@ impl Sessions {
         let same = places.iter().find(|(name, _)| *name == lane.listener);
         let place = same.or(places.first().filter(|_| !strict))?.1;
         let route = Route { place, front, back, target, forwarded: target.is_none() && lane.address.is_some() };
-        let (server, address) = destination(&self.0.pool.config.proxies[back.0 as usize], route)?;
+        let (server, address) = destination(&self.0.pool, route)?;
         (server == lane.server && address == lane.address).then_some(route)
     }
 

@@ -9,6 +9,7 @@
 
 mod counters;
 mod identity;
+mod place;
 mod proxy;
 mod server;
 mod settle;

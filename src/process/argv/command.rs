@@ -162,7 +162,7 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
         directory: last(&given, "directory").map(PathBuf::from),
         check: on("check"),
         daemon: on("daemon"),
-        foreground: on("foreground") || on("debug"),
+        foreground: on("foreground") || on("debug") || on("master-worker-notify"),
         debug: on("debug") || trace,
         quiet: on("quiet") && !on("verbose") && !on("debug"),
         verbose: on("verbose") || on("debug"),

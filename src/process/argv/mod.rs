@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     pub check: bool,
     /// `-D`: go to the background, even beside `-db`.
     pub daemon: bool,
-    /// `-db` or `-d`: the configuration's `daemon` does not count.
+    /// `-db`, `-d` or `-Ws`: the configuration's `daemon` does not count.
     pub foreground: bool,
     /// `-d` or `-dt`: baton's own events on standard error.
     pub debug: bool,

@@ -18,6 +18,7 @@ mod watch;
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -115,7 +116,6 @@ pub(crate) fn first(call: Call<'_>, checked: Checked) -> ExitCode {
     let notify = Notify::new(call.arguments.notify);
     let signals = Some(signals);
     let mut master = Master { call, state, signals, notify, logs: String::new(), unstartable: false, starter };
-    master.call.console.remember();
     match master.load(Some(checked)) {
         Load::Worker(code) => return code,
         Load::Master(false) => return ExitCode::FAILURE,
@@ -146,7 +146,6 @@ pub(crate) fn resumed(call: Call<'_>) -> Result<ExitCode, Call<'_>> {
     let notify = Notify::new(call.arguments.notify);
     let signals = Some(signals);
     let mut master = Master { call, state, signals, notify, logs: String::new(), unstartable: false, starter: None };
-    master.call.console.remember();
     for member in &mut master.state.members {
         member.reloads += 1;
     }
@@ -208,7 +207,7 @@ impl Master<'_> {
             survives_failure: config.global.master.survives_failure,
         };
         let programs = config.global.master.programs.clone();
-        let (stats_sockets, files) = (sockets::stats_sockets(config), config.files.join(";"));
+        let (stats_sockets, environment) = (sockets::stats_sockets(config), checked.environment.clone());
         match self.start_worker(&arguments, checked) {
             Some(Told::Over(code)) => Load::Worker(code),
             None => Load::Master(false),
@@ -216,7 +215,7 @@ impl Master<'_> {
                 self.state.rules = rules;
                 self.state.stats_sockets = stats_sockets;
                 console.notice(format_args!("New worker ({pid}) forked"));
-                self.replace_programs(&programs, &files);
+                self.replace_programs(&programs, environment);
                 self.end_oldest();
                 self.state.failed = 0;
                 console.notice("Loading success.");
@@ -275,7 +274,7 @@ impl Master<'_> {
     }
 
     /// Ends the programs that run, and starts those of the configuration.
-    fn replace_programs(&mut self, programs: &[Program], files: &str) {
+    fn replace_programs(&mut self, programs: &[Program], environment: Vec<(String, Vec<u8>)>) {
         let reload = self.state.reloads > 0;
         for member in &mut self.state.members {
             if member.kind != Kind::Worker && !member.former {
@@ -283,9 +282,8 @@ impl Master<'_> {
                 signal(member.pid, Signal::USR1);
             }
         }
-        let mut environment = self.environment();
-        environment.push(("HAPROXY_CFGFILES".to_owned(), files.into()));
-        environment.push(("HAPROXY_LOCALPEER".to_owned(), self.call.arguments.local_peer()));
+        let read = environment.into_iter().map(|(name, value)| (name, OsString::from_vec(value)));
+        let environment: Vec<_> = read.chain(self.environment()).collect();
         for program in programs.iter().filter(|program| !reload || program.starts_on_reload) {
             let console = self.call.console;
             match program::start(program, &environment) {
@@ -341,7 +339,7 @@ impl Master<'_> {
             self.state.failed += 1;
             console.warning("Loading failure!");
         }
-        self.logs = console.said();
+        self.logs = console.transcript().text();
         self.state.hard = false;
         self.answer_asker(loaded);
         self.notify.ready(if loaded { "Ready." } else { "Reload failed!" });
@@ -358,7 +356,7 @@ impl Master<'_> {
 
     /// The first worker serves: whoever waits for `-D` may go on.
     fn detach(&mut self) {
-        self.logs = self.call.console.said();
+        self.logs = self.call.console.transcript().text();
         self.notify.ready("Ready.");
         let Some(starter) = self.starter.take() else { return };
         self.call.console.silence();

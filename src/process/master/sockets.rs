@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::state::Listener;
-use crate::ir::{Config, Endpoint};
+use crate::ir::Config;
 use crate::lower::{self, Choices};
 use crate::process::argv::Arguments;
 use crate::process::console::Console;
@@ -56,7 +56,7 @@ pub(super) fn open(
         all.map(|(listening, line)| Listener {
             socket: listening.socket,
             level: line.level,
-            shown: show(&line.endpoint),
+            shown: line.endpoint.with_family().unwrap_or_default(),
         })
         .collect(),
     )
@@ -94,20 +94,8 @@ impl Busy for Nobody {
 
 /// `HAPROXY_CLI`: where the process answers commands.
 pub(super) fn stats_sockets(config: &Config) -> String {
-    let all: Vec<String> = config.global.stats_sockets.iter().map(|line| show(&line.endpoint)).collect();
+    let all: Vec<String> = config.global.stats_sockets.iter().filter_map(|line| line.endpoint.with_family()).collect();
     all.join(";")
-}
-
-/// An address as the environment shows it.
-fn show(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Inet(address @ SocketAddr::V4(_)) => format!("ipv4@{address}"),
-        Endpoint::Inet(SocketAddr::V6(address)) => format!("ipv6@{}:{}", address.ip(), address.port()),
-        Endpoint::Unix(path) => format!("unix@{}", path.display()),
-        Endpoint::Abstract(name) => format!("abns@{}", String::from_utf8_lossy(name)),
-        Endpoint::Fd(number) => format!("fd@{number}"),
-        Endpoint::SockPair(number) => format!("sockpair@{number}"),
-    }
 }
 
 #[cfg(test)]

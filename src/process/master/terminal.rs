@@ -342,3 +342,101 @@ fn split(line: &[u8]) -> Vec<Vec<u8>> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A house whose worker 7 answers nothing and keeps what it is sent.
+    struct Empty;
+
+    impl House for Empty {
+        fn answer(&self, command: &str, _: AdminLevel) -> Answer {
+            match command {
+                "quit" => Answer::Quit,
+                "prompt" => Answer::Prompt,
+                "user" => Answer::Lower(AdminLevel::User),
+                "reload" => Answer::Reload { hard: false },
+                _ => Answer::Text(format!("<{command}>\n")),
+            }
+        }
+
+        fn find(&self, name: &str) -> Option<Target> {
+            match name {
+                "" => Some(Target::Master),
+                "1" => Some(Target::Worker(7)),
+                _ => None,
+            }
+        }
+
+        fn connect(&self, _: i32, _: AdminLevel) -> io::Result<OwnedFd> {
+            let (near, mut far) = UnixStream::pair()?;
+            far.write_all(b"worker\n")?;
+            Ok(near.into())
+        }
+
+        fn prompt(&self, _: Target) -> String {
+            "> ".to_owned()
+        }
+    }
+
+    /// All that a terminal answers to bytes and their end.
+    fn played(bytes: &[u8]) -> String {
+        let (mut client, socket) = UnixStream::pair().unwrap();
+        let mut terminal = Terminal::new(socket.into(), AdminLevel::Admin);
+        client.set_nonblocking(true).unwrap();
+        let mut rest = bytes;
+        let mut answer = Vec::new();
+        for _ in 0..10_000 {
+            if let Ok(count) = client.write(rest) {
+                rest = &rest[count..];
+            }
+            if rest.is_empty() {
+                let _ = client.shutdown(std::net::Shutdown::Write);
+            }
+            let next = terminal.turn(&Empty);
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = client.read(&mut buffer) {
+                answer.extend_from_slice(&buffer[..count]);
+            }
+            if !matches!(next, Some(None)) {
+                return String::from_utf8_lossy(&answer).into_owned();
+            }
+        }
+        panic!("it never ends: {bytes:?}");
+    }
+
+    #[test]
+    fn lines_and_their_answers() {
+        for (line, want) in [
+            ("a\n", "<a>\n\n"),
+            ("a; b c \r\n", "<a>\n\n<b c>\n\n"),
+            ("a\\;b\n", "<a\\;b>\n\n"),
+            ("a", ""), // half a line is none
+            ("@1 x\n", "worker\n"),
+            ("@1\n", ""),
+            ("@1; x; @; y\n", "worker\n<y>\n\n"),
+            ("@2 x\n", "There is no process '@2' here.\n\n"),
+            ("@@1\nanything", "worker\n"),
+            ("prompt\na\nquit\nb\n", "> <a>\n\n> "),
+            ("prompt\n@1 a\n", "> worker\n> "),
+            ("x <<\nmany\nlines\n\n", "<x <<\nmany\nlines>\n\n"),
+            ("reload\na\n", ""),
+            ("\n", "<>\n\n"),
+        ] {
+            assert_eq!(played(line.as_bytes()), want, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_or_stay() {
+        bolero::check!().with_iterations(2_000).with_type::<Vec<u8>>().for_each(|bytes| {
+            let _ = played(bytes);
+        });
+        let long = vec![b'a'; 3 * LONGEST];
+        assert_eq!(played(&long), "");
+    }
+}

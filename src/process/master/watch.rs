@@ -218,7 +218,6 @@ impl Master<'_> {
 
     /// Executes the program anew: returns only if that cannot be done.
     fn reload(&mut self) {
-        self.call.console.remember();
         self.call.console.notice("Reloading HAProxy");
         self.notify.reloading();
         let why = match self.state.leave_behind() {

@@ -29,12 +29,16 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: &["set", "server"],
-        usage: "<backend>/<server> state|weight|health|agent <value>",
-        help: "state, weight, health of a server",
+        usage: "<backend>/<server> <what> <value>",
+        help: "state, weight, health, address of a server, its check, its agent",
         level: AdminLevel::Admin,
         run: |console, args| console.set_server(args).unwrap_or_else(|reply| reply),
     },
 ];
+
+/// What is answered to a `set server` that says nothing.
+const SETTABLE: &str = "What can be set of a server: addr, agent, agent-addr, agent-port, agent-send, check-addr, check-port, \
+                        fqdn, health, ssl, state, weight.";
 
 impl Console {
     fn set_state(&self, args: &[&str], admin: Admin) -> Result<Reply, Reply> {
@@ -68,7 +72,15 @@ impl Console {
             Some("weight") => self.weigh(&server, value),
             Some("health") => self.announce(&self.believe(&server, value)?),
             Some("agent") => self.announce(&self.speak_for_agent(&server, value)?),
-            _ => Err(wrong("What can be set of a server: state, weight, health, agent.")),
+            Some("addr") => self.set_address(&server, &args[2..]),
+            Some("check-addr") => self.set_check_address(&server, &args[2..]),
+            Some("check-port") => self.set_check_port(&server, value),
+            Some("agent-addr") => self.set_agent_address(&server, &args[2..]),
+            Some("agent-port") => self.set_agent_port(&server, value),
+            Some("agent-send") => self.set_agent_send(&server, value),
+            Some("fqdn") => self.set_host(&server, value),
+            Some("ssl") => Err(wrong("TLS to servers is missing in this version: it cannot be switched on or off.")),
+            _ => Err(wrong(SETTABLE)),
         }
     }
 
@@ -98,6 +110,13 @@ impl Console {
         };
         self.control()?;
         self.pool.set_agent(server.proxy, server.ix, up, self.now()).ok_or_else(nobody)
+    }
+
+    /// Changes the name that a server's address is looked up by: only where it is looked up at run time.
+    fn set_host(&self, server: &Named<'_>, value: Option<&str>) -> Result<Reply, Reply> {
+        let _host = value.ok_or_else(|| wrong("A host name is needed."))?;
+        // No server is resolved at run time yet.
+        Err(wrong(&format!("The address of server '{}' is not looked up at run time.", server.line.name)))
     }
 
     /// Gives a server the weight that a word says.

@@ -274,7 +274,7 @@ fn row(subject: &Subject<'_>, legends: bool) -> Row {
         }
         Kind::Listener { bind, .. } => ("socket", format!("id {}, {}", bind.id, endpoint(&bind.endpoint))),
         Kind::Server { server, .. } => {
-            let address = stats::address(&server.address).unwrap_or_else(|| "no address".into());
+            let address = stats::address(server).unwrap_or_else(|| "no address".into());
             ("server", format!("id {}, {address}", server.id))
         }
         Kind::Back { .. } => ("backend", String::new()),

@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::subject::{Kind, Subject};
 use super::value::{Cell, Tags, Value, large, small, text};
-use crate::ir::{Balance, Endpoint, Mode, Proxy, ServerAddress};
+use std::net::SocketAddr;
+
+use crate::ir::{Balance, Endpoint, Mode, Proxy, Server, ServerAddress};
 use crate::pool::{
     AgentView, BackState, BackView, CheckStatus, FrontState, ListenerState, ServerState, ServerView, Times,
 };
@@ -125,10 +127,14 @@ pub(crate) fn algorithm(balance: Balance) -> &'static str {
     }
 }
 
-/// `addr:port`, `[addr]:port` or `unix`; nothing while it is unknown.
-pub(crate) fn address(address: &ServerAddress) -> Option<String> {
-    match address {
-        ServerAddress::Inet(address) => Some(address.to_string()),
+/// `addr:port`, `[addr]:port` or `unix`; nothing while it is unknown. A port that follows the client's is its offset, as
+/// in 16 bits.
+pub(crate) fn address(server: &Server) -> Option<String> {
+    match &server.address {
+        ServerAddress::Inet(address) => {
+            let port = server.port_offset.map_or(address.port(), |offset| offset as u16);
+            Some(SocketAddr::new(address.ip(), port).to_string())
+        }
         ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some("unix".into()),
         ServerAddress::SockPair(_) | ServerAddress::Unresolved { .. } => None,
     }
@@ -190,6 +196,16 @@ fn server<'a>(s: &'a Subject<'a>, value: fn(&'a ServerView) -> Cell<'a>) -> Cell
 /// What its agent made of a server.
 fn agent<'a>(s: &'a Subject<'a>, value: fn(&'a AgentView) -> Cell<'a>) -> Cell<'a> {
     if let Kind::Server { view, .. } = &s.kind { view.agent.as_ref().and_then(value) } else { None }
+}
+
+/// Where a column stands.
+pub(crate) fn position(name: &str) -> Option<usize> {
+    COLUMNS.iter().position(|column| column.name == name)
+}
+
+/// What the column at this place holds for an object.
+pub(crate) fn cell<'a>(position: usize, subject: &'a Subject<'a>) -> Cell<'a> {
+    COLUMNS.get(position).and_then(|column| (column.value)(subject))
 }
 
 #[rustfmt::skip]
@@ -288,7 +304,7 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("agent_fall", "CGS", |s| agent(s, |_| small(1u32))),
     col("agent_health", "CGS", |s| agent(s, |a| small(u32::from(a.up)))),
     col("addr", "CGS", |s| match &s.kind {
-        Kind::Server { server, .. } => address(&server.address).and_then(text),
+        Kind::Server { server, .. } => address(server).and_then(text),
         Kind::Listener { bind, .. } => endpoint(&bind.endpoint).and_then(text),
         _ => None,
     }),
