@@ -298,7 +298,7 @@ fn programs_and_reloads() {
 fn what_a_program_and_a_configuration_see() {
     let (program, server) = (Program::under_test(), Backend::echo());
     let text = format!(
-        "{}program p\n  command sh -c \"env > {{dir}}/env.new; mv {{dir}}/env.new {{dir}}/env; sleep 1003\"\n",
+        "{}program p\n  command sh -c \"env > {{dir}}/env.new; mv {{dir}}/env.new {{dir}}/env; exec sleep 1003\"\n",
         config(ports::free(), server.address)
     );
     let text = format!(

@@ -182,7 +182,9 @@ impl Control for Shared {
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
         self.stopping.store(true, Ordering::Release);
-        let sockets = std::mem::take(&mut *self.sockets());
+        let (stay, sockets) =
+            std::mem::take(&mut *self.sockets()).into_iter().partition(|(place, _)| self.is_masters(*place));
+        *self.sockets() = stay;
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
         }

@@ -219,7 +219,13 @@ impl Shard {
 
     /// Stops accepting, but for what waits in the backlog: it would be reset when the last copy of a socket closes.
     fn stop_listening(self: &Rc<Self>, share: Vec<(u32, OwnedFd)>) {
-        self.acceptors.borrow_mut().drain(..).for_each(|(_, task)| task.abort());
+        self.acceptors.borrow_mut().retain(|(place, task)| {
+            let stays = self.shared.is_masters(*place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
         if !self.listens.replace(false) {
             return;
         }

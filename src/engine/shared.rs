@@ -187,6 +187,14 @@ impl Shared {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the master's commands come over a socket.
+    pub(super) fn is_masters(&self, place: u32) -> bool {
+        let Some(Purpose::Commands(at)) = self.places.get(place as usize).map(|place| place.purpose) else {
+            return false;
+        };
+        self.pool.config.global.stats_sockets.get(at).is_some_and(|socket| socket.masters)
+    }
+
     /// A seat for the next connection on a listening socket, if every limit has room for it.
     pub(super) fn take_seat(self: &Arc<Self>, place: u32) -> Option<Seat> {
         // While it stops, what waits on sockets that nobody has taken is served.

@@ -224,4 +224,6 @@ pub struct StatsSocket {
     pub span: Span,
     /// `accept-proxy`: each connection begins with a PROXY header.
     pub accept_proxy: bool,
+    /// Of no line: the master's commands come over it, also while the process finishes its sessions.
+    pub masters: bool,
 }

@@ -271,6 +271,9 @@ impl Terminal {
                 if !command.is_empty() && !command.ends_with('\n') {
                     sending.push(b'\n');
                 }
+                if whole {
+                    sending.append(&mut self.input);
+                }
                 self.link = Some(Link { socket, sending, whole, shut: false });
             }
             Err(why) => self.say(&format!("Process {pid} cannot be asked: {why}.\n"), house),
