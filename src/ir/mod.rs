@@ -9,6 +9,7 @@ pub mod check;
 mod global;
 mod log;
 mod proxy;
+mod resolvers;
 mod server;
 mod stats;
 
@@ -23,6 +24,7 @@ pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,
 };
+pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

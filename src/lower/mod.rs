@@ -20,6 +20,7 @@ pub mod old;
 pub mod options;
 mod options_line;
 mod resolve;
+pub mod resolvers;
 mod ring;
 mod section;
 pub mod send_proxy;

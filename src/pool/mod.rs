@@ -28,6 +28,7 @@ mod ports;
 mod queue;
 mod rates;
 mod record;
+pub mod resolution;
 mod recorded;
 mod source_ports;
 mod state;

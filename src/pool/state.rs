@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
+use super::resolution::Resolution;
 use super::rates::RateLimits;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
@@ -19,6 +20,8 @@ pub struct Pool {
     pub proxies: Box<[ProxyState]>,
     /// Of the whole process.
     pub process: ProcessState,
+    /// What is known of name servers.
+    pub resolution: Resolution,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: Box<[(TrackRef, TrackRef)]>,
 }
@@ -41,7 +44,7 @@ impl Pool {
         let trackers = track::pairs(&config);
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
-        let pool = Self { trackers, config, proxies, process };
+        let pool = Self { resolution: Resolution::new(&config.global), trackers, config, proxies, process };
         pool.recall(now);
         pool.inherit();
         pool

@@ -25,8 +25,9 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
+    crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
@@ -45,6 +46,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             servers::judge(&sections, at, &mut tracked, said);
+            servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
         formats.push(compiled);
     }
