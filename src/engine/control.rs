@@ -32,6 +32,8 @@ pub(super) enum Order {
     EndSession(u64, mpsc::Sender<()>),
     /// Check a server soon.
     Hurry(TrackRef),
+    /// Look for servers that were added.
+    Newcomers,
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
     /// Tell where sessions belong.
@@ -180,6 +182,12 @@ impl Control for Shared {
         let sockets = self.sockets().extract_if(.., |(place, _)| of_it(*place)).collect();
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::CloseListeners(share));
+        }
+    }
+
+    fn servers_changed(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Newcomers);
         }
     }
 

@@ -216,6 +216,11 @@ impl Session {
         }
     }
 
+    /// Its server.
+    pub(super) fn server_ref(&self) -> Option<TrackRef> {
+        self.target.map(|server| TrackRef { proxy: self.back, server })
+    }
+
     /// The ports that its server is reached from, where they are dealt out.
     fn source_ports<'a>(&self, shared: &'a Shared) -> Option<&'a SourcePorts> {
         shared.pool.back(self.back)?.servers.get(self.target?.0 as usize)?.source_ports.as_deref()
@@ -238,8 +243,8 @@ impl Session {
             Refusal::Source(errno) => (Level::Emerg, format!("the source address cannot be used ({errno})")),
             _ => (Level::Err, "the system has no free port left for it".to_owned()),
         };
-        let servers = back.backend.as_ref().map_or(&[][..], |back| &back.servers);
-        let server = self.target.and_then(|ix| servers.get(ix.0 as usize)).map_or("<NOSRV>", |server| &server.name);
+        let line = self.server_ref().and_then(|at| shard.shared.pool.known(at));
+        let server = line.map_or("<NOSRV>", |server| &server.name);
         let message = format!("Proxy {} cannot connect to {server}: {lack}.", back.name);
         shard.shared.journal.event(Some(self.back), level, &message);
     }
@@ -278,10 +283,10 @@ impl Session {
 
     /// `observe layer4`: tells the pool how the attempt to connect ended.
     fn observe(&self, shard: &Shard, connected: bool) {
-        let settings = self.backend(&shard.shared);
-        let target = self.target.and_then(|ix| Some((ix, settings?.servers.get(ix.0 as usize)?.observe?)));
-        let Some((server, _)) = target else { return };
         let (shared, proxy) = (&shard.shared, self.back);
+        let observed =
+            self.server_ref().filter(|at| shared.pool.server(*at).is_some_and(|line| line.observe.is_some()));
+        let Some(TrackRef { server, .. }) = observed else { return };
         if connected {
             shared.pool.observe_success(proxy, server);
         } else if let Some(events) = shared.pool.observe_failure(proxy, server, clock::now()) {
@@ -292,8 +297,7 @@ impl Session {
 
     /// Puts the PROXY header that the server wants before what it is sent.
     fn introduce(&mut self, shard: &Shard) {
-        let settings = self.backend(&shard.shared);
-        let server = self.target.and_then(|ix| settings?.servers.get(ix.0 as usize));
+        let server = self.server_ref().and_then(|at| shard.shared.pool.known(at));
         let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
             return;
         };

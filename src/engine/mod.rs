@@ -18,6 +18,7 @@ mod pace;
 mod page;
 mod proxy_header;
 mod relay;
+mod resolve;
 mod session;
 mod shard;
 mod shared;
@@ -67,6 +68,7 @@ pub struct Input {
 pub struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    resolver: Option<resolve::Resolver>,
 }
 
 impl Engine {
@@ -84,9 +86,12 @@ impl Engine {
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
         *shared.sockets() = (0..).zip(sockets).collect();
-        let mut engine = Self { shared, threads: Vec::new() };
-        match engine.start_threads(shares) {
-            Ok(()) => Ok(engine),
+        let mut engine = Self { shared, threads: Vec::new(), resolver: None };
+        match engine.start_threads(shares).and_then(|()| resolve::start(&engine.shared)) {
+            Ok(resolver) => {
+                engine.resolver = resolver;
+                Ok(engine)
+            }
             Err(why) => {
                 engine.shared.hard_stop();
                 engine.wait();
@@ -121,6 +126,7 @@ impl Engine {
         for thread in self.threads {
             let _ = thread.join();
         }
+        drop(self.resolver);
     }
 }
 

@@ -65,8 +65,6 @@ pub(crate) struct Shared {
     command_seats: AtomicU32,
     /// The next session's number.
     next_id: AtomicU64,
-    /// Servers of all proxies.
-    servers: usize,
 }
 
 /// One listening socket as limits and counters see it.
@@ -111,8 +109,6 @@ impl Shared {
             sockets.push(listening.socket);
         }
         let proxies = input.pool.config.proxies.len();
-        let backs = input.pool.config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref());
-        let servers = backs.map(|back| back.servers.len()).sum();
         input.pool.process.threads.store(input.threads as u32, Ordering::Relaxed);
         let shared = Self {
             pipes: Budget::new(input.pool.config.global.max_pipes),
@@ -135,7 +131,6 @@ impl Shared {
             seats: AtomicU32::new(0),
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
-            servers,
         };
         (Arc::new(shared), sockets)
     }
@@ -159,7 +154,7 @@ impl Shared {
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.
     /// `None` if it panicked there.
     pub(super) async fn aside<T: Send + 'static>(&self, report: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        if self.servers <= FEW_SERVERS {
+        if self.pool.server_count() <= FEW_SERVERS {
             return Some(report());
         }
         tokio::task::spawn_blocking(report).await.ok()

@@ -8,7 +8,7 @@ use std::task::Waker;
 use super::balance::{self, Wish};
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
-use super::{ServerState, SourcePorts};
+use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
 
@@ -50,7 +50,7 @@ pub struct BackState {
     /// Averages.
     pub times: Times,
     /// By [`ServerIx`].
-    pub servers: Box<[ServerState]>,
+    pub servers: Servers,
     /// Whether a slow start is going on.
     pub(super) warming: AtomicBool,
     /// Everything that must be decided exactly, over all threads.

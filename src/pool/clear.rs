@@ -78,7 +78,7 @@ impl BackState {
 }
 
 impl ServerState {
-    fn clear(&self, all: bool) {
+    pub(super) fn clear(&self, all: bool) {
         self.sessions.clear_max();
         self.queue.clear_max();
         self.session_rate.clear_max();

@@ -49,3 +49,10 @@ impl Pool {
 /// The line in force of a server that has been changed.
 #[derive(Debug, Default)]
 pub(super) struct ChangedLine(ArcSwapOption<Server>);
+
+impl ChangedLine {
+    /// Nothing has been changed.
+    pub(super) fn forget(&self) {
+        self.0.store(None);
+    }
+}

@@ -7,6 +7,7 @@
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
+mod added;
 mod addresses;
 mod agent;
 mod backend;
@@ -30,6 +31,7 @@ mod rates;
 mod record;
 pub mod resolution;
 mod recorded;
+mod servers;
 mod source_ports;
 mod state;
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod track;
 mod verdicts;
 mod view;
 
+pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
@@ -50,6 +53,7 @@ pub use lines::ServerNow;
 pub use ports::{Closing, Commands, Control, Journal, Later, Look, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use rates::{Limited, RateLimits};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
+pub use servers::Servers;
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
 pub use verdicts::Events;

@@ -159,6 +159,8 @@ pub trait Control: Send + Sync {
     fn pause(&self, frontend: Option<ProxyIx>);
     /// Closes the addresses of a frontend for good.
     fn stop(&self, frontend: ProxyIx);
+    /// A server was added: its check and its agent are to be asked.
+    fn servers_changed(&self);
     /// A limit was raised: who waits for room is to look again.
     fn make_room(&self);
     /// Accepts again.

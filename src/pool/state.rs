@@ -1,8 +1,9 @@
 //! The state of a process, its proxies, listeners and servers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, OnceLock, RwLock};
 
+use super::added::{LineReader, Tenure};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
 use super::resolution::Resolution;
@@ -23,7 +24,9 @@ pub struct Pool {
     /// What is known of name servers.
     pub resolution: Resolution,
     /// Who tracks whom: tracked and tracker, sorted.
-    pub(super) trackers: Box<[(TrackRef, TrackRef)]>,
+    pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
+    /// Who reads the lines of servers that are added.
+    pub(super) reader: OnceLock<Arc<dyn LineReader>>,
 }
 
 impl Pool {
@@ -41,10 +44,11 @@ impl Pool {
                     .map(|back| BackState::new(back, track::fullconn(&config, ProxyIx(ix as u32), 0), now)),
             })
             .collect();
-        let trackers = track::pairs(&config);
+        let trackers = RwLock::new(track::pairs(&config));
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
-        let pool = Self { resolution: Resolution::new(&config.global), trackers, config, proxies, process };
+        let resolution = Resolution::new(&config.global);
+        let pool = Self { resolution, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool
@@ -205,4 +209,6 @@ pub struct ServerState {
     pub source_ports: Option<Arc<SourcePorts>>,
     /// What has changed of its line.
     pub(super) changed: ChangedLine,
+    /// Whose counters these are.
+    pub(super) tenure: Tenure,
 }

@@ -107,6 +107,8 @@ pub struct BackView {
     pub downtime: u64,
     /// Seconds since it last went up or down.
     pub last_change: u64,
+    /// Servers that there are.
+    pub servers: u32,
     /// `slim`: `fullconn`.
     pub fullconn: u32,
 }
@@ -209,6 +211,7 @@ impl BackState {
             downs: core.downs,
             downtime: (core.downtime + down_since) / 1000,
             last_change: now.since(core.changed) / 1000,
+            servers: self.servers.iter().filter(|server| !server.is_deleted()).count() as u32,
             fullconn: core.fullconn(),
         }
     }

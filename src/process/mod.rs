@@ -1,5 +1,6 @@
 //! The composition root: the command line, the daemon, signals, limits and the handover.
 
+mod added;
 mod argv;
 mod check;
 mod console;

@@ -1,7 +1,7 @@
 //! What the engine calls: the log, the statistics page, the runtime commands.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::version;
 use crate::ir::Config;
@@ -15,6 +15,8 @@ pub(crate) use crate::report::Surroundings;
 /// What is opened before the root directory changes.
 pub(crate) struct Services {
     journal: Arc<dyn Journal>,
+    /// To be told to the log.
+    state: Arc<OnceLock<Arc<Pool>>>,
 }
 
 /// The same with the state they report.
@@ -31,6 +33,7 @@ pub(crate) fn surroundings(program: &str, echo: bool) -> Surroundings {
         hostname: identity::host_name(),
         echo,
         local_offset: crate::sys::local_offset,
+        state: Arc::default(),
     }
 }
 
@@ -41,8 +44,9 @@ impl Services {
     /// [`OpenError`].
     pub(crate) fn new(config: &Arc<Config>, surroundings: Surroundings) -> Result<Self, OpenError> {
         let copy = |number| fd::copy(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
+        let state = Arc::clone(&surroundings.state);
         let journal = Arc::new(Log::open(Arc::clone(config), surroundings, &copy)?);
-        Ok(Self { journal })
+        Ok(Self { journal, state })
     }
 
     /// Gives them the state of the process.
@@ -54,6 +58,7 @@ impl Services {
             clock: now,
         };
         let journal = self.journal;
+        let _ = self.state.set(Arc::clone(pool));
         let page = Arc::new(Site::new(Arc::clone(pool), Arc::clone(&journal), identity.clone()));
         let commands = Arc::new(Console::new(Arc::clone(pool), Arc::clone(&journal), identity));
         Running { journal, page, commands }

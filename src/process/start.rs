@@ -204,6 +204,7 @@ impl Story<'_> {
             && descriptors(&config).is_empty()
             && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
+        pool.read_lines_by(Arc::new(super::added::Reader));
         pool.set_maxconn(plan.maxconn);
         plan_of(&pool.process, &plan);
         let remarks = pool.import_states(&rest.old.states(self.console), services::now());

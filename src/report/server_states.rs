@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::ir::{Level, ProxyIx, ServerIx};
+use crate::ir::{Level, ProxyIx};
 use crate::pool::{Pool, Reply};
 use crate::units::Tick;
 use crate::units::server_state::{HEADER, Subject, VERSION, write};
@@ -24,8 +24,7 @@ pub(super) fn reply(pool: &Pool, now: Tick, args: &[&str]) -> Reply {
     };
     let mut out = format!("{VERSION}\n# {HEADER}\n");
     for (ix, proxy) in proxies().filter(|(ix, _)| only.is_none_or(|only| only == *ix)) {
-        let servers = proxy.backend.iter().flat_map(|back| &back.servers);
-        for (at, server) in (0..).map(ServerIx).zip(servers) {
+        for (at, server) in pool.servers(ix) {
             let Some(state) = pool.server_state(ix, at, now) else { continue };
             let backend = (proxy.id, proxy.name.as_str(), proxy.id_given);
             let subject = Subject { backend, server: (server.id, &server.name, server.id_given) };
@@ -42,7 +41,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ir::{Check, ProxyKind, Server, ServerAddress};
+    use crate::ir::{Check, ProxyKind, Server, ServerAddress, ServerIx};
     use crate::pool::{Admin, CheckResult, CheckStatus};
     use crate::report::testing;
     use crate::units::Weight;

@@ -166,7 +166,13 @@ impl Rig {
         let config = Arc::new(Config { global, proxies, files: Vec::new() });
         let pool = Arc::new(Pool::new(Arc::clone(&config), clock()));
         pool.set_maxconn(1000);
-        let env = Surroundings { tag: "t".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
+        let env = Surroundings {
+            tag: "t".into(),
+            hostname: "h".into(),
+            echo: false,
+            local_offset: |_| 0,
+            state: Default::default(),
+        };
         let log = Arc::new(Log::open(config, env, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap());
         let identity =
             Identity { version: "3.4.0-test".into(), released: "2026/11/22".into(), hostname: "h".into(), clock };

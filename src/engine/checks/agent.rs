@@ -4,6 +4,7 @@
 //! [`super::agent_words`] and obeyed by `pool`. A failure changes nothing: whether the server answers is for its check
 //! to find out. Source: manual §5.2 "agent-check"; limits and texts observed on 2.6.12.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -45,6 +46,28 @@ pub(in crate::engine) fn start(
     }
 }
 
+/// Asks the agents of this thread's share of the servers that were added, and that nobody asks yet: `asked` has those
+/// that are asked, and which of those that have the same place one after the other.
+pub(in crate::engine) fn ask(
+    pool: &Arc<Pool>,
+    journal: &Arc<dyn Journal>,
+    control: &Arc<dyn Control>,
+    asked: &mut HashMap<(u32, u32), u32>,
+    (shard, shards): (usize, usize),
+) {
+    for at in pool.added().filter(|at| at.server.0 as usize % shards.max(1) == shard) {
+        let inter = pool.server(at).and_then(|line| line.agent.as_ref()).map(|agent| agent.inter);
+        let (Some(inter), Some(tenant)) = (inter, pool.tenant(at)) else { continue };
+        if asked.insert((at.proxy.0, at.server.0), tenant) == Some(tenant) {
+            continue;
+        }
+        let (pool, journal, control) = (Arc::clone(pool), Arc::clone(journal), Arc::clone(control));
+        drop(tokio::task::spawn_local(async move {
+            watch(&pool, &*journal, &*control, at, inter).await;
+        }));
+    }
+}
+
 /// All servers with an agent, in the order of the configuration, and how often it is asked.
 fn agents(config: &Config) -> Vec<(TrackRef, Millis)> {
     let mut found = Vec::new();
@@ -60,7 +83,8 @@ fn agents(config: &Config) -> Vec<(TrackRef, Millis)> {
 
 async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: TrackRef, inter: Millis) {
     let mut noise = Noise::new(pool.config.global.spread_checks);
-    while !pool.process.stopping.load(Relaxed) {
+    let tenant = pool.tenant(at);
+    while !pool.process.stopping.load(Relaxed) && tenant.is_some() && pool.tenant(at) == tenant {
         // Each time anew: where it is asked, and what, may change.
         let question = Question::of(pool, at);
         if let Some(question) = question.filter(|_| pool.start_agent(at.proxy, at.server)) {
@@ -68,6 +92,9 @@ async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: Tr
             let report = question.ask().await;
             let now = clock::now();
             let duration = u32::try_from(now.since(started)).unwrap_or(u32::MAX);
+            if pool.tenant(at) != tenant {
+                return; // another server has the place now
+            }
             let events = pool.report_agent(at.proxy, at.server, report, duration, now);
             pool.announce(&events, journal, control);
         }

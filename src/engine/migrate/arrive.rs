@@ -72,9 +72,9 @@ impl Sessions {
             if proxy.frontend.is_some() && proxy.mode == Mode::Tcp {
                 names.fronts.insert(proxy.name.clone(), ix);
             }
-            if let Some(back) = &proxy.backend {
+            if proxy.backend.is_some() {
                 names.backs.insert(proxy.name.clone(), ix);
-                let servers = (0..).map(ServerIx).zip(&back.servers);
+                let servers = shared.pool.servers(ix);
                 names.servers.extend(servers.map(|(server, line)| ((ix, line.name.clone()), server)));
             }
         }

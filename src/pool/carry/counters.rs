@@ -205,8 +205,9 @@ impl Pool {
             for (address, nth, state) in listeners(self, ix) {
                 write(&mut lines, &Parts::of_listener(state).line(Kind::Listener, name, address, nth));
             }
-            let (Some(line), Some(back)) = (&proxy.backend, self.back(ix)) else { continue };
-            for (server, state) in line.servers.iter().zip(&back.servers) {
+            let Some(back) = self.back(ix) else { continue };
+            for (at, server) in self.servers(ix) {
+                let Some(state) = back.servers.get(at.0 as usize) else { continue };
                 write(&mut lines, &Parts::of_server(state).line(Kind::Server, name, server.name.as_str(), 0));
             }
             write(&mut lines, &Parts::of_back(back).line(Kind::Back, name, "", 0));

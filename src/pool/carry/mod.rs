@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use self::proxy::{BackLine, FrontLine, ProcessLine};
 use self::server::ServerLine;
 use self::settle::Kept;
-use super::Pool;
+use super::{AddRefusal, Pool};
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
 
@@ -49,6 +49,13 @@ pub enum Notice {
         /// How many.
         servers: usize,
     },
+    /// A server that was added at run time is not taken over.
+    NotAdded {
+        /// `proxy/server`.
+        of: String,
+        /// Why not.
+        why: AddRefusal,
+    },
     /// An order given at run time ends: the new configuration says something else than the old one did.
     FileWins {
         /// `proxy/server`, or the proxy's name.
@@ -70,6 +77,7 @@ impl fmt::Display for Notice {
             Self::Afresh { servers } => {
                 write!(f, "{servers} server(s) have another address or check now: their health starts afresh")
             }
+            Self::NotAdded { of, why } => write!(f, "server {of}, which was added at run time, is not here: {why}"),
             Self::FileWins { of, what, was, now } => {
                 write!(f, "{of}: {what} was {was} by order, and is {now} now as the configuration changed")
             }
@@ -129,9 +137,11 @@ impl<'p> Names<'p> {
             if proxy.frontend.is_some() {
                 names.fronts.entry(&proxy.name).or_insert(ix);
             }
-            let Some(back) = &proxy.backend else { continue };
+            if proxy.backend.is_none() {
+                continue;
+            }
             names.backs.entry(&proxy.name).or_insert(ix);
-            for (at, server) in (0..).map(ServerIx).zip(&back.servers) {
+            for (at, server) in pool.servers(ix) {
                 names.servers.entry((ix, &server.name)).or_insert(at);
             }
         }
@@ -168,7 +178,7 @@ impl Pool {
             }
             let Some(back) = &proxy.backend else { continue };
             let script = identity::script(back);
-            for server in (0..back.servers.len() as u32).map(ServerIx) {
+            for (server, _) in self.servers(ix) {
                 if let Some(line) = self.server_line(TrackRef { proxy: ix, server }, script) {
                     write(&mut lines, &StateLine::Server(Box::new(line)));
                 }
@@ -204,7 +214,7 @@ impl Pool {
                     Some(ix) => backs.push((*ix, line)),
                     None => tally.gone += 1,
                 },
-                Some(StateLine::Server(line)) => match names.server(&line.proxy, &line.server) {
+                Some(StateLine::Server(line)) => match self.server_of(&names, &line, now, &mut tally) {
                     None => tally.gone += 1,
                     Some(at) if kept.contains_key(&(at.proxy, at.server)) => tally.unreadable += 1,
                     Some(at) => {
@@ -218,5 +228,20 @@ impl Pool {
         }
         self.settle_imported(&kept, &backs, now);
         tally.close()
+    }
+
+    /// The server that a line is about. One that was added at run time is added again.
+    fn server_of(&self, names: &Names<'_>, line: &ServerLine<'_>, now: Tick, tally: &mut Tally) -> Option<TrackRef> {
+        let known = names.server(&line.proxy, &line.server);
+        let (Some((words, id)), None) = (&line.added, known) else { return known };
+        let proxy = *names.backs.get(&*line.proxy)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match self.add_as(proxy, &line.server, &words, *id, now) {
+            Ok(server) => Some(TrackRef { proxy, server }),
+            Err(why) => {
+                tally.notices.push(Notice::NotAdded { of: format!("{}/{}", line.proxy, line.server), why });
+                None
+            }
+        }
     }
 }

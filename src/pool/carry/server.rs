@@ -25,6 +25,9 @@ pub(super) struct ServerLine<'a> {
     pub(super) proxy: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) server: Cow<'a, str>,
+    /// The words behind its name, if it was added at run time, and its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) added: Option<(Vec<String>, u32)>,
     /// As the configuration has it: [`place::written`].
     #[serde(borrow)]
     pub(super) address: Cow<'a, str>,
@@ -172,6 +175,7 @@ impl Pool {
         Some(ServerLine {
             proxy: self.config.proxies[at.proxy.0 as usize].name.as_str().into(),
             server: server.name.as_str().into(),
+            added: self.words(at).map(|words| (words.to_vec(), server.id)),
             address: place::written(server).into(),
             address_now: Some(place::spell(&line)).filter(|now| *now != place::written(server)).map(Into::into),
             moved: place::spell(&line) != place::spell(server),
@@ -254,6 +258,13 @@ impl Pool {
             tally.afresh += 1;
         } else if !left {
             member.continue_health(line, server, now);
+        }
+        if line.added.is_some() {
+            // Whoever added it says when it is asked.
+            member.checked = server.check.is_some() && !line.unchecked;
+            if let (Some(agent), Some(line)) = (&mut member.agent, &line.agent) {
+                agent.paused = line.paused;
+            }
         }
         member.downs = line.downs.min(u32::MAX / 2);
         member.downtime = line.downtime.min(now.millis());

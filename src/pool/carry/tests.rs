@@ -208,7 +208,8 @@ fn an_address_that_was_set_goes_on_unless_the_file_changed() {
     let elsewhere = |s: &mut Server| s.address = ServerAddress::Inet(([127, 0, 0, 7], 1).into());
     let named = |s: &mut Server| s.host = Some("a.test".into());
     let named_elsewhere = |s: &mut Server| (elsewhere(s), named(s)).0;
-    let rows: [(&str, &dyn Fn(&mut Server), &dyn Fn(&mut Server), &str); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut Server);
+    let rows: [(&str, Change<'_>, Change<'_>, &str); 4] = [
         ("as before", &|_| (), &|_| (), "127.0.0.9:80"),
         ("another address", &|_| (), &elsewhere, "127.0.0.7:1"),
         ("a name that is found elsewhere now", &named, &named_elsewhere, "127.0.0.9:80"),

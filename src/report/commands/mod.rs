@@ -6,6 +6,7 @@
 
 mod addresses;
 mod counters;
+mod dynamic;
 mod frontends;
 mod names;
 mod rates;
@@ -34,6 +35,7 @@ const FAMILIES: &[&[Command]] = &[
     rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
+    dynamic::COMMANDS,
     sessions::COMMANDS,
 ];
 
@@ -190,6 +192,7 @@ mod tests {
         fn close(&self, _: crate::pool::Closing, _: crate::pool::Cause) {}
         fn pause(&self, _: Option<ProxyIx>) {}
         fn stop(&self, _: ProxyIx) {}
+        fn servers_changed(&self) {}
         fn make_room(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}
         fn soft_stop(&self) {}

@@ -54,11 +54,11 @@ impl Console {
         };
         let mut backs = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.backend.is_some());
         let found = backs.find(|(_, proxy)| means(backend, &proxy.name, proxy.id));
-        let (proxy, back) = found
-            .and_then(|(ix, proxy)| Some((ProxyIx(ix as u32), proxy.backend.as_ref()?)))
+        let proxy = found
+            .map(|(ix, _)| ProxyIx(ix as u32))
             .ok_or_else(|| wrong(&format!("There is no backend '{backend}'.")))?;
-        let at = back.servers.iter().position(|line| means(server, &line.name, line.id));
-        let at = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
-        Ok(Named { proxy, ix: ServerIx(at as u32), line: &back.servers[at] })
+        let at = self.pool.servers(proxy).find(|(_, line)| means(server, &line.name, line.id));
+        let (ix, line) = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
+        Ok(Named { proxy, ix, line })
     }
 }

@@ -7,6 +7,34 @@ use crate::pool::{Admin, Events, HealthOrder, Reply};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
+        words: &["disable", "agent"],
+        usage: "<backend>/<server>",
+        help: "ask the server's agent no more",
+        level: AdminLevel::Admin,
+        run: |console, args| console.ask_agent(args, false).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["disable", "health"],
+        usage: "<backend>/<server>",
+        help: "check the server no more",
+        level: AdminLevel::Admin,
+        run: |console, args| console.check_server(args, false).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["enable", "agent"],
+        usage: "<backend>/<server>",
+        help: "ask the server's agent again",
+        level: AdminLevel::Admin,
+        run: |console, args| console.ask_agent(args, true).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["enable", "health"],
+        usage: "<backend>/<server>",
+        help: "check the server again",
+        level: AdminLevel::Admin,
+        run: |console, args| console.check_server(args, true).unwrap_or_else(|reply| reply),
+    },
+    Command {
         words: &["disable", "server"],
         usage: "<backend>/<server>",
         help: "maintenance: no sessions, no checks",
@@ -49,6 +77,23 @@ impl Console {
     fn order(&self, server: &Named<'_>, admin: Admin) -> Result<Reply, Reply> {
         self.control()?;
         self.announce(&self.pool.set_admin(server.proxy, server.ix, admin, self.now()))
+    }
+
+    /// To stop what is not there is no mistake, as with haproxy.
+    fn check_server(&self, args: &[&str], checked: bool) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        if !self.pool.enable_check(server.proxy, server.ix, checked) && checked {
+            return Err(wrong("This server has no check: it cannot be enabled."));
+        }
+        Ok(Reply::Done)
+    }
+
+    fn ask_agent(&self, args: &[&str], asked: bool) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        if !self.pool.enable_agent(server.proxy, server.ix, asked) && asked {
+            return Err(wrong("This server has no agent: it cannot be enabled."));
+        }
+        Ok(Reply::Done)
     }
 
     fn limit_server(&self, args: &[&str]) -> Result<Reply, Reply> {

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::{Command, Console, wrong};
-use crate::ir::{AdminLevel, Level};
+use crate::ir::{AdminLevel, Level, TrackRef};
 use crate::pool::{Cause, Closing, Peer, Phase, Pool, Reply, SessionInfo};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -60,7 +60,7 @@ pub(super) fn line(pool: &Pool, session: &SessionInfo, out: &mut String) {
     let proxies = &pool.config.proxies;
     let name = |ix: crate::ir::ProxyIx| proxies.get(ix.0 as usize).map_or("?", |proxy| proxy.name.as_str());
     let back = proxies.get(record.backend.0 as usize).and_then(|proxy| proxy.backend.as_ref());
-    let server = record.server.and_then(|ix| back?.servers.get(ix.0 as usize));
+    let server = record.server.and_then(|server| pool.known(TrackRef { proxy: record.backend, server }));
     // Writing to a String cannot fail.
     let _ = match record.client {
         Peer::Inet(address) if address.is_ipv4() => write!(out, "{:#x}: proto=tcpv4 src={address}", session.id),

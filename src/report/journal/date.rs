@@ -121,7 +121,13 @@ mod tests {
     use super::*;
 
     fn shown(show: fn(&mut Vec<u8>, SystemTime, &Surroundings), micros: u64, local_offset: fn(i64) -> i32) -> String {
-        let env = Surroundings { tag: "t".into(), hostname: "h".into(), echo: false, local_offset };
+        let env = Surroundings {
+            tag: "t".into(),
+            hostname: "h".into(),
+            echo: false,
+            local_offset,
+            state: Default::default(),
+        };
         CACHE.with_borrow_mut(|cache| *cache = Default::default());
         let mut out = Vec::new();
         show(&mut out, UNIX_EPOCH + Duration::from_micros(micros), &env);

@@ -156,6 +156,7 @@ impl Control for NoEngine {
     fn soft_stop(&self) {}
     fn hard_stop(&self) {}
     fn stop(&self, _: ProxyIx) {}
+    fn servers_changed(&self) {}
     fn make_room(&self) {}
     fn thin_out(&self, _: crate::units::Millis) {}
     fn cut(&self) {}

@@ -228,7 +228,7 @@ pub(super) const COLUMNS: [Column; 118] = [
         Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { view, .. } => view.failures.as_ref().and_then(|f| small(f.downtime)),
         // A backend that has no server cannot be down.
-        Kind::Back { back, view, .. } => if back.servers.is_empty() { None } else { small(view.downtime) },
+        Kind::Back { view, .. } => if view.servers == 0 { None } else { small(view.downtime) },
     }),
     col("qlimit", "CGS", |s| server(s, |v| v.queue_limit.map(Value::U32))),
     col("pid", "KGP", |_| small(1u32)), // the number of the process, not its pid: there is one

@@ -158,10 +158,10 @@ impl Subject<'_> {
                 }
             }
             Kind::Server { view, .. } => view.status_text.clone(),
-            Kind::Back { back, view, .. } => {
+            Kind::Back { view, .. } => {
                 let word = if view.up { "UP" } else { "DOWN" };
                 match self.counted {
-                    true => format!("{word} ({}/{})", view.active + view.backup, back.servers.len()),
+                    true => format!("{word} ({}/{})", view.active + view.backup, view.servers),
                     false => word.into(),
                 }
             }
