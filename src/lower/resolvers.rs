@@ -128,8 +128,7 @@ fn timeout(section: &mut Resolvers, args: &mut Args<'_>) -> Lowered {
 /// A time behind whose unit nothing may stand.
 fn strict_time(args: &mut Args<'_>) -> Lowered<crate::units::Millis> {
     let word = args.word("a time")?;
-    crate::units::Millis::parse(word.bytes)
-        .map_err(|why| word.blame(LowerError::Time { text: word.text(), why }))
+    crate::units::Millis::parse(word.bytes).map_err(|why| word.blame(LowerError::Time { text: word.text(), why }))
 }
 
 /// `nameserver <name> <address>:<port>`; `tcp@` asks over TCP.

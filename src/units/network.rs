@@ -32,12 +32,8 @@ impl Network {
     /// Whether an address is in it.
     pub fn holds(&self, ip: IpAddr) -> bool {
         match (self.address, self.mask, ip) {
-            (IpAddr::V4(net), IpAddr::V4(mask), IpAddr::V4(ip)) => {
-                (net.to_bits() ^ ip.to_bits()) & mask.to_bits() == 0
-            }
-            (IpAddr::V6(net), IpAddr::V6(mask), IpAddr::V6(ip)) => {
-                (net.to_bits() ^ ip.to_bits()) & mask.to_bits() == 0
-            }
+            (IpAddr::V4(net), IpAddr::V4(mask), IpAddr::V4(ip)) => (net.to_bits() ^ ip.to_bits()) & mask.to_bits() == 0,
+            (IpAddr::V6(net), IpAddr::V6(mask), IpAddr::V6(ip)) => (net.to_bits() ^ ip.to_bits()) & mask.to_bits() == 0,
             _ => false,
         }
     }

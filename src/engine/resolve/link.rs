@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpStream, UdpSocket};
@@ -78,11 +79,11 @@ impl Link {
                 if socket.is_none() {
                     *socket = listen(*nth, *to, tell.clone()).ok();
                 }
-                // What is told here may be about the question before: nobody listened.
-                let sent = socket.as_ref().is_some_and(|listening| {
-                    let first = listening.socket.try_send(bytes);
-                    first.or_else(|_| listening.socket.try_send(bytes)).is_ok()
-                });
+                let send = |socket: &UdpSocket| rustix::net::send(socket, bytes, SendFlags::DONTWAIT);
+                // What is told first may be about the question before: nobody listened.
+                let sent = socket
+                    .as_ref()
+                    .is_some_and(|Listening { socket, .. }| send(socket).or_else(|_| send(socket)).is_ok());
                 if !sent {
                     *socket = None;
                 }

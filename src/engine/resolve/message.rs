@@ -210,11 +210,17 @@ mod tests {
     #[test]
     fn answers_about_services() {
         let ask = asked("_m._tcp.test", Kind::Service);
-        let records =
-            ["_m._tcp.test SRV 9 1883 B.test", "_m._tcp.test SRV 300 1884 c.test", "_m._tcp.test SRV 1 0 d.test",
-             "_m._tcp.test SRV 1 1 .", "+b.test A 1.2.3.4", "+b.test A 1.2.3.5"];
+        let records = [
+            "_m._tcp.test SRV 9 1883 B.test",
+            "_m._tcp.test SRV 300 1884 c.test",
+            "_m._tcp.test SRV 1 0 d.test",
+            "_m._tcp.test SRV 1 1 .",
+            "+b.test A 1.2.3.4",
+            "+b.test A 1.2.3.5",
+        ];
         let Ok(Answer::Services(found)) = answer(&message(&ask, &records, |_| ()), &ask) else { panic!() };
-        let shown: Vec<_> = found.iter().map(|s| format!("{}:{} {} {:?}", s.target, s.port, s.weight, s.addresses)).collect();
+        let shown: Vec<_> =
+            found.iter().map(|s| format!("{}:{} {} {:?}", s.target, s.port, s.weight, s.addresses)).collect();
         assert_eq!(shown, ["b.test:1883 9 [1.2.3.4, 1.2.3.5]", "c.test:1884 300 []"]);
         assert_eq!(answer(&message(&ask, &["_m._tcp.test A 1.2.3.4"], |_| ()), &ask), Err(Fault::Empty));
         assert_eq!(answer(&message(&ask, &["x.test SRV 1 1 b.test"], |_| ()), &ask), Err(Fault::Invalid));

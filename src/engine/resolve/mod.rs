@@ -50,17 +50,23 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Option<Resolver>> {
     let (stop, stopped) = oneshot::channel::<()>();
     let (order, orders) = mpsc::unbounded_channel();
     shared.pool.resolution.listen(Box::new(move |new| drop(order.send(new))));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let shared = Arc::clone(shared);
-    let body = move || {
-        runtime.block_on(async move {
-            tokio::select! {
-                _ = stopped => {}
-                () = run(&shared, sections, orders) => {}
+    let (tell, told) = std::sync::mpsc::channel();
+    let body =
+        move || match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => {
+                let _ = tell.send(Ok(()));
+                runtime.block_on(async move {
+                    tokio::select! {
+                        _ = stopped => {}
+                        () = run(&shared, sections, orders) => {}
+                    }
+                });
             }
-        });
-    };
+            Err(why) => drop(tell.send(Err(why))),
+        };
     let thread = std::thread::Builder::new().name("resolve".to_owned()).spawn(body)?;
+    told.recv().map_err(io::Error::other)??;
     Ok(Some(Resolver { stop: Some(stop), thread: Some(thread) }))
 }
 

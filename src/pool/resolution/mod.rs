@@ -188,7 +188,8 @@ impl std::fmt::Debug for Resolution {
 
 impl Resolution {
     pub(super) fn new(global: &Global) -> Self {
-        let of = |section: &crate::ir::Resolvers| section.nameservers.iter().map(|_| NameserverState::default()).collect();
+        let of =
+            |section: &crate::ir::Resolvers| section.nameservers.iter().map(|_| NameserverState::default()).collect();
         Self { nameservers: global.resolvers.iter().map(of).collect(), listener: OnceLock::new() }
     }
 

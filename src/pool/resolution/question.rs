@@ -113,12 +113,12 @@ mod tests {
     fn what_is_asked_next() {
         use Kind::{Service, V4, V6};
         for (kind, retries, servers, events, want) in [
-            (V6, 3, 1, "nntnntnn", "4-64-64 Nx"),  // both types each time; the last answer ends it
-            (V6, 3, 2, "nnnn", "-4--"),            // all must have failed
-            (V6, 3, 2, "ntntnt", "-4-6-4"),        // one is silent: the other type after the time
+            (V6, 3, 1, "nntnntnn", "4-64-64 Nx"), // both types each time; the last answer ends it
+            (V6, 3, 2, "nnnn", "-4--"),           // all must have failed
+            (V6, 3, 2, "ntntnt", "-4-6-4"),       // one is silent: the other type after the time
             (V6, 3, 2, "ntntntntnt", "-4-6-4-6- Nx"),
-            (V4, 3, 1, "ttt", "44 Timeout"),       // silence: the same type
-            (V4, 1, 1, "nr", "6 Refused"),         // the last status counts
+            (V4, 3, 1, "ttt", "44 Timeout"), // silence: the same type
+            (V4, 1, 1, "nr", "6 Refused"),   // the last status counts
             (V4, 1, 1, "t", " Timeout"),
             (V4, 1, 1, "nt", "6 Timeout"),
             (V4, 0, 1, "t", " Timeout"),           // once at least

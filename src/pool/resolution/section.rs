@@ -206,7 +206,8 @@ impl Section {
 
     /// What a server of this section says.
     fn rules(&self, at: TrackRef) -> Option<&Resolve> {
-        let server = self.config.proxies.get(at.proxy.0 as usize)?.backend.as_ref()?.servers.get(at.server.0 as usize)?;
+        let server =
+            self.config.proxies.get(at.proxy.0 as usize)?.backend.as_ref()?.servers.get(at.server.0 as usize)?;
         server.resolve.as_deref().filter(|resolve| resolve.section == self.ix)
     }
 

@@ -10,6 +10,7 @@ mod dynamic;
 mod frontends;
 mod names;
 mod rates;
+mod resolvers;
 mod servers;
 mod sessions;
 mod show;
@@ -30,6 +31,7 @@ use crate::units::Tick;
 const FAMILIES: &[&[Command]] = &[
     talk::COMMANDS,
     show::COMMANDS,
+    resolvers::COMMANDS,
     counters::COMMANDS,
     frontends::COMMANDS,
     rates::COMMANDS,
