@@ -113,18 +113,6 @@ impl Shared {
             mailbox.post(Order::Spread(Arc::clone(&spread)));
         }
     }
-
-    fn set_paused(&self, frontend: Option<ProxyIx>, paused: bool) {
-        for place in &self.places {
-            let Purpose::Frontend(proxy, _) = place.purpose else { continue };
-            if frontend.is_none_or(|wanted| wanted == proxy)
-                && let Some(front) = self.pool.front(proxy)
-            {
-                front.paused.store(paused, Ordering::Relaxed);
-            }
-        }
-        self.make_room();
-    }
 }
 
 impl Shared {
@@ -159,11 +147,15 @@ impl Control for Shared {
     }
 
     fn pause(&self, frontend: Option<ProxyIx>) {
-        self.set_paused(frontend, true);
+        self.pause_frontends(frontend);
     }
 
     fn resume(&self, frontend: Option<ProxyIx>) {
-        self.set_paused(frontend, false);
+        self.resume_frontends(frontend);
+    }
+
+    fn deaf(&self) -> u32 {
+        self.deaf.load(Ordering::Relaxed)
     }
 
     fn yield_listeners(&self, yields: bool) {
@@ -216,6 +208,10 @@ impl Control for Shared {
     fn cut(&self) {
         self.tell_what_is_cut();
         self.end();
+    }
+
+    fn loads(&self) -> Vec<u32> {
+        self.mailboxes.iter().map(|mailbox| mailbox.load.load(Ordering::Relaxed)).collect()
     }
 
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>> {

@@ -16,6 +16,7 @@ mod listing;
 pub mod migrate;
 mod pace;
 mod page;
+mod pausing;
 mod proxy_header;
 mod relay;
 mod resolve;
@@ -114,6 +115,12 @@ impl Engine {
     /// What can be done to it while it runs.
     pub fn control(&self) -> Arc<dyn Control> {
         Arc::clone(&self.shared) as Arc<dyn Control>
+    }
+
+    /// Asks `others` from now on whether another process may hold copies of the listening sockets. Until then it is taken
+    /// for granted: such a socket is never shut down, for that acts on all copies.
+    pub fn shares_sockets(&self, others: Box<dyn Fn() -> bool + Send + Sync>) {
+        let _ = self.shared.others.set(others);
     }
 
     /// Its sessions, as another process may give or take them.

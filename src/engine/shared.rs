@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -65,6 +65,12 @@ pub(crate) struct Shared {
     command_seats: AtomicU32,
     /// The next session's number.
     next_id: AtomicU64,
+    /// Whether another process may hold copies of the listening sockets; not set: it may.
+    pub(super) others: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Places whose sockets do not listen while their frontends are paused.
+    pub(super) refusing: Mutex<Vec<u32>>,
+    /// Addresses that could not be listened on again at the last attempt.
+    pub(super) deaf: AtomicU32,
 }
 
 /// One listening socket as limits and counters see it.
@@ -131,6 +137,9 @@ impl Shared {
             seats: AtomicU32::new(0),
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
+            others: OnceLock::new(),
+            refusing: Mutex::default(),
+            deaf: AtomicU32::new(0),
         };
         (Arc::new(shared), sockets)
     }

@@ -149,6 +149,17 @@ pub enum AdminLevel {
     Admin,
 }
 
+impl AdminLevel {
+    /// Its name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// `severity-output`: how replies say how grave they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SeverityOutput {

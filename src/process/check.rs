@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use super::argv::Arguments;
 use super::console::Console;
+use super::version;
 use super::world::System;
 use crate::ir::Config;
 use crate::lower::{self, Choices};
 use crate::syntax;
-use crate::text::{Diagnostic, Severity, SourceMap};
+use crate::text::{Diagnostic, Severity, SourceMap, World};
 
 /// Nothing would listen: valid, but it does not start.
 const NOTHING_LISTENS: u8 = 2;
@@ -20,6 +21,8 @@ pub(crate) struct Checked {
     pub(crate) config: Config,
     /// The files.
     pub(crate) sources: SourceMap,
+    /// The environment as the configuration left it.
+    pub(crate) environment: Vec<(String, Vec<u8>)>,
     /// Whether haproxy would have warned.
     warned: bool,
 }
@@ -46,7 +49,16 @@ pub(crate) fn read(arguments: &Arguments, console: &Console) -> Option<Checked> 
     }
     let warned = judged.diagnostics.iter().any(|said| said.severity == Severity::Warning);
     overrule(&mut config, arguments);
-    Some(Checked { config, sources, warned })
+    let environment = environment(&mut world, &config);
+    Some(Checked { config, sources, environment, warned })
+}
+
+/// The environment with what haproxy adds: its version and its stats sockets.
+fn environment(world: &mut System, config: &Config) -> Vec<(String, Vec<u8>)> {
+    let sockets = config.global.stats_sockets.iter().filter_map(|socket| socket.endpoint.with_family());
+    world.set_env("HAPROXY_STARTUP_VERSION", Some(version::number().as_bytes()));
+    world.set_env("HAPROXY_CLI", Some(sockets.collect::<Vec<_>>().join(";").as_bytes()));
+    world.environment()
 }
 
 fn counts(said: &Diagnostic) -> bool {

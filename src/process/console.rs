@@ -2,9 +2,37 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::version;
 use crate::text::{Banner, Diagnostic, Severity, SourceMap, render};
+
+/// Bytes of what was said that are kept, from the first one on.
+const KEPT: usize = 64 * 1024;
+
+/// What was said on standard error, for `show startup-logs`: the first of it, and how much is left out.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript(Mutex<(String, usize)>);
+
+impl Transcript {
+    fn add(&self, text: &str) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.1 == 0 && kept.0.len() + text.len() <= KEPT {
+            kept.0.push_str(text);
+        } else {
+            kept.1 += 1;
+        }
+    }
+
+    /// All that is kept.
+    pub(crate) fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.1 {
+            0 => kept.0.clone(),
+            lost => format!("{}… and {lost} more messages that are not kept.\n", kept.0),
+        }
+    }
+}
 
 /// Standard error as a run sees it.
 #[derive(Debug)]
@@ -12,17 +40,23 @@ pub(crate) struct Console {
     quiet: AtomicBool,
     /// Whether version and path were said: they stand before the first message that matters.
     introduced: AtomicBool,
+    said: Arc<Transcript>,
 }
 
 impl Console {
     /// A console that says nothing when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet: AtomicBool::new(quiet), introduced: AtomicBool::new(false) }
+        Self { quiet: AtomicBool::new(quiet), introduced: AtomicBool::new(false), said: Arc::default() }
     }
 
     /// Says nothing from now on: the configuration's `quiet`, or the terminal is gone.
     pub(crate) fn silence(&self) {
         self.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// What was said so far, and what will be.
+    pub(crate) fn transcript(&self) -> Arc<Transcript> {
+        Arc::clone(&self.said)
     }
 
     /// Whether nothing is said.
@@ -83,8 +117,24 @@ impl Console {
 
     fn write(&self, text: &str) {
         if !self.quiet() {
+            self.said.add(text);
             // One write, so that lines of several processes on one terminal do not mix. Nobody is told if it fails.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let said = Transcript::default();
+        said.add("first\n");
+        assert_eq!(said.text(), "first\n");
+        said.add(&"x".repeat(KEPT));
+        said.add("third\n");
+        assert_eq!(said.text(), "first\n… and 2 more messages that are not kept.\n");
     }
 }

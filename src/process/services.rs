@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use super::console::Transcript;
 use super::version;
 use crate::ir::Config;
 use crate::pool::{Control, Journal, Pool};
-use crate::report::{Console, Identity, Log, OpenError, Site};
+use crate::report::{Background, Console, Identity, Log, OpenError, Site};
 use crate::sys::{fd, identity};
 use crate::units::Tick;
 
@@ -17,6 +18,7 @@ pub(crate) struct Services {
     journal: Arc<dyn Journal>,
     /// To be told to the log.
     state: Arc<OnceLock<Arc<Pool>>>,
+    background: Background,
 }
 
 /// The same with the state they report.
@@ -42,11 +44,19 @@ impl Services {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(crate) fn new(config: &Arc<Config>, surroundings: Surroundings) -> Result<Self, OpenError> {
+    pub(crate) fn new(
+        config: &Arc<Config>,
+        surroundings: Surroundings,
+        environment: Vec<(String, Vec<u8>)>,
+        said: Arc<Transcript>,
+    ) -> Result<Self, OpenError> {
+        let local_offset = surroundings.local_offset;
         let copy = |number| fd::copy(number).ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
         let state = Arc::clone(&surroundings.state);
         let journal = Arc::new(Log::open(Arc::clone(config), surroundings, &copy)?);
-        Ok(Self { journal, state })
+        let (startup, rings) = (Box::new(move || said.text()), journal.rings().to_vec());
+        let background = Background { environment, startup, rings, local_offset };
+        Ok(Self { journal, state, background })
     }
 
     /// Gives them the state of the process.
@@ -60,7 +70,8 @@ impl Services {
         let journal = self.journal;
         let _ = self.state.set(Arc::clone(pool));
         let page = Arc::new(Site::new(Arc::clone(pool), Arc::clone(&journal), identity.clone()));
-        let commands = Arc::new(Console::new(Arc::clone(pool), Arc::clone(&journal), identity));
+        let console = Console::new(Arc::clone(pool), Arc::clone(&journal), identity);
+        let commands = Arc::new(console.with(self.background));
         Running { journal, page, commands }
     }
 }

@@ -13,7 +13,7 @@ use super::argv::Arguments;
 use super::check::Checked;
 use super::console::Console;
 use super::daemon::{self, Side, Starter};
-use super::handover::giver::Estate;
+use super::handover::giver::{Estate, lives};
 use super::handover::server::{Change, Desk, Door};
 use super::handover::taker::{self, Taker};
 use super::limits;
@@ -74,7 +74,7 @@ struct Rest {
 
 impl Story<'_> {
     fn tell(&self, checked: Checked) -> Result<ExitCode, Said> {
-        let Checked { mut config, sources, .. } = checked;
+        let Checked { mut config, sources, environment, .. } = checked;
         if !config.listens() {
             self.console.alert("nothing would listen: no 'bind' and no 'stats socket' is there");
             return Err(Said);
@@ -105,7 +105,8 @@ impl Story<'_> {
         let mut old = old::find(self.arguments, &wants, self.console).map_err(|why| self.alert(why))?;
         let mut opened = self.open(&wants, &mut old, &sources)?;
         let config = Arc::new(config);
-        let services = Services::new(&config, self.surroundings(background)).map_err(|why| self.alert(why))?;
+        let (surroundings, said) = (self.surroundings(background), self.console.transcript());
+        let services = Services::new(&config, surroundings, environment, said).map_err(|why| self.alert(why))?;
         opened.publish().map_err(|(path, why)| self.alert(format_args!("cannot place {}: {why}", path.display())))?;
         let rest = Rest { pidfile, old, _turn: turn };
         let stage = Stage { config, opened, services, threads, plan };
@@ -119,6 +120,17 @@ impl Story<'_> {
                 Ok(if serves { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Side::Child(starter) => self.serve(stage, rest, Some(starter)),
+        }
+    }
+
+    /// Who else may hold copies of the sockets, besides those that the desk gives some to.
+    fn holders(&self, config: &Config, opened: &Opened) -> Holders {
+        let given =
+            !descriptors(config).is_empty() || config.global.stats_sockets.iter().any(|one| one.expose_listeners);
+        let fetched = opened.taken > 0 && self.arguments.old.is_empty();
+        Holders {
+            unknown: given || fetched,
+            old: if opened.taken > 0 { self.arguments.old.clone() } else { Vec::new() },
         }
     }
 
@@ -200,9 +212,7 @@ impl Story<'_> {
         privileges::give_up(&config.global).map_err(|why| self.alert(why))?;
         let signals = signals::register().map_err(|why| self.alert(format_args!("cannot handle signals: {why}")))?;
 
-        let exclusive = opened.taken == 0
-            && descriptors(&config).is_empty()
-            && config.global.stats_sockets.iter().all(|stats| !stats.expose_listeners);
+        let holders = self.holders(&config, &opened);
         let pool = Arc::new(Pool::new(Arc::clone(&config), services::now()));
         pool.read_lines_by(Arc::new(super::added::Reader));
         pool.set_maxconn(plan.maxconn);
@@ -247,6 +257,8 @@ impl Story<'_> {
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
+        let lender = Arc::clone(&desk);
+        engine.shares_sockets(Box::new(move || lender.shared() || holders.any()));
         signals::watch(engine, &signals).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
         match starter {
             Some(starter) => {
@@ -275,8 +287,21 @@ impl Story<'_> {
         if let Some(latch) = latch {
             latch.lift();
         }
-        let serving = Serving { pool, journal: running.journal, control, desk, exclusive, backlog: plan.maxconn };
+        let serving = Serving { pool, journal: running.journal, control };
         Ok(serving.until_the_end(signals))
+    }
+}
+
+/// Processes that may hold copies of our listening sockets: one that they were inherited from or handed to, or old ones.
+struct Holders {
+    unknown: bool,
+    old: Vec<i32>,
+}
+
+impl Holders {
+    /// Whether one of them may be there still.
+    fn any(&self) -> bool {
+        self.unknown || self.old.iter().any(|pid| lives(*pid))
     }
 }
 

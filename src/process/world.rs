@@ -47,6 +47,20 @@ impl System {
     }
 }
 
+impl System {
+    /// All variables that are set, in the order of the process's environment, then those that the configuration added.
+    pub(crate) fn environment(&self) -> Vec<(String, Vec<u8>)> {
+        let inherited =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_vec())));
+        let mut all: Vec<_> = inherited.filter(|(name, _)| !self.changed.contains_key(name)).collect();
+        let mut changed: Vec<_> =
+            self.changed.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+        changed.sort();
+        all.extend(changed);
+        all
+    }
+}
+
 impl World for System {
     fn env(&self, name: &str) -> Option<Vec<u8>> {
         match self.changed.get(name) {
@@ -135,6 +149,9 @@ mod tests {
         world.set_env("PATH", None);
         assert_eq!(world.env("PATH"), None);
         assert!(std::env::var_os("PATH").is_some(), "only the configuration's view changes");
+        let shown = world.environment();
+        assert!(shown.iter().any(|(name, value)| name == "HAPROXY_LOCALPEER" && value == b"me"));
+        assert!(shown.iter().all(|(name, _)| name != "PATH"));
         assert_eq!(world.user("root"), Some(0));
         assert_eq!(world.user("no-such-user"), None);
         assert!(world.resolve("localhost").unwrap().iter().any(IpAddr::is_loopback));

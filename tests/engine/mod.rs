@@ -57,7 +57,7 @@ impl Commands for Nobody {
         Reply::Quit
     }
 
-    fn list(&self, _: &baton::pool::SessionInfo, _: &mut String) {}
+    fn list(&self, _: &baton::pool::SessionInfo, _: bool, _: &mut String) {}
 }
 
 /// A running engine with one `listen` section.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Command, Console, wrong};
-use crate::ir::{AdminLevel, Level, ProxyIx, TrackRef};
+use crate::ir::{AdminLevel, Level, TrackRef};
 use crate::pool::{AddRefusal, DeleteRefusal, Look, Reply};
 use crate::units::Millis;
 
@@ -43,7 +43,7 @@ impl Console {
         let Some((backend, name)) = parts.filter(|(backend, name)| !backend.is_empty() && !name.is_empty()) else {
             return Err(wrong("A server is named as 'backend/server'."));
         };
-        let proxy = self.backend(backend)?;
+        let proxy = self.backend(Some(&backend))?;
         let control = self.control()?;
         match self.pool.add_server(proxy, name, &args[1..], self.now()) {
             Ok(_) => {
@@ -90,16 +90,5 @@ impl Console {
                 Err(why) => Some(wrong(&why.to_string())),
             })),
         ))
-    }
-
-    /// The backend that a word names.
-    ///
-    /// # Errors
-    /// What to answer: there is none.
-    fn backend(&self, named: &str) -> Result<ProxyIx, Reply> {
-        let id = named.strip_prefix('#').map(|id| id.parse::<u32>().ok());
-        let mut backs = (0..).map(ProxyIx).zip(&self.pool.config.proxies).filter(|(_, proxy)| proxy.backend.is_some());
-        let found = backs.find(|(_, proxy)| id.map_or(proxy.name == named, |id| id == Some(proxy.id)));
-        found.map(|(ix, _)| ix).ok_or_else(|| wrong(&format!("There is no backend '{named}'.")))
     }
 }

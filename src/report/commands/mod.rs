@@ -4,34 +4,43 @@
 //! no connection: the engine reads lines and writes replies. Source: management manual §9.3; shapes of replies
 //! observed on 2.6.12.
 
+mod absent;
 mod addresses;
+mod backends;
 mod counters;
 mod dynamic;
+mod events;
 mod frontends;
+mod help;
 mod names;
+mod nothing;
+mod process;
 mod rates;
 mod resolvers;
 mod servers;
+mod session_lines;
 mod sessions;
 mod show;
 mod talk;
 mod weights;
 
-use std::borrow::Cow;
-use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
-use super::Identity;
 use super::stats::Process;
+use super::{Background, Identity};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::{Commands, Control, Events, Journal, Pool, Reply, SessionInfo};
 use crate::units::Tick;
 
 /// The tables of all families, in the order of `help`.
 const FAMILIES: &[&[Command]] = &[
+    help::COMMANDS,
     talk::COMMANDS,
     show::COMMANDS,
     resolvers::COMMANDS,
+    process::COMMANDS,
+    backends::COMMANDS,
+    events::COMMANDS,
     counters::COMMANDS,
     frontends::COMMANDS,
     rates::COMMANDS,
@@ -39,6 +48,8 @@ const FAMILIES: &[&[Command]] = &[
     weights::COMMANDS,
     dynamic::COMMANDS,
     sessions::COMMANDS,
+    nothing::COMMANDS,
+    absent::COMMANDS,
 ];
 
 /// The commands of a process.
@@ -46,6 +57,7 @@ pub struct Console {
     pool: Arc<Pool>,
     journal: Arc<dyn Journal>,
     identity: Identity,
+    background: Background,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
 }
@@ -68,27 +80,8 @@ fn wrong(text: &str) -> Reply {
     Reply::Remark(Level::Err, format!("{text}\n"))
 }
 
-/// The words of a command. A backslash takes the next character as it is.
-fn words(command: &str) -> Vec<Cow<'_, str>> {
-    if !command.contains('\\') {
-        return command.split_ascii_whitespace().map(Cow::Borrowed).collect();
-    }
-    let mut all: Vec<Cow<'_, str>> = Vec::new();
-    let (mut chars, mut inside) = (command.chars(), false);
-    while let Some(c) = chars.next() {
-        if c.is_ascii_whitespace() {
-            inside = false;
-            continue;
-        }
-        if !std::mem::replace(&mut inside, true) {
-            all.push(Cow::default());
-        }
-        let plain = if c == '\\' { chars.next() } else { Some(c) };
-        if let (Some(word), Some(plain)) = (all.last_mut(), plain) {
-            word.to_mut().push(plain);
-        }
-    }
-    all
+fn denied() -> Reply {
+    wrong("Permission denied")
 }
 
 fn commands() -> impl Iterator<Item = &'static Command> {
@@ -98,7 +91,13 @@ fn commands() -> impl Iterator<Item = &'static Command> {
 impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new() }
+        let (background, process) = (Background::default(), Process::default());
+        Self { pool, journal, identity, background, process, control: OnceLock::new() }
+    }
+
+    /// The same, with what is known of the process's start.
+    pub fn with(self, background: Background) -> Self {
+        Self { background, ..self }
     }
 
     /// Gives it the running engine, which orders need. Only the first call counts.
@@ -126,66 +125,58 @@ impl Console {
         self.pool.announce(events, &*self.journal, self.control()?);
         Ok(Reply::Done)
     }
+}
 
-    /// The commands that start with these words, as `help` lists them.
-    fn help(&self, level: AdminLevel, words: &[&str]) -> String {
-        let starts = |command: &&Command| {
-            let pairs = words.iter().zip(command.words);
-            command.level <= level && !command.help.is_empty() && pairs.into_iter().all(|(a, b)| a == b)
-        };
-        let mut out = String::new();
-        for command in commands().filter(starts) {
-            let mut line = command.words.join(" ");
-            if !command.usage.is_empty() {
-                line = line + " " + command.usage;
-            }
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "  {line:<58} : {}", command.help);
+/// The words of a command; a backslash takes from the byte behind it its meaning.
+fn words(command: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_ascii_whitespace() => all.extend(word.take()),
+            '\\' => word.get_or_insert_default().extend(chars.next()),
+            c => word.get_or_insert_default().push(c),
         }
-        out
     }
+    all.extend(word);
+    all
 }
 
 impl Commands for Console {
     fn run(&self, command: &str, level: AdminLevel) -> Reply {
         let words = words(command);
-        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-        let known = commands().find(|known| words.starts_with(known.words));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let known = commands().filter(|known| words.starts_with(known.words)).max_by_key(|known| known.words.len());
         match known {
-            Some(known) if known.level > level => Reply::Remark(Level::Err, "Permission denied\n".into()),
-            Some(known) if known.words == ["help"] => {
-                let listed = self.help(level, &words[1..]);
-                if listed.is_empty() {
-                    return Reply::Remark(Level::Info, "No command starts so. 'help' alone lists all.\n".into());
-                }
-                Reply::Remark(Level::Info, format!("Commands at this level:\n{listed}"))
+            Some(known) if known.level > level => denied(),
+            // The list of rings is everybody's, what they hold is not.
+            Some(known) if known.words == ["show", "events"] && words.len() > 2 && level < AdminLevel::Operator => {
+                denied()
             }
-            Some(known) if known.words == ["show", "cli", "level"] => Reply::Text(
-                match level {
-                    AdminLevel::User => "user\n",
-                    AdminLevel::Operator => "operator\n",
-                    AdminLevel::Admin => "admin\n",
-                }
-                .into(),
-            ),
+            Some(known) if known.words == ["show", "cli", "level"] => {
+                Reply::Remark(Level::Info, format!("{}\n", level.name()))
+            }
             Some(known) => (known.run)(self, &words[known.words.len()..]),
-            None => {
-                let listed = self.help(level, &[]);
-                Reply::Remark(Level::Info, format!("Unknown command. Commands at this level:\n{listed}"))
-            }
+            None => help::unknown(&words),
         }
     }
-    fn list(&self, session: &SessionInfo, out: &mut String) {
-        sessions::line(&self.pool, session, out);
+    fn list(&self, session: &SessionInfo, detailed: bool, out: &mut String) {
+        if detailed {
+            session_lines::all(&self.pool, session, self.background.local_offset, out);
+        } else {
+            session_lines::one(&self.pool, session, out);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{ProxyIx, ProxyKind};
+    use crate::ir::{ProxyIx, ProxyKind, ServerIx};
+    use crate::pool::SessionsAsked;
     use crate::report::testing;
-    use crate::units::Tick;
+    use crate::units::{Millis, Tick};
 
     struct Idle;
 
@@ -224,6 +215,7 @@ mod tests {
     fn said(command: &str) -> String {
         match console().run(command, AdminLevel::User) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
+            Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
         }
     }
@@ -232,6 +224,7 @@ mod tests {
     fn obeyed(console: &Console, command: &str) -> String {
         match console.run(command, AdminLevel::Admin) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
+            Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
         }
     }
@@ -257,18 +250,25 @@ mod tests {
             ("show servers state", "1\n# be_id be_name srv_id"),
             ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),
-            ("set timeout cli 30s", "Timeout(30)"),
+            ("set timeout cli 30s", "Timeout(Millis(30000))"),
+            ("set timeout cli 1m", "Timeout(Millis(60000))"),
             ("set timeout cli x", "Invalid timeout value.\n"),
             ("set timeout cli 0", "Invalid timeout value.\n"),
-            ("help", "Commands at this level:\n  help [<command>]"),
+            ("help", "Commands at this level:\n  abort ssl ca-file <cafile>              : "),
             ("help show stat", "Commands at this level:\n  show stat "),
-            ("help nonsense", "No command starts so."),
-            ("", "Unknown command."), // haproxy lists its commands here too
-            ("show", "Unknown command."),
+            ("help nonsense", "Commands at this level:\n  abort ssl"),
+            ("", "Unknown command. These are known:\n"), // haproxy lists its commands here too
+            ("show", "Unknown command; these come near:\n  show "),
+            ("show\\ version", "Unknown command"), // one word
+            ("sh\\ow ver\\sion", "3.4.0-baton0\n"),
+            ("show env", "Permission denied\n"),
+            ("operator", "Permission denied\n"),
+            ("user", "Level(User)"),
             ("shutdown sessions server web/one", "Permission denied\n"), // of a user
             ("set severity-output string", "Severity(Text)"),
             ("set severity-output loud", "'none'"),
-            ("prompt", "Prompt"),
+            ("prompt", "Prompt(Toggled)"),
+            ("prompt i", "Prompt(Silent)"),
             ("quit", "Quit"),
             ("_getsocks", "Sockets"),
         ] {
@@ -310,8 +310,10 @@ mod tests {
             ("shutdown sessions server web/x", "Backend 'web' has no server 'x'.\n"),
             ("shutdown session 0x1f", "EndSession(31)"),
             ("shutdown session x", "A session is named as in 'show sess'.\n"),
-            ("show sess", "Sessions(None)"),
-            ("show sess 0x2", "Sessions(Some(2))"),
+            ("show sess older", "An age is needed, in seconds or with its unit.\n"),
+            ("show sess older x", "This is no age.\n"),
+            ("show sess server web", "A server is named as 'backend/server'.\n"),
+            ("show sess susp", "No session is judged suspicious here.\n"),
             ("disable frontend", "The name of a frontend is needed.\n"),
             ("disable frontend db", "There is no frontend 'db'.\n"), // a backend only
             ("disable frontend #2", "Done"),
@@ -348,11 +350,34 @@ mod tests {
         }
     }
 
-    /// No command is hidden by a shorter one before it in the list.
+    #[test]
+    fn sessions_that_are_asked_for() {
+        let console = console();
+        let none = SessionsAsked::default();
+        let web = Some(ProxyIx(0));
+        for (command, want) in [
+            ("show sess", none),
+            ("show sess foo", none), // as haproxy
+            ("show sess all", SessionsAsked { detailed: true, ..none }),
+            ("show sess 0x1f", SessionsAsked { only: Some(31), detailed: true, ..none }),
+            ("show sess older 2m", SessionsAsked { older: Millis::new(120_000), ..none }),
+            ("show sess all older 5", SessionsAsked { older: Millis::new(5000), detailed: true, ..none }),
+            ("show sess frontend web", SessionsAsked { frontend: web, ..none }),
+            ("show sess backend #3", SessionsAsked { backend: Some(ProxyIx(1)), ..none }),
+            ("show sess server web/two", SessionsAsked { backend: web, server: Some(ServerIx(1)), ..none }),
+        ] {
+            match console.run(command, AdminLevel::Operator) {
+                Reply::Sessions(asked) => assert_eq!(asked, want, "{command}"),
+                other => panic!("{command}: {other:?}"),
+            }
+        }
+    }
+
+    /// Each command stands once in the tables.
     #[test]
     fn every_command_is_found() {
         for (ix, command) in commands().enumerate() {
-            let first = commands().position(|other| command.words.starts_with(other.words));
+            let first = commands().position(|other| command.words == other.words);
             assert_eq!(first, Some(ix), "{:?}", command.words);
         }
     }

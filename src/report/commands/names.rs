@@ -42,6 +42,17 @@ impl Console {
         found.ok_or_else(|| wrong(&format!("There is no frontend '{word}'.")))
     }
 
+    /// The backend that the first word names.
+    ///
+    /// # Errors
+    /// What to answer: no word, no such backend.
+    pub(super) fn backend(&self, word: Option<&&str>) -> Result<ProxyIx, Reply> {
+        let word = word.ok_or_else(|| wrong("The name of a backend is needed."))?;
+        let mut backs = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.backend.is_some());
+        let found = backs.find(|(_, proxy)| means(word, &proxy.name, proxy.id));
+        found.map(|(ix, _)| ProxyIx(ix as u32)).ok_or_else(|| wrong(&format!("There is no backend '{word}'.")))
+    }
+
     /// The server that the first word names as `backend/server`.
     ///
     /// # Errors

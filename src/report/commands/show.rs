@@ -1,10 +1,12 @@
 //! `show info`, `show stat`, `show version`: what the process and its proxies do.
 
+use std::sync::Arc;
+
 use super::{Command, Console};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
 use crate::report::server_states;
-use crate::report::stats::{self, Hide, Info, Selection, Style};
+use crate::report::stats::{self, Form, Hide, Info, Selection, Style};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -82,10 +84,11 @@ impl Console {
             selection.hide = Hide::Maintenance;
         }
         let now = (self.identity.clock)();
-        Reply::Text(match () {
-            () if has("json") => stats::json(&self.pool, now, &selection) + "\n",
-            () if has("typed") => stats::typed(&self.pool, now, &selection),
-            () => stats::csv(&self.pool, now, &selection),
-        })
+        let form = match () {
+            () if has("json") => Form::Json,
+            () if has("typed") => Form::Typed,
+            () => Form::Csv,
+        };
+        Reply::Pieces(stats::report(form, Arc::clone(&self.pool), now, selection))
     }
 }

@@ -3,7 +3,7 @@
 //! Never waits and allocates nothing per line: text is built in a buffer of the thread, sent without blocking, and
 //! what cannot be sent is counted. Knows no session, only records. Entry point: [`Log::open`].
 
-mod date;
+pub(super) mod date;
 mod facts;
 mod forward;
 mod frame;

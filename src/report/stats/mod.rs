@@ -11,7 +11,7 @@ mod value;
 
 pub(crate) use columns::{address, algorithm};
 pub(crate) use info::{Info, Process, Style, uptime};
-pub(crate) use output::{csv, json, typed};
+pub(crate) use output::{Form, csv, json, report};
 pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub(crate) enum Kind<'a> {
     },
 }
 
+/// Servers that are looked at for one piece of a report.
+const STRIDE: u32 = 64;
+
 /// Which servers are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Hide {
@@ -89,14 +92,35 @@ impl Selection<'_> {
 /// Calls `each` for every object that is asked for, in haproxy's order: by proxy, its frontend, its listeners, its
 /// servers, its backend.
 pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut each: impl FnMut(&Subject<'_>)) {
+    let mut at = Cursor::default();
+    while some_subjects(pool, now, selection, &mut at, &mut each) {}
+}
+
+/// How far a report has come: a proxy, and the next of its servers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    proxy: u32,
+    server: u32,
+}
+
+/// [`subjects`] from a place on, for one proxy or [`STRIDE`] servers of it; whether there is more.
+pub(crate) fn some_subjects(
+    pool: &Pool,
+    now: Tick,
+    selection: &Selection<'_>,
+    cursor: &mut Cursor,
+    mut each: impl FnMut(&Subject<'_>),
+) -> bool {
     let maxconn = pool.process.maxconn.load(std::sync::atomic::Ordering::Relaxed);
     let counted = selection.hide != Hide::Nothing;
-    for (ix, proxy) in pool.config.proxies.iter().enumerate() {
-        if !selection.takes(proxy) {
-            continue;
-        }
-        let ix = ProxyIx(ix as u32);
-        let of = |kind| Subject { proxy, kind, now, maxconn, counted };
+    let (ix, from) = (ProxyIx(cursor.proxy), cursor.server);
+    let Some(proxy) = pool.config.proxies.get(ix.0 as usize) else { return false };
+    *cursor = Cursor { proxy: ix.0 + 1, server: 0 };
+    if !selection.takes(proxy) {
+        return true;
+    }
+    let of = |kind| Subject { proxy, kind, now, maxconn, counted };
+    if from == 0 {
         if selection.kinds & 1 != 0
             && let Some(front) = pool.front(ix)
         {
@@ -111,23 +135,29 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
                 each(&of(Kind::Listener { bind, state, front }));
             }
         }
-        let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
-        if selection.kinds & 4 != 0 {
-            for (at, state) in (0..).map(ServerIx).zip(&state.servers) {
-                let (line, view) = (pool.server_now(ix, at), pool.server_view(ix, at, now));
-                let (Some(server), Some(view)) = (line.as_deref(), view) else { continue };
-                if selection.shows(server, &view) {
-                    let kind = Kind::Server { server, state, view: Box::new(view) };
-                    each(&Subject { proxy, kind, now, maxconn, counted });
-                }
+    }
+    let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { return true };
+    if selection.kinds & 4 != 0 {
+        for at in (from..state.servers.len() as u32).map(ServerIx) {
+            if at.0 - from == STRIDE {
+                *cursor = Cursor { proxy: ix.0, server: at.0 };
+                return true;
+            }
+            let (line, view) = (pool.server_now(ix, at), pool.server_view(ix, at, now));
+            let place = state.servers.get(at.0 as usize);
+            let (Some(server), Some(view), Some(state)) = (line.as_deref(), view, place) else { continue };
+            if selection.shows(server, &view) {
+                let kind = Kind::Server { server, state, view: Box::new(view) };
+                each(&Subject { proxy, kind, now, maxconn, counted });
             }
         }
-        if selection.kinds & 2 != 0
-            && let Some(view) = pool.back_view(ix, now)
-        {
-            each(&of(Kind::Back { back, state, view }));
-        }
     }
+    if selection.kinds & 2 != 0
+        && let Some(view) = pool.back_view(ix, now)
+    {
+        each(&of(Kind::Back { back, state, view }));
+    }
+    true
 }
 
 impl Subject<'_> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::columns::COLUMNS;
 use super::info::LINES;
+use super::output::whole;
 use super::*;
 use crate::ir::*;
 use crate::pool::{CheckResult, CheckStatus, Pool};
@@ -169,7 +170,7 @@ fn selections() {
 
 #[test]
 fn typed_lines_and_json() {
-    let typed = typed(&pool(), NOW, &Selection::default());
+    let typed = whole(Form::Typed, &pool(), NOW, &Selection::default());
     for line in [
         "F.2.0.0.pxname.1:KNS:str:a",
         "F.2.0.6.slim.1:CLP:u32:500",
