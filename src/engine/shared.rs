@@ -23,6 +23,9 @@ const STATS_MAXCONN: u32 = 10;
 /// A report about as many servers takes a millisecond or two.
 const FEW_SERVERS: usize = 1000;
 
+/// One whose pieces are many times as long, about as many.
+const FEW_FOR_PIECES: usize = 100;
+
 /// What all threads of one engine share.
 pub(crate) struct Shared {
     /// Configuration and state.
@@ -158,6 +161,11 @@ impl Shared {
     /// The number that the next session gets.
     pub(super) fn ids_given(&self) -> u64 {
         self.next_id.load(Ordering::Relaxed)
+    }
+
+    /// Whether even the pieces of a long report are not to be made on a serving thread.
+    pub(super) fn is_large(&self) -> bool {
+        self.servers > FEW_FOR_PIECES
     }
 
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.

@@ -10,6 +10,7 @@ mod global;
 mod log;
 mod proxy;
 mod resolvers;
+mod rule;
 mod server;
 mod stats;
 
@@ -25,6 +26,7 @@ pub use proxy::{
     Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
+pub use rule::{HttpRule, Service};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

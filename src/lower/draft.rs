@@ -175,6 +175,12 @@ pub struct Settings {
     pub checks: ChecksDraft,
     /// `load-server-state-from-file`; it ends what defaults say.
     pub states_from: StatesFrom,
+    /// `acl`: by name, the lines of each.
+    pub acls: super::conditions::Acls,
+    /// `acl`s that ask for what is not built.
+    pub unbuilt_acls: Vec<super::error::Blame>,
+    /// `http-request` rules that are built, and where they stand.
+    pub http_rules: Vec<(ir::HttpRule, Span)>,
     /// `errorfile`s, the last one of a status wins.
     pub error_files: Vec<ir::ErrorFile>,
     /// Refused words of defaults that act, if at all, only in a proxy that inherits them.

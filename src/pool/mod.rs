@@ -51,7 +51,7 @@ pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
 pub use lines::ServerNow;
 pub use ports::{Closing, Commands, Control, Freedom, Journal, Later, Look, Manner, Page, PageReply, PageRequest};
-pub use ports::{Reply, Report, SessionInfo, SessionsAsked};
+pub use ports::{Pieces, Reply, Report, SessionInfo, SessionsAsked};
 pub use rates::{Limited, RateLimits};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use servers::Servers;

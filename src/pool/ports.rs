@@ -45,14 +45,25 @@ pub struct PageRequest<'a> {
 }
 
 /// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct PageReply {
     /// Status code.
     pub status: u16,
     /// Headers besides `Content-Length` and `Connection`.
     pub headers: Vec<(&'static str, String)>,
-    /// Body.
+    /// Body, if it comes whole.
     pub body: Vec<u8>,
+    /// Body, if it is made while it is sent; its length is not known then.
+    pub pieces: Option<Pieces>,
+}
+
+/// A long body, piece by piece; each piece takes a bounded time and is no more than a thread's worth of bytes (64 KiB or so).
+pub struct Pieces(pub Box<dyn Iterator<Item = Vec<u8>> + Send>);
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pieces")
+    }
 }
 
 /// The statistics page. `report` implements it, `engine` serves it.

@@ -57,7 +57,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         Invocation::Version { .. } => console.print(&version::short()),
         Invocation::Help(text) => console.print(&text),
         Invocation::Generate(what) => {
-            if argv::generate(what, &mut std::io::stdout().lock()).is_err() {
+            if argv::generate(what, &program, &mut std::io::stdout().lock()).is_err() {
                 return ExitCode::FAILURE;
             }
         }

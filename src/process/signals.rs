@@ -55,6 +55,14 @@ pub(crate) fn order_to_end(at_once: bool) {
     let _ = signal_hook::low_level::raise(if at_once { SIGTERM } else { SIGUSR1 });
 }
 
+/// Ends this process by the signal. Process 1 of a container, which no signal of its own can end, gets the exit code that stands for it.
+fn end_by(signal: i32) -> u8 {
+    if std::process::id() != 1 {
+        let _ = emulate_default_handler(signal);
+    }
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+}
+
 /// `grace`: the time between the order to stop and the stop. Orders that come meanwhile change nothing.
 #[derive(Default)]
 struct Grace {
@@ -111,10 +119,7 @@ impl Serving {
                 }
             }
         }
-        if let Some(signal) = fatal {
-            let _ = emulate_default_handler(signal);
-        }
-        ExitCode::SUCCESS
+        fatal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(end_by(signal)))
     }
 
     /// Ends the engine; if that takes too long, the process dies by the signal all the same.
@@ -122,7 +127,7 @@ impl Serving {
         self.control.hard_stop();
         let _ = thread::Builder::new().name("last-gasp".into()).spawn(move || {
             patience::pause(LAST_GASP);
-            emulate_default_handler(signal)
+            std::process::exit(end_by(signal).into())
         });
     }
 

@@ -7,6 +7,7 @@
 mod commands;
 mod journal;
 mod page;
+mod prometheus;
 mod server_states;
 mod states;
 mod stats;

@@ -23,5 +23,6 @@ pub mod site;
 pub mod stats;
 pub mod storm;
 pub mod talkers;
+pub mod throwaway;
 pub mod wait;
 pub mod yard;

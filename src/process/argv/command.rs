@@ -78,7 +78,7 @@ const HELP: &[(&str, &str, &str)] = &[
 
 fn command() -> Command {
     let mut command = Command::new("haproxy")
-        .about("baton, an HAProxy-compatible proxy")
+        .about("an HAProxy-compatible proxy")
         .override_usage("haproxy [-f FILE|DIR]… [options] [-- FILE…]")
         .after_help("Options are written as haproxy writes them; each has a long name too.")
         .disable_version_flag(true)
@@ -107,10 +107,10 @@ pub(crate) fn usage() -> String {
     command().render_help().to_string()
 }
 
-/// Writes a man page or completions.
-pub(crate) fn generate(what: Generated, out: &mut dyn io::Write) -> io::Result<()> {
+/// Writes a man page or completions for the program under this name.
+pub(crate) fn generate(what: Generated, program: &str, out: &mut dyn io::Write) -> io::Result<()> {
     use clap_complete::Shell;
-    let mut command = command();
+    let mut command = command().display_name(program);
     let shell = match what {
         Generated::Man => return clap_mangen::Man::new(command).render(out),
         Generated::Bash => Shell::Bash,
@@ -118,7 +118,7 @@ pub(crate) fn generate(what: Generated, out: &mut dyn io::Write) -> io::Result<(
         Generated::Fish => Shell::Fish,
     };
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command, "haproxy", &mut text);
+    clap_complete::generate(shell, &mut command, program, &mut text);
     out.write_all(&text)
 }
 
@@ -239,14 +239,17 @@ mod tests {
     #[test]
     fn man_page_and_completions_are_generated() {
         for (what, sign) in [
-            (Generated::Man, ".TH"),
-            (Generated::Bash, "complete -F"),
-            (Generated::Zsh, "#compdef haproxy"),
-            (Generated::Fish, "complete -c haproxy"),
+            (Generated::Man, ".TH NAME "),
+            (Generated::Bash, "-o default NAME"),
+            (Generated::Zsh, "#compdef NAME"),
+            (Generated::Fish, "complete -c NAME"),
         ] {
-            let mut text = Vec::new();
-            generate(what, &mut text).unwrap();
-            assert!(String::from_utf8(text).unwrap().contains(sign), "{what:?}");
+            for name in ["haproxy", "baton"] {
+                let mut text = Vec::new();
+                generate(what, name, &mut text).unwrap();
+                let text = String::from_utf8(text).unwrap();
+                assert!(text.contains(&sign.replace("NAME", name)), "{what:?} of {name}: {text:.300}");
+            }
         }
     }
 }

@@ -246,7 +246,15 @@ mod tests {
             ("show stat", "# pxname,svname,"),
             ("show stat json", r#"[[{"objType":"Frontend","proxyId":2,"#),
             ("show stat typed", "F.2.0.0.pxname.1:KNS:str:web\n"),
+            ("show stat typed desc", "F.2.0.0.pxname.1:KNS:str:web:\"Name of the proxy\"\n"),
+            ("show stat json typed", "F.2.0.0.pxname.1:KNS:str:web\n"), // the last one counts
+            ("show stat typed json", "[[{"),
+            ("show info typed float", "0.Name.1:POS:str:HAProxy\n"),
+            ("show schema json", "{\"$schema\":"),
             ("show stat nothere 1 1", "No such proxy.\n"),
+            ("show stat 0 1 1", "No such proxy.\n"),
+            ("show stat domain", "Invalid statistics domain.\n"),
+            ("show stat domain dns", "Invalid statistics domain.\n"),
             ("show servers state", "1\n# be_id be_name srv_id"),
             ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),
@@ -290,6 +298,11 @@ mod tests {
             ("show stat domain proxy web 1 -1", vec!["web/FRONTEND"]),
             ("show stat web 1", vec!["web/FRONTEND", "web/one", "web/two", "web/BACKEND", "db/BACKEND"]), // ignored
             ("show stat 99 -1 -1", vec![]),
+            ("show stat #2 1 -1", vec!["web/FRONTEND"]),
+            ("show stat 2x 1x -1", vec!["web/FRONTEND"]), // what stands behind the digits does not count
+            ("show stat -2 1 -1", vec![]),
+            ("show stat web 4 one", vec![]), // no name: 0
+            ("show stat -1 x -1", vec![]),
         ] {
             assert_eq!(rows(command), want, "{command}");
         }

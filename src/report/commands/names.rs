@@ -19,7 +19,7 @@ pub(super) struct Named<'a> {
 }
 
 /// Whether `word` means what has this name and id.
-fn means(word: &str, name: &str, id: u32) -> bool {
+pub(super) fn means(word: &str, name: &str, id: u32) -> bool {
     match word.strip_prefix('#') {
         Some(number) => number.parse() == Ok(id),
         None => word == name,

@@ -198,6 +198,16 @@ fn agent<'a>(s: &'a Subject<'a>, value: fn(&'a AgentView) -> Cell<'a>) -> Cell<'
     if let Kind::Server { view, .. } = &s.kind { view.agent.as_ref().and_then(value) } else { None }
 }
 
+/// Where a column stands.
+pub(crate) fn position(name: &str) -> Option<usize> {
+    COLUMNS.iter().position(|column| column.name == name)
+}
+
+/// What the column at this place holds for an object.
+pub(crate) fn cell<'a>(position: usize, subject: &'a Subject<'a>) -> Cell<'a> {
+    COLUMNS.get(position).and_then(|column| (column.value)(subject))
+}
+
 #[rustfmt::skip]
 pub(super) const COLUMNS: [Column; 118] = [
     col("pxname", "KNS", |s| text(s.proxy.name.as_str())),

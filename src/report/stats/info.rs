@@ -230,8 +230,47 @@ fn started<'a>(info: &Info<'a>) -> Cell<'a> {
 pub(crate) struct Style {
     pub(crate) described: bool,
     pub(crate) typed: bool,
-    /// Seconds with their fraction.
+    /// Rates and seconds as numbers that may have a fraction.
     pub(crate) float: bool,
+}
+
+/// The lines that `show info float` has as such numbers, but for those of seconds. Observed on 2.6.12.
+const FLOATS: [&str; 8] = [
+    "ConnRate",
+    "SessRate",
+    "SslRate",
+    "SslFrontendKeyRate",
+    "SslFrontendSessionReuse_pct",
+    "SslBackendKeyRate",
+    "CompressBpsIn",
+    "CompressBpsOut",
+];
+
+impl<'a> Info<'a> {
+    /// A line's value, as it is or as a number with a fraction.
+    pub(super) fn value(&self, line: &Line, float: bool) -> Cell<'a> {
+        let value = (line.value)(self)?;
+        if !float {
+            return Some(value);
+        }
+        let uptime = self.now.since(self.pool.process.started) as f64 / 1000.0;
+        Some(match (line.name, value) {
+            ("Uptime_sec", _) => Value::F64(uptime),
+            ("Start_time_sec", _) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Value::F64(now.as_secs_f64() - uptime)
+            }
+            (name, Value::U32(n)) if FLOATS.contains(&name) => Value::F64(n.into()),
+            (_, value) => value,
+        })
+    }
+}
+
+impl<'a> Info<'a> {
+    /// The value of a line by its name, and what it means; `None`: there is no such line.
+    pub(crate) fn named(&self, name: &str) -> Option<(Cell<'a>, &'static str)> {
+        LINES.iter().find(|line| line.name == name).map(|line| ((line.value)(self), line.description))
+    }
 }
 
 impl Info<'_> {
@@ -239,21 +278,12 @@ impl Info<'_> {
     pub(crate) fn lines(&self, style: Style) -> String {
         use std::fmt::Write;
         let mut out = String::new();
-        let exact = |name: &str| {
-            let fraction = style.float && name == "Uptime_sec";
-            let millis = self.now.since(self.pool.process.started);
-            fraction.then(|| format!("{}.{:03}", millis / 1000, millis % 1000))
-        };
         for line in &LINES {
-            let Some(value) = (line.value)(self) else { continue };
-            let shown = exact(line.name).unwrap_or_else(|| value.to_string());
+            let Some(value) = self.value(line, style.float) else { continue };
             // Writing to a String cannot fail.
             let _ = match style.typed {
-                true => {
-                    let kind = if exact(line.name).is_some() { "flt" } else { value.kind() };
-                    write!(out, "{}.{}.1:{}:{kind}:{shown}", line.position, line.name, line.tags.0)
-                }
-                false => write!(out, "{}: {shown}", line.name),
+                true => write!(out, "{}.{}.1:{}:{}:{value}", line.position, line.name, line.tags.0, value.kind()),
+                false => write!(out, "{}: {value}", line.name),
             };
             if style.described {
                 let _ = write!(out, ":\"{}\"", line.description);

@@ -7,23 +7,21 @@ use serde::Serialize;
 
 use super::columns::COLUMNS;
 use super::info::{Info, LINES};
+use super::meanings::MEANINGS;
 use super::subject::{Cursor, Kind, Selection, Subject, some_subjects, subjects};
 use super::value::{Tags, Value};
 use crate::pool::{Pool, Report};
 use crate::units::Tick;
 
-/// The CSV: a header that starts with `# `, a line per object, each ending in a comma.
-///
-/// The column `-` after haproxy's own marks where columns of modules would start; baton has none.
-pub(crate) fn csv(pool: &Pool, now: Tick, selection: &Selection<'_>) -> String {
-    whole(Form::Csv, pool, now, selection)
-}
-
 /// How statistics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
+    /// A header that starts with `# `, a line per object, each ending in a comma. The column `-` after haproxy's own marks
+    /// where columns of modules would start; baton has none.
     Csv,
-    Typed,
+    /// A line per value. `described`: with what it means.
+    Typed { described: bool },
+    /// An array of objects, each an array of values with their types and tags.
     Json,
 }
 
@@ -54,12 +52,8 @@ pub(crate) fn report(form: Form, pool: Arc<Pool>, now: Tick, selection: Selectio
     })
 }
 
-/// An array of objects, each an array of values with their types and tags.
-pub(crate) fn json(pool: &Pool, now: Tick, selection: &Selection<'_>) -> String {
-    whole(Form::Json, pool, now, selection)
-}
-
-pub(super) fn whole(form: Form, pool: &Pool, now: Tick, selection: &Selection<'_>) -> String {
+/// All of it at once.
+pub(crate) fn whole(form: Form, pool: &Pool, now: Tick, selection: &Selection<'_>) -> String {
     let mut out = String::new();
     form.head(&mut out);
     let mut begun = false;
@@ -79,7 +73,7 @@ impl Form {
                 }
                 out.push_str("-,\n");
             }
-            Self::Typed => {}
+            Self::Typed { .. } => {}
             Self::Json => out.push('['),
         }
     }
@@ -88,7 +82,7 @@ impl Form {
     fn row(self, follows: bool, subject: &Subject<'_>, out: &mut String) {
         match self {
             Self::Csv => csv_row(subject, out),
-            Self::Typed => typed_rows(subject, out),
+            Self::Typed { described } => typed_rows(subject, described, out),
             Self::Json => json_row(follows, subject, out),
         }
     }
@@ -131,14 +125,18 @@ fn kind(subject: &Subject<'_>) -> (char, &'static str, u32) {
     }
 }
 
-/// One line per value: `S.2.1.4.scur.1:MGP:u32:0`.
-fn typed_rows(subject: &Subject<'_>, out: &mut String) {
+/// One line per value: `S.2.1.4.scur.1:MGP:u32:0`; with what it means in quotes behind it, if that is asked for.
+fn typed_rows(subject: &Subject<'_>, described: bool, out: &mut String) {
     let (letter, _, id) = kind(subject);
     for (position, column) in COLUMNS.iter().enumerate() {
         let Some(value) = (column.value)(subject) else { continue };
         let tags = if letter == 'B' { column.back_tags } else { column.tags };
         let (proxy, name, kind) = (subject.proxy.id, column.name, value.kind());
-        let _ = writeln!(out, "{letter}.{proxy}.{id}.{position}.{name}.1:{}:{kind}:{value}", tags.0);
+        let _ = write!(out, "{letter}.{proxy}.{id}.{position}.{name}.1:{}:{kind}:{value}", tags.0);
+        if described {
+            let _ = write!(out, ":\"{}\"", MEANINGS[position]);
+        }
+        out.push('\n');
     }
 }
 
@@ -181,6 +179,7 @@ struct Typed<'a> {
 enum Plain<'a> {
     Number(i64),
     Large(u64),
+    Fraction(f64),
     Text(&'a str),
 }
 
@@ -190,6 +189,7 @@ fn item<'a>(of: Option<(&'static str, u32, u32)>, field: Field, tags: Tags, valu
         Value::U32(n) => Plain::Number(i64::from(*n)),
         Value::S32(n) => Plain::Number(i64::from(*n)),
         Value::U64(n) => Plain::Large(*n),
+        Value::F64(n) => Plain::Fraction(*n),
         Value::Text(text) => Plain::Text(text),
     };
     Item {
@@ -226,10 +226,10 @@ fn json_row(follows: bool, subject: &Subject<'_>, out: &mut String) {
 
 impl Info<'_> {
     /// The lines of `show info` as an array of values.
-    pub(crate) fn json(&self) -> String {
+    pub(crate) fn json(&self, float: bool) -> String {
         let mut out = String::from("[");
         for line in &LINES {
-            let Some(value) = (line.value)(self) else { continue };
+            let Some(value) = self.value(line, float) else { continue };
             if out.len() > 1 {
                 out.push(',');
             }

@@ -61,13 +61,15 @@ pub(crate) struct Selection<'a> {
     /// One server or listener, by its id; `None`: all.
     pub(crate) server: Option<u32>,
     pub(crate) hide: Hide,
+    /// Only proxies whose name holds this, in whatever case (`;scope=` of the page); empty: all.
+    pub(crate) holding: &'a str,
     /// Names of the only proxies that may be seen (`stats scope`); `None`: all.
     pub(crate) scope: Option<&'a [&'a str]>,
 }
 
 impl Default for Selection<'_> {
     fn default() -> Self {
-        Self { proxy: None, kinds: u32::MAX, server: None, hide: Hide::Nothing, scope: None }
+        Self { proxy: None, kinds: u32::MAX, server: None, hide: Hide::Nothing, holding: "", scope: None }
     }
 }
 
@@ -76,6 +78,7 @@ impl Selection<'_> {
     pub(crate) fn takes(&self, proxy: &Proxy) -> bool {
         !proxy.disabled
             && self.proxy.is_none_or(|id| id == proxy.id)
+            && (self.holding.is_empty() || proxy.name.to_ascii_lowercase().contains(&self.holding.to_ascii_lowercase()))
             && self.scope.is_none_or(|names| names.contains(&proxy.name.as_str()))
     }
 
