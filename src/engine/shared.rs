@@ -165,7 +165,7 @@ impl Shared {
 
     /// Whether even the pieces of a long report are not to be made on a serving thread.
     pub(super) fn is_large(&self) -> bool {
-        self.servers > FEW_FOR_PIECES
+        self.pool.server_count() > FEW_FOR_PIECES
     }
 
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.
