@@ -42,7 +42,7 @@ pub(super) fn answer(bytes: &[u8], ask: &Ask) -> Result<Answer, Fault> {
     let [question] = message.queries.as_slice() else { return Err(Fault::Invalid) };
     let fits = question.query_type() == record_type(ask.kind) && question.query_class() == DNSClass::IN;
     let answers = message.metadata.message_type == MessageType::Response && message.metadata.id == ask.id;
-    if !answers || !fits || !question.name().eq_ignore_root_case(&asked) {
+    if !answers || !fits || !question.name().eq_ignore_root(&asked) {
         return Err(Fault::Invalid);
     }
     match message.metadata.response_code {
@@ -113,7 +113,7 @@ fn services(message: &Message, asked: &Name) -> Result<Answer, Fault> {
 }
 
 fn is_of(record: &Record, name: &Name) -> bool {
-    record.dns_class == DNSClass::IN && record.name.eq_ignore_root_case(name)
+    record.dns_class == DNSClass::IN && record.name.eq_ignore_root(name)
 }
 
 /// A name as configurations write it; empty for one with bytes that no host name holds.

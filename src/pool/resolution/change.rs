@@ -91,11 +91,7 @@ impl Pool {
         self.change(at, |line: &mut Server| {
             line.host = None;
             line.port_offset = configured.port_offset;
-            let port = match &configured.address {
-                ServerAddress::Unresolved { port, .. } => *port,
-                _ => 0,
-            };
-            line.address = ServerAddress::Unresolved { host: service.unwrap_or_default(), port };
+            line.address = ServerAddress::Unresolved { host: service.unwrap_or_default(), port: 0 };
         });
     }
 }

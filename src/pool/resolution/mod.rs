@@ -210,9 +210,11 @@ impl Pool {
         self.server(at).is_some_and(|server| server.resolve.is_some())
     }
 
-    /// Has a server looked up by another host name. `false`: it is not looked up at run time.
+    /// Has a server looked up by another host name. `false`: it is not looked up at run time, or its name comes from the
+    /// records of a service.
     pub fn resolve_by(&self, at: TrackRef, host: &str) -> bool {
-        if !self.is_resolved(at) {
+        let server = self.server(at).and_then(|server| server.resolve.as_ref());
+        if server.is_none_or(|resolve| resolve.service.is_some()) {
             return false;
         }
         self.set_server_host(at.proxy, at.server, host);
