@@ -11,6 +11,7 @@ pub mod backends;
 pub mod client;
 pub mod daemon;
 pub mod diagnosis;
+pub mod dns;
 pub mod logs;
 pub mod network;
 pub mod pinned;
