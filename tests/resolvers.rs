@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 
-use harness::backends::Backend;
+use harness::backends::{Backend, Deaf};
 use harness::dns::Dnsmasq;
 use harness::logs::LogReceiver;
 use harness::program::Program;
@@ -344,4 +344,17 @@ fn a_server_is_looked_up_by_another_name() {
     stage.until("127.0.0.77:80*1 127.0.0.1:81*1");
     stats::command(&stage.socket, "set server b/s fqdn nothere.test");
     stage.until("- 127.0.0.1:81*1");
+}
+
+/// Who is not reached by a check may be elsewhere: its name is looked up before it is due.
+#[test]
+fn a_check_that_takes_too_long_has_the_name_looked_up() {
+    let deaf = Deaf::new();
+    let mut dns = Dnsmasq::start(&format!("a.test {}", deaf.address.ip()));
+    let server = format!("  server s a.test:{} resolvers dns init-addr none check inter 200ms\n", deaf.address.port());
+    let section = "  timeout resolve 1h\n  timeout retry 100ms\n";
+    let stage = Stage::new(dns.address, section, &format!("  timeout connect 100ms\n{server}"));
+    stage.until(&format!("{}*1", deaf.address));
+    dns.set("a.test 127.0.0.1");
+    stage.until(&format!("127.0.0.1:{}*1", deaf.address.port()));
 }

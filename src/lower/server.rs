@@ -159,7 +159,7 @@ fn read(
         _ => None,
     };
     let resolve = resolve(&draft, named.as_deref(), &place)?;
-    let host = named.filter(|_| !resolve.as_ref().is_some_and(|resolve| resolve.service.is_some()));
+    let host = named.filter(|_| resolve.as_ref().is_none_or(|resolve| resolve.service.is_none()));
     let server = Server {
         name: name.text(),
         id: draft.id.map_or(0, |(id, _)| id),

@@ -229,7 +229,8 @@ mod tests {
     #[test]
     fn what_answers_something_else_does_not_count() {
         let ask = asked("a.test", Kind::V4);
-        let changes: [(&str, fn(&mut Message), Fault); 10] = [
+        type Change = (&'static str, fn(&mut Message), Fault);
+        let changes: [Change; 10] = [
             ("another number", |m| m.metadata.id = 8, Fault::Invalid),
             ("a question", |m| m.metadata.message_type = MessageType::Query, Fault::Invalid),
             ("another name", |m| m.queries[0].name = name("b.test").unwrap(), Fault::Invalid),

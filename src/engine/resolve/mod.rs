@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::clock;
 use super::shared::Shared;
 use crate::ir::ResolversIx;
-use crate::pool::resolution::{NewHost, Section};
+use crate::pool::resolution::{Section, Wanted};
 
 /// The thread that resolves names; it ends when this is dropped.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Option<Resolver>> {
 }
 
 /// Runs all sections, and hands orders to those that they are for.
-async fn run(shared: &Arc<Shared>, sections: Vec<Section>, mut orders: mpsc::UnboundedReceiver<NewHost>) {
+async fn run(shared: &Arc<Shared>, sections: Vec<Section>, mut orders: mpsc::UnboundedReceiver<Wanted>) {
     let mut tasks = JoinSet::new();
     let mut senders = Vec::new();
     for (ix, section) in (0..).map(ResolversIx).zip(sections) {
@@ -80,7 +80,7 @@ async fn run(shared: &Arc<Shared>, sections: Vec<Section>, mut orders: mpsc::Unb
         tasks.spawn_local(task::run(Arc::clone(shared), ix, section, own));
     }
     while let Some(order) = orders.recv().await {
-        let server = shared.pool.server(order.at);
+        let server = shared.pool.server(order.at());
         let section = server.and_then(|server| server.resolve.as_ref().map(|resolve| resolve.section));
         if let Some((_, sender)) = senders.iter().find(|(ix, _)| Some(*ix) == section) {
             let _ = sender.send(order);

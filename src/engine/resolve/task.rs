@@ -11,7 +11,7 @@ use crate::engine::clock;
 use crate::engine::shared::Shared;
 use crate::ir::ResolversIx;
 use crate::pool::Control;
-use crate::pool::resolution::{NewHost, Section, Turn};
+use crate::pool::resolution::{Section, Turn, Wanted};
 
 /// Answers that may wait to be looked at; a socket that has more keeps or loses them itself.
 const WAITING: usize = 256;
@@ -30,7 +30,7 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     ix: ResolversIx,
     section: Section,
-    mut orders: mpsc::UnboundedReceiver<NewHost>,
+    mut orders: mpsc::UnboundedReceiver<Wanted>,
 ) {
     let (tell, mut heard) = mpsc::channel(WAITING);
     let servers = section.resolvers().nameservers.iter().enumerate();
@@ -43,7 +43,7 @@ pub(super) async fn run(
         let pause = task.section.due().map_or(LONGEST, |due| Duration::from_millis(due.since(clock::now())));
         tokio::select! {
             Some(heard) = heard.recv() => task.hear(&heard),
-            Some(order) = orders.recv() => task.section.rename(&order, clock::now()),
+            Some(order) = orders.recv() => task.section.take(&order, clock::now()),
             () = tokio::time::sleep(pause.min(LONGEST)) => {}
         }
     }

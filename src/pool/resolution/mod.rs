@@ -160,17 +160,26 @@ impl NameserverState {
     }
 }
 
-/// A server is to be looked up by another host name from now on.
+/// What is wanted for a server besides what is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewHost {
+pub enum Wanted {
+    /// It is looked up by another host name from now on.
+    Host(TrackRef, String),
+    /// It is looked up soon: it may be elsewhere.
+    Soon(TrackRef),
+}
+
+impl Wanted {
     /// The server.
-    pub at: TrackRef,
-    /// The name.
-    pub host: String,
+    pub fn at(&self) -> TrackRef {
+        match self {
+            Self::Host(at, _) | Self::Soon(at) => *at,
+        }
+    }
 }
 
 /// Who takes such an order.
-type Listener = Box<dyn Fn(NewHost) + Send + Sync>;
+type Listener = Box<dyn Fn(Wanted) + Send + Sync>;
 
 /// What all threads know of name resolution.
 #[derive(Default)]
@@ -219,8 +228,15 @@ impl Pool {
         }
         self.set_server_host(at.proxy, at.server, host);
         if let Some(listener) = self.resolution.listener.get() {
-            listener(NewHost { at, host: host.to_owned() });
+            listener(Wanted::Host(at, host.to_owned()));
         }
         true
+    }
+
+    /// Nobody was reached at a server's address: its name may lead elsewhere by now.
+    pub fn resolve_soon(&self, at: TrackRef) {
+        if let Some(listener) = self.resolution.listener.get().filter(|_| self.is_resolved(at)) {
+            listener(Wanted::Soon(at));
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::super::verdicts::Events;
 use super::hosts::{Addresses, Client, Given, Wish};
 use super::question::{Next, Question};
 use super::services::{self, Group, Member, Record, Records};
-use super::{Answer, Fault, Kind, NameserverState, NewHost, Status};
+use super::{Answer, Fault, Kind, NameserverState, Status, Wanted};
 use crate::ir::{Config, ProxyIx, Resolve, Resolvers, ResolversIx, ServerAddress, ServerIx, TrackRef};
 use crate::units::{Millis, Tick};
 
@@ -196,12 +196,27 @@ impl Section {
         turn
     }
 
-    /// A server is looked up by another name from now on. One whose name comes from a record keeps that.
-    pub fn rename(&mut self, order: &NewHost, now: Tick) {
-        let Some(resolve) = self.rules(order.at).filter(|resolve| resolve.service.is_none()) else { return };
-        let kind = Kind::of(resolve.prefer);
-        self.unlink(order.at);
-        self.link(order.at, &order.host, kind, now);
+    /// Does what is wanted for a server. One whose name comes from a record keeps that name.
+    pub fn take(&mut self, wanted: &Wanted, now: Tick) {
+        match wanted {
+            Wanted::Host(at, host) => {
+                let rules = self.rules(*at).filter(|rules| rules.service.is_none());
+                if let Some(kind) = rules.map(|rules| Kind::of(rules.prefer)) {
+                    self.unlink(*at);
+                    self.link(*at, host, kind, now);
+                }
+            }
+            Wanted::Soon(at) => {
+                let service = self.rules(*at).and_then(|rules| rules.service.as_deref());
+                let service = service.map(|name| (Arc::from(name.to_ascii_lowercase()), Kind::Service));
+                let keys = [self.hosts.get(at), service.and_then(|name| self.names.get(&name))];
+                for key in keys.map(Option::<&usize>::copied).into_iter().flatten() {
+                    if self.lookups[key].question.is_none() {
+                        self.put_off(key, now);
+                    }
+                }
+            }
+        }
     }
 
     /// What a server of this section says.

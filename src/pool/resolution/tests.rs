@@ -210,10 +210,12 @@ fn another_name_is_asked_for_at_once() {
     rig.answer("a.test", hosts(&[1, 2]));
     let at = TrackRef { proxy: B, server: ServerIx(1) };
     assert!(rig.pool.resolve_by(at, "C.test"));
-    rig.section.rename(&NewHost { at, host: "C.test".to_owned() }, rig.now);
+    rig.section.take(&Wanted::Host(at, "C.test".to_owned()), rig.now);
     assert_eq!(rig.after(0), ["c.test V4"]);
     rig.answer("c.test", hosts(&[3]));
     assert_eq!(rig.servers(), "10.0.0.1:80*1 10.0.0.3:80*1");
+    rig.section.take(&Wanted::Soon(at), rig.now);
+    assert_eq!((rig.after(0), rig.after(0)), (vec!["c.test V4".to_owned()], vec![]), "soon, and once");
     assert!(!Rig::new(&["_m._tcp.test"]).pool.resolve_by(TrackRef { proxy: B, server: ServerIx(0) }, "x.test"));
 }
 
