@@ -310,6 +310,24 @@ fn name_servers_are_listed() {
         |server: &str| [format!(" nameserver {server}")].into_iter().chain(want.map(String::from)).collect::<Vec<_>>();
     assert!(text.starts_with("Resolvers section dns\n nameserver one:\n  sent:        "), "{text}");
     assert_eq!(names(&text), [of("one"), of("two")].concat());
+    // The same as statistics, whatever is selected.
+    let csv = stats::command(&stage.socket, "show stat domain resolvers");
+    let head = "# id,pid,sent,send_error,valid,update,cname,cname_error,any_err,nx,timeout,refused,other,invalid,too_big,truncated,\
+                outdated,\n";
+    assert!(csv.starts_with(&format!("{head}one,dns,")), "{csv}");
+    assert!(csv.lines().all(|line| line.is_empty() || line.matches(',').count() == 17), "{csv}");
+    let typed = stats::command(&stage.socket, "show stat domain resolvers dns 1 -1 typed");
+    assert!(typed.starts_with("N.0.id:CGP:str:one\nN.1.pid:CGP:str:dns\nN.2.sent:MGP:u64:"), "{typed}");
+    // 2.6 leaves commas out
+    if Program::under_test().is_ours() {
+        let json: serde_json::Value =
+            serde_json::from_str(&stats::command(&stage.socket, "show stat domain resolvers json")).expect("JSON");
+        let first = &json[0][0];
+        assert_eq!(first["value"], serde_json::json!({"type": "str", "value": "one"}));
+        assert_eq!(first["tags"], serde_json::json!({"origin": "Config", "nature": "Gauge", "scope": "Process"}));
+        assert_eq!(json[0][16]["field"], serde_json::json!({"pos": 16, "name": "outdated"}));
+        assert_eq!(json[1][2]["value"]["type"], "u64");
+    }
     // All servers are asked at once; who answers second is late.
     wait::until_true("late answers", || stage.counter("sent") > 3);
     // What the system uses, by its own file; the section `default` is made of the same.
