@@ -71,19 +71,20 @@ pub(super) fn statistics(pool: &Pool, form: Form) -> Reply {
             let counted = counters(state);
             let own = [server.name.clone(), section.name.clone()];
             let values = own.into_iter().chain(counted.map(|(_, value)| value.to_string()));
-            let row = names(counted).zip(values).enumerate();
+            let row: Vec<_> = names(counted).zip(values).collect();
+            let places = || row.iter().enumerate();
             match form {
                 Form::Csv => {
-                    row.for_each(|(_, (_, value))| out = std::mem::take(&mut out) + &value + ",");
+                    row.iter().for_each(|(_, value)| out = std::mem::take(&mut out) + value + ",");
                     out.push('\n');
                 }
-                Form::Typed { described } => row.for_each(|(position, (name, value))| {
+                Form::Typed { described } => places().for_each(|(position, (name, value))| {
                     let tags = if position < 2 { "CGP:str" } else { "MGP:u64" };
                     let meaning = if described { format!(":\"{}\"", MEANINGS[position]) } else { String::new() };
                     // Writing to a String cannot fail.
                     let _ = writeln!(out, "N.{position}.{name}:{tags}:{value}{meaning}");
                 }),
-                Form::Json => all.push(row.map(|(at, (name, value))| json(at, name, &value)).collect::<Vec<_>>()),
+                Form::Json => all.push(places().map(|(at, (name, value))| json(at, name, value)).collect::<Vec<_>>()),
             }
         }
     }
