@@ -32,7 +32,7 @@ pub(super) use self::agent::{ask as ask_agents, start as start_agents};
 pub(super) use self::hurry::Hurry;
 use super::clock;
 use crate::ir::{Check, Config, Global, TrackRef};
-use crate::pool::{CheckResult, Control, Journal, Pool};
+use crate::pool::{CheckResult, CheckStatus, Control, Journal, Pool};
 use crate::units::{Millis, Tick};
 
 /// How often is looked whether a slow start begins.
@@ -84,6 +84,9 @@ pub(crate) async fn run(
             Some(Ok((task, result))) = under_way.join_next(), if !under_way.is_empty() => {
                 let now = clock::now();
                 let Some(at) = agenda.server(&pool, task) else { continue };
+                if result.status == CheckStatus::L4Tout {
+                    pool.resolve_soon(at);
+                }
                 let events = pool.report_check(at.proxy, at.server, &result, now);
                 pool.announce(&events, &*journal, &*control);
                 agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server))));

@@ -20,6 +20,7 @@ mod pausing;
 mod proxy_header;
 mod rebalance;
 mod relay;
+mod resolve;
 mod session;
 mod shard;
 mod shared;
@@ -69,6 +70,7 @@ pub struct Input {
 pub struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    resolver: Option<resolve::Resolver>,
 }
 
 impl Engine {
@@ -94,10 +96,13 @@ impl Engine {
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
         *shared.sockets() = (0..).zip(sockets).collect();
-        let mut engine = Self { shared, threads: Vec::new() };
+        let mut engine = Self { shared, threads: Vec::new(), resolver: None };
         before(&engine);
-        match engine.start_threads(shares) {
-            Ok(()) => Ok(engine),
+        match engine.start_threads(shares).and_then(|()| resolve::start(&engine.shared)) {
+            Ok(resolver) => {
+                engine.resolver = resolver;
+                Ok(engine)
+            }
             Err(why) => {
                 engine.shared.hard_stop();
                 engine.wait();
@@ -138,6 +143,7 @@ impl Engine {
         for thread in self.threads {
             let _ = thread.join();
         }
+        drop(self.resolver);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Global {
     pub logs: Vec<LogTarget>,
     /// `ring` sections.
     pub rings: Vec<super::Ring>,
+    /// `resolvers` sections, in order.
+    pub resolvers: Vec<super::Resolvers>,
     /// `log-tag`.
     pub log_tag: Option<String>,
     /// `log-send-hostname`: `Some(None)` takes this host's name.

@@ -10,6 +10,7 @@ mod global;
 mod guid;
 mod log;
 mod proxy;
+mod resolvers;
 mod rule;
 mod server;
 mod stats;
@@ -28,6 +29,7 @@ pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,
 };
+pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use rule::{HttpRule, Service};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,

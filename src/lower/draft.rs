@@ -61,6 +61,8 @@ pub struct ProxyDraft {
     pub reserved: u32,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
+    /// The `resolvers` section of servers: index of the server, and its name.
+    pub resolvers: Vec<(u32, Named)>,
     /// Which family servers with a host name ask for, where they ask: index of the server, and what.
     pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
@@ -258,6 +260,7 @@ impl ProxyDraft {
             reserved: 0,
             servers: Vec::new(),
             tracks: Vec::new(),
+            resolvers: Vec::new(),
             families: Vec::new(),
             server_ids: Vec::new(),
             state_file: None,

@@ -24,6 +24,7 @@ pub mod options;
 mod options_line;
 mod program;
 mod resolve;
+pub mod resolvers;
 mod ring;
 pub mod rules;
 mod section;

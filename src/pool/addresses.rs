@@ -197,7 +197,8 @@ impl Pool {
         if before == after {
             return events;
         }
-        site.reorder(before, after, if resolved { Motive::Resolves } else { Motive::Unresolved(why) });
+        let host = self.server_now(proxy, server).and_then(|line| line.host.clone()).unwrap_or_default();
+        site.reorder(before, after, if resolved { Motive::Resolves(&host) } else { Motive::Unresolved(why) });
         self.hand_on(site, before, after, &mut events);
         events
     }

@@ -33,6 +33,12 @@ impl Pool {
         Some(ServerNow { configured: self.server(at)?, changed: state.changed.0.load() })
     }
 
+    /// Whether a server's line in force was ever changed.
+    pub(super) fn is_changed(&self, proxy: ProxyIx, server: ServerIx) -> bool {
+        let state = self.back(proxy).and_then(|back| back.servers.get(server.0 as usize));
+        state.is_some_and(|state| state.changed.0.load().is_some())
+    }
+
     /// Changes a server's line in force; others see all of the change or nothing of it.
     pub(super) fn change<T>(&self, at: TrackRef, change: impl FnOnce(&mut Server) -> T) -> Option<T> {
         let configured = self.server(at)?;

@@ -35,6 +35,7 @@ mod rates;
 mod rebalance;
 mod record;
 mod recorded;
+pub mod resolution;
 mod servers;
 mod source_ports;
 mod state;

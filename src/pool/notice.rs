@@ -46,8 +46,8 @@ pub(super) enum Motive<'a> {
     Order,
     /// Its name does not resolve, and what is said of that.
     Unresolved(&'a str),
-    /// It has an address again.
-    Resolves,
+    /// It has an address again, and by which host name.
+    Resolves(&'a str),
 }
 
 /// What an order or a check made of a server.
@@ -149,8 +149,8 @@ impl Subject<'_> {
             }
             Change::Restored { drained, up, motive } => {
                 let (up, mode) = (word(*up), if *drained { "DRAIN" } else { "READY" });
-                let _ = match (motive, &self.server.host) {
-                    (Motive::Resolves, Some(host)) if own => {
+                let _ = match motive {
+                    Motive::Resolves(host) if own && !host.is_empty() => {
                         write!(line, " ('{host}') is {up}/{mode} (resolves again).")
                     }
                     _ => write!(line, " is {up}/{mode} (leaving {forced}maintenance)."),

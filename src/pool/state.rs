@@ -7,6 +7,7 @@ use super::added::{LineReader, Tenure};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
 use super::rates::RateLimits;
+use super::resolution::Resolution;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -20,6 +21,8 @@ pub struct Pool {
     pub proxies: Box<[ProxyState]>,
     /// Of the whole process.
     pub process: ProcessState,
+    /// What is known of name servers.
+    pub resolution: Resolution,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
     /// Who reads the lines of servers that are added.
@@ -44,7 +47,8 @@ impl Pool {
         let trackers = RwLock::new(track::pairs(&config));
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
-        let pool = Self { trackers, config, proxies, process, reader: OnceLock::new() };
+        let resolution = Resolution::new(&config.global);
+        let pool = Self { resolution, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool

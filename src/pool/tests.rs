@@ -37,6 +37,7 @@ pub(super) fn server(id: u32) -> Server {
         init_addr: vec![InitAddr::Libc],
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Span::line(FileId(0), 1),
     }

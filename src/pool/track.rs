@@ -39,7 +39,7 @@ pub(super) fn fullconn(config: &Config, back: ProxyIx, maxconn: u32) -> u32 {
 
 impl Pool {
     /// `proxy/server`.
-    pub(super) fn label(&self, at: TrackRef) -> String {
+    pub fn label(&self, at: TrackRef) -> String {
         let proxy = self.config.proxies.get(at.proxy.0 as usize).map_or("?", |proxy| &proxy.name);
         format!("{proxy}/{}", self.known(at).map_or("?", |server| &server.name))
     }

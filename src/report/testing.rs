@@ -101,6 +101,7 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         init_addr: Vec::new(),
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Default::default(),
     }

@@ -5,6 +5,7 @@
 pub mod address;
 #[cfg(test)]
 mod hostile_tests;
+mod network;
 mod number;
 mod plain_ip;
 pub mod proxy_header;
@@ -16,6 +17,7 @@ mod time;
 mod weight;
 
 pub use address::{AddressError, ParsedAddress};
+pub use network::Network;
 pub use number::{NumberError, parse_i64, parse_percent, parse_u32};
 pub use plain_ip::PlainIp;
 pub use size::{Size, SizeError};

@@ -97,6 +97,7 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         init_addr: vec![InitAddr::Libc],
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Span::default(),
     }

@@ -12,6 +12,7 @@ pub mod client;
 pub mod crowd;
 pub mod daemon;
 pub mod diagnosis;
+pub mod dns;
 pub mod logs;
 pub mod master;
 pub mod network;

@@ -95,6 +95,7 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         init_addr: Vec::new(),
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Default::default(),
     }

@@ -25,9 +25,10 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::program::judge(&global.ir, choices.master, said);
+    crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
@@ -46,6 +47,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             servers::judge(&sections, at, &mut tracked, said);
+            servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
         formats.push(compiled);
     }

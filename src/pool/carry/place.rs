@@ -47,7 +47,7 @@ impl Pool {
         if let Some(host) = &line.host_now {
             if line.address != written(server) {
                 tally.file_wins(self.label(at), "fqdn", host, server.host.as_deref().unwrap_or("none"));
-            } else if server.host.is_some() {
+            } else if server.host.is_some() || server.resolve.is_some() {
                 self.set_server_host(at.proxy, at.server, host);
             }
         }

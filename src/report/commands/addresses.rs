@@ -13,7 +13,7 @@ use crate::pool::{AddressRefusal, By, Later, Moved, PortRefusal, Reply};
 use crate::units::address::ServerPort;
 
 /// What is said where a command changed something, or could not for what stands there already.
-fn remark(text: &str) -> Reply {
+pub(super) fn remark(text: &str) -> Reply {
     Reply::Remark(Level::Warning, format!("{text}\n"))
 }
 

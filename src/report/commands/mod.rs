@@ -17,6 +17,7 @@ mod nothing;
 mod process;
 mod rates;
 mod rebalance;
+mod resolvers;
 mod servers;
 mod session_lines;
 mod sessions;
@@ -38,6 +39,7 @@ const FAMILIES: &[&[Command]] = &[
     help::COMMANDS,
     talk::COMMANDS,
     show::COMMANDS,
+    resolvers::COMMANDS,
     process::COMMANDS,
     backends::COMMANDS,
     events::COMMANDS,

@@ -1,9 +1,9 @@
 //! Orders to servers: administrative state, health, agent, limit.
 
 use super::names::Named;
-use super::{Command, Console, weights, wrong};
-use crate::ir::AdminLevel;
-use crate::pool::{Admin, Events, HealthOrder, Reply};
+use super::{Command, Console, addresses, weights, wrong};
+use crate::ir::{AdminLevel, TrackRef};
+use crate::pool::{Admin, By, Events, HealthOrder, Reply};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -159,9 +159,19 @@ impl Console {
 
     /// Changes the name that a server's address is looked up by: only where it is looked up at run time.
     fn set_host(&self, server: &Named<'_>, value: Option<&str>) -> Result<Reply, Reply> {
-        let _host = value.ok_or_else(|| wrong("A host name is needed."))?;
-        // No server is resolved at run time yet.
-        Err(wrong(&format!("The address of server '{}' is not looked up at run time.", server.line.name)))
+        let host = value.ok_or_else(|| wrong("A host name is needed."))?;
+        self.control()?;
+        let at = TrackRef { proxy: server.proxy, server: server.ix };
+        let old = self.pool.server_now(at.proxy, at.server).and_then(|line| line.host.clone());
+        if !self.pool.resolve_by(at, host) {
+            let name = &server.line.name;
+            return Err(wrong(&format!("The address of server '{name}' is not looked up at run time.")));
+        }
+        if old.as_deref() == Some(host) {
+            return Ok(Reply::Done);
+        }
+        let (label, old) = (self.pool.label(at), old.as_deref().unwrap_or("(null)"));
+        Ok(addresses::remark(&format!("{label} changed its FQDN from {old} to {host} by '{}'", By::Command)))
     }
 
     /// Gives a server the weight that a word says.

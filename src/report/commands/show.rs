@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::names::means;
-use super::{Command, Console};
+use super::{Command, Console, resolvers};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
 use crate::report::stats::{self, Form, Hide, Info, Selection, Style};
@@ -91,9 +91,19 @@ impl Console {
         let mut selection = Selection::default();
         let mut args = args;
         if let ["domain", rest @ ..] = args {
-            // The figures of resolvers are another domain of 2.6's.
             match rest {
                 ["proxy", rest @ ..] => args = rest,
+                ["resolvers", rest @ ..] => {
+                    let described = rest.contains(&"desc");
+                    return resolvers::statistics(
+                        &self.pool,
+                        match form(rest) {
+                            Some("json") => Form::Json,
+                            Some(_) => Form::Typed { described },
+                            None => Form::Csv,
+                        },
+                    );
+                }
                 _ => return Reply::Remark(Level::Err, "Invalid statistics domain.\n".into()),
             }
         }
