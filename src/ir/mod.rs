@@ -8,6 +8,7 @@ mod bind;
 pub mod check;
 mod global;
 mod log;
+mod names;
 mod proxy;
 mod server;
 mod stats;
@@ -19,6 +20,7 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
+pub use names::Names;
 pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,

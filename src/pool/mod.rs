@@ -21,6 +21,7 @@ mod notice;
 mod observe;
 #[cfg(test)]
 mod orders;
+mod parts;
 #[cfg(test)]
 mod picks;
 mod ports;

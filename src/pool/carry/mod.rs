@@ -24,7 +24,7 @@ use self::proxy::{BackLine, FrontLine, ProcessLine};
 use self::server::ServerLine;
 use self::settle::Kept;
 use super::Pool;
-use crate::ir::{ProxyIx, ServerIx, TrackRef};
+use crate::ir::{Names, ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
 
 /// The longest line that is written or read, in bytes.
@@ -114,36 +114,6 @@ impl Tally {
     }
 }
 
-/// Who has which name.
-struct Names<'p> {
-    fronts: HashMap<&'p str, ProxyIx>,
-    backs: HashMap<&'p str, ProxyIx>,
-    servers: HashMap<(ProxyIx, &'p str), ServerIx>,
-}
-
-impl<'p> Names<'p> {
-    fn of(pool: &'p Pool) -> Self {
-        let mut names = Self { fronts: HashMap::new(), backs: HashMap::new(), servers: HashMap::new() };
-        for (ix, proxy) in (0..).map(ProxyIx).zip(&pool.config.proxies) {
-            if proxy.frontend.is_some() {
-                names.fronts.entry(&proxy.name).or_insert(ix);
-            }
-            let Some(back) = &proxy.backend else { continue };
-            names.backs.entry(&proxy.name).or_insert(ix);
-            for (at, server) in (0..).map(ServerIx).zip(&back.servers) {
-                names.servers.entry((ix, &server.name)).or_insert(at);
-            }
-        }
-        names
-    }
-
-    fn server(&self, proxy: &str, server: &str) -> Option<TrackRef> {
-        let proxy = *self.backs.get(proxy)?;
-        let server = *self.servers.get(&(proxy, server))?;
-        Some(TrackRef { proxy, server })
-    }
-}
-
 /// Reads a line; `None`: it is too long or says nothing.
 fn read<'a, T: Deserialize<'a>>(line: &'a str) -> Option<T> {
     if line.len() > LINE_MAX { None } else { serde_json::from_str(line).ok() }
@@ -185,7 +155,7 @@ impl Pool {
     /// An order given at run time goes on unless the new configuration says something else than the old one did. Health
     /// goes on unless the server's address or its check changed. No event comes of it, and nothing is counted.
     pub fn import_states(&self, lines: &[String], now: Tick) -> Vec<Notice> {
-        let names = Names::of(self);
+        let names = Names::of(&self.config);
         let scripts: Vec<u64> =
             self.config.proxies.iter().map(|proxy| proxy.backend.as_ref().map_or(0, identity::script)).collect();
         let mut tally = Tally::default();
