@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::shared::{Accepted, Shared};
 use super::{Purpose, listing};
 use crate::ir::{AdminLevel, Level, SeverityOutput};
-use crate::pool::{Control, Peer, Reply};
+use crate::pool::{Control, Later, Peer, Reply};
 use crate::sys::getsocks;
 
 /// Idle time when `stats timeout` says nothing.
@@ -139,6 +139,9 @@ impl Terminal {
             match answer.unwrap_or(Reply::Quit) {
                 Reply::Text(text) => reply.push_str(&text),
                 Reply::Done => {}
+                Reply::Later(Later(text)) => {
+                    reply.push_str(&tokio::task::spawn_blocking(text).await.unwrap_or_default());
+                }
                 Reply::Sessions(which) => {
                     let mut lines = listing::list(shared, which);
                     let mut none = true;

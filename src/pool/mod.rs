@@ -44,7 +44,7 @@ pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
-pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
+pub use ports::{Closing, Commands, Control, Journal, Later, Page, PageReply, PageRequest, Reply, SessionInfo};
 pub use rebalance::{MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
 pub use source_ports::SourcePorts;

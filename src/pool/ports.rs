@@ -83,6 +83,17 @@ pub enum Reply {
     Sessions(Option<u64>),
     /// One session ends, by its number.
     EndSession(u64),
+    /// What takes too long for a thread that serves.
+    Later(Later),
+}
+
+/// Makes a reply's text; others may be asked meanwhile.
+pub struct Later(pub Box<dyn FnOnce() -> String + Send>);
+
+impl std::fmt::Debug for Later {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Later")
+    }
 }
 
 /// The runtime commands. `report` implements it, `engine` serves it.

@@ -13,9 +13,11 @@ use super::argv::Arguments;
 use super::check::Checked;
 use super::console::Console;
 use super::daemon::{self, Side, Starter};
+use super::handover::elders::Named;
 use super::handover::giver::Estate;
-use super::handover::server::{Change, Desk, Door};
+use super::handover::server::{Change, Counting, Desk, Door};
 use super::handover::taker::{self, Taker};
+use super::handover::wire::Count;
 use super::limits;
 use super::listeners::{self, Opened, Want};
 use super::old::{self, Old};
@@ -242,7 +244,9 @@ impl Story<'_> {
             Change::Finishes => signals::order_to_end(false),
             Change::Ends => signals::order_to_end(true),
         };
-        let desk = Desk::new(Box::new(give), Box::new(change), estate);
+        let desk = Desk::new(Box::new(give), Box::new(change), counting(engine.sessions(), &pool), estate);
+        let named = Named::of(&self.arguments.old);
+        running.commands.attach_elders(Arc::new(move || named.elders()));
         // Whoever waits for `-D` is told that we serve when no thread and no memory is to be had any more.
         let door = door.map(|door| door.serve(Arc::clone(&desk))).transpose();
         let latch = door.map_err(|why| self.alert(format_args!("cannot serve newcomers: {why}")))?;
@@ -302,6 +306,17 @@ fn estate(sessions: Sessions, pool: &Arc<Pool>) -> Estate {
         Box::new(move || states.export_states(services::now())),
         Box::new(move || counters.export_counters()),
     )
+}
+
+/// What this process tells of itself.
+fn counting(sessions: Sessions, pool: &Arc<Pool>) -> Box<Counting> {
+    let started = pool.process.started;
+    Box::new(move || Count {
+        connections: sessions.left(),
+        seconds: u32::try_from(services::now().since(started) / 1000).unwrap_or(u32::MAX),
+        stopping: sessions.is_stopping(),
+        successor: 0,
+    })
 }
 
 /// Notes what was decided, for `show info`.

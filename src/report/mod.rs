@@ -13,7 +13,7 @@ mod stats;
 
 use crate::units::Tick;
 
-pub use commands::Console;
+pub use commands::{Console, Elder, Elders};
 pub use journal::{Log, OpenError, Ring, Surroundings};
 pub use page::Site;
 pub use states::states;

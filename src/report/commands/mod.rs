@@ -7,12 +7,15 @@
 mod counters;
 mod frontends;
 mod names;
+mod old;
 mod rebalance;
 mod servers;
 mod sessions;
 mod show;
 mod talk;
 mod weights;
+
+pub use self::old::Elder;
 
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +36,7 @@ const FAMILIES: &[&[Command]] = &[
     weights::COMMANDS,
     rebalance::COMMANDS,
     sessions::COMMANDS,
+    old::COMMANDS,
 ];
 
 /// The commands of a process.
@@ -42,7 +46,11 @@ pub struct Console {
     identity: Identity,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
+    elders: OnceLock<Arc<Elders>>,
 }
+
+/// Tells the processes that others have taken over from.
+pub type Elders = dyn Fn() -> Vec<Elder> + Send + Sync;
 
 /// One command.
 struct Command {
@@ -69,12 +77,17 @@ fn commands() -> impl Iterator<Item = &'static Command> {
 impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new() }
+        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new(), elders: OnceLock::new() }
     }
 
     /// Gives it the running engine, which orders need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it who knows the old processes. Only the first call counts.
+    pub fn attach_elders(&self, elders: Arc<Elders>) {
+        let _ = self.elders.set(elders);
     }
 
     fn now(&self) -> Tick {
