@@ -363,7 +363,7 @@ fn agents_that_fail() {
 fn what_was_said_goes_on_over_a_reload() {
     let (agent, backend) = (Agent::start(0), Backend::start(backends::echo));
     let sections = format!(
-        "listen l\n  bind {}\n  server s1 {} weight 40 agent-check agent-addr {} agent-port {} agent-inter 50\n",
+        "listen l\n  bind {}\n  timeout check 60s\n  server s1 {} weight 40 agent-check agent-addr {} agent-port {} agent-inter 50\n",
         ports::free(),
         backend.address,
         agent.address.ip(),
