@@ -37,6 +37,8 @@ pub(super) enum Order {
     End(Ending),
     /// Check a server soon.
     Hurry(TrackRef),
+    /// Look for servers that were added.
+    Newcomers,
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
     /// Tell where sessions belong.
@@ -116,18 +118,6 @@ impl Shared {
             mailbox.post(Order::Spread(Arc::clone(&spread)));
         }
     }
-
-    fn set_paused(&self, frontend: Option<ProxyIx>, paused: bool) {
-        for place in &self.places {
-            let Purpose::Frontend(proxy, _) = place.purpose else { continue };
-            if frontend.is_none_or(|wanted| wanted == proxy)
-                && let Some(front) = self.pool.front(proxy)
-            {
-                front.paused.store(paused, Ordering::Relaxed);
-            }
-        }
-        self.make_room();
-    }
 }
 
 impl Shared {
@@ -162,11 +152,15 @@ impl Control for Shared {
     }
 
     fn pause(&self, frontend: Option<ProxyIx>) {
-        self.set_paused(frontend, true);
+        self.pause_frontends(frontend);
     }
 
     fn resume(&self, frontend: Option<ProxyIx>) {
-        self.set_paused(frontend, false);
+        self.resume_frontends(frontend);
+    }
+
+    fn deaf(&self) -> u32 {
+        self.deaf.load(Ordering::Relaxed)
     }
 
     fn yield_listeners(&self, yields: bool) {
@@ -193,6 +187,12 @@ impl Control for Shared {
         self.rebalancing.notify_one();
     }
 
+    fn servers_changed(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Newcomers);
+        }
+    }
+
     fn make_room(&self) {
         Self::make_room(self);
     }
@@ -200,7 +200,9 @@ impl Control for Shared {
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
         self.stopping.store(true, Ordering::Release);
-        let sockets = std::mem::take(&mut *self.sockets());
+        let (stay, sockets) =
+            std::mem::take(&mut *self.sockets()).into_iter().partition(|(place, _)| self.is_masters(*place));
+        *self.sockets() = stay;
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
         }
@@ -218,6 +220,10 @@ impl Control for Shared {
     fn cut(&self) {
         self.tell_what_is_cut();
         self.end();
+    }
+
+    fn loads(&self) -> Vec<u32> {
+        self.mailboxes.iter().map(|mailbox| mailbox.load.load(Ordering::Relaxed)).collect()
     }
 
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>> {

@@ -16,6 +16,7 @@ mod listing;
 pub mod migrate;
 mod pace;
 mod page;
+mod pausing;
 mod proxy_header;
 mod rebalance;
 mod relay;
@@ -76,6 +77,14 @@ impl Engine {
     /// # Errors
     /// What the system says when a thread, a runtime or a registration cannot be had.
     pub fn start(input: Input) -> io::Result<Self> {
+        Self::start_with(input, |_| {})
+    }
+
+    /// [`Engine::start`]; `before` is given the engine before it accepts anything, so that nobody is told that it is too early.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_with(input: Input, before: impl FnOnce(&Self)) -> io::Result<Self> {
         let (shared, sockets) = Shared::new(input);
         let threads = shared.mailboxes.len();
         // One accepting thread per listening socket.
@@ -86,6 +95,7 @@ impl Engine {
         }
         *shared.sockets() = (0..).zip(sockets).collect();
         let mut engine = Self { shared, threads: Vec::new() };
+        before(&engine);
         match engine.start_threads(shares) {
             Ok(()) => Ok(engine),
             Err(why) => {
@@ -110,6 +120,12 @@ impl Engine {
     /// What can be done to it while it runs.
     pub fn control(&self) -> Arc<dyn Control> {
         Arc::clone(&self.shared) as Arc<dyn Control>
+    }
+
+    /// Asks `others` from now on whether another process may hold copies of the listening sockets. Until then it is taken
+    /// for granted: such a socket is never shut down, for that acts on all copies.
+    pub fn shares_sockets(&self, others: Box<dyn Fn() -> bool + Send + Sync>) {
+        let _ = self.shared.others.set(others);
     }
 
     /// Its sessions, as another process may give or take them.

@@ -4,6 +4,7 @@
 //! thread can list it, end it, or between two polls take it out whole ([`Shard::extract`]).
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -52,6 +53,8 @@ pub(super) struct Shard {
     pub(super) closings: Closings,
     /// Servers that are to be checked soon.
     hurry: Rc<checks::Hurry>,
+    /// Servers that were added and whose agents this thread asks.
+    asked: RefCell<HashMap<(u32, u32), u32>>,
 }
 
 /// The task of one session.
@@ -80,6 +83,7 @@ impl Shard {
             random: Cell::new(seed | 1),
             closings: Closings::default(),
             hurry: Rc::default(),
+            asked: RefCell::default(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Shard {
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
         let threads = self.shared.mailboxes.len();
         checks::start_agents(&pool, &journal, &control, self.thread as usize, threads);
+        self.ask_agents();
         let share = (self.thread as usize, threads);
         spawn_local(checks::run(pool, journal, control, Rc::clone(&self.hurry), share));
         started(Ok(()));
@@ -205,6 +210,14 @@ impl Shard {
         }
     }
 
+    /// Asks the agents of servers that were added.
+    fn ask_agents(&self) {
+        let (pool, journal) = (&self.shared.pool, &self.shared.journal);
+        let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
+        let share = (self.thread as usize, self.shared.mailboxes.len());
+        checks::ask_agents(pool, journal, &control, &mut self.asked.borrow_mut(), share);
+    }
+
     fn obey(self: &Rc<Self>, order: Order) {
         match order {
             Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
@@ -215,6 +228,10 @@ impl Shard {
             Order::Candidates(listing) => self.candidates(listing),
             Order::End(ending) => self.end_sessions(ending),
             Order::Hurry(server) => self.hurry.add(server),
+            Order::Newcomers => {
+                self.hurry.announce();
+                self.ask_agents();
+            }
             Order::StopListening(share) => self.stop_listening(share),
             Order::Routes(reply) => drop(reply.send(self.routes())),
             Order::Take(order) => self.take_out(order),
@@ -225,7 +242,13 @@ impl Shard {
 
     /// Stops accepting, but for what waits in the backlog: it would be reset when the last copy of a socket closes.
     fn stop_listening(self: &Rc<Self>, share: Vec<(u32, OwnedFd)>) {
-        self.acceptors.borrow_mut().drain(..).for_each(|(_, task)| task.abort());
+        self.acceptors.borrow_mut().retain(|(place, task)| {
+            let stays = self.shared.is_masters(*place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
         if !self.listens.replace(false) {
             return;
         }

@@ -7,24 +7,28 @@ mod agent;
 mod bind;
 pub mod check;
 mod global;
+mod guid;
 mod log;
-mod names;
 mod proxy;
+mod rule;
 mod server;
 mod stats;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
-pub use global::{AdminLevel, CloseSpread, DropTo, Global, Rlimits, SeverityOutput, SocketBuffers, StatsSocket};
+pub use global::{
+    AdminLevel, CloseSpread, DropTo, Global, MasterWorker, Program, Rlimits, SeverityOutput, SocketBuffers, StatsSocket,
+};
+pub use guid::{Counted, Guid, GuidOf, Preloaded};
 pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
-pub use names::Names;
 pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,
 };
+pub use rule::{HttpRule, Service};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

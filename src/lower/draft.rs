@@ -45,6 +45,8 @@ pub struct ProxyDraft {
     pub id_given: bool,
     /// `description`.
     pub description: Option<String>,
+    /// `guid`s of it and of its parts.
+    pub guids: Vec<(super::guids::Part, String, Span)>,
     /// Backends that a `default_backend` or `use_backend` names which has no effect here: haproxy looks them up.
     pub ignored_references: Vec<(&'static str, Named)>,
     /// `dispatch`, and the words that said it.
@@ -173,6 +175,12 @@ pub struct Settings {
     pub checks: ChecksDraft,
     /// `load-server-state-from-file`; it ends what defaults say.
     pub states_from: StatesFrom,
+    /// `acl`: by name, the lines of each.
+    pub acls: super::conditions::Acls,
+    /// `acl`s that ask for what is not built.
+    pub unbuilt_acls: Vec<super::error::Blame>,
+    /// `http-request` rules that are built, and where they stand.
+    pub http_rules: Vec<(ir::HttpRule, Span)>,
     /// `errorfile`s, the last one of a status wins.
     pub error_files: Vec<ir::ErrorFile>,
     /// Refused words of defaults that act, if at all, only in a proxy that inherits them.
@@ -241,6 +249,7 @@ impl ProxyDraft {
             set,
             id: None,
             id_given: false,
+            guids: Vec::new(),
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,

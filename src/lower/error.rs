@@ -247,6 +247,12 @@ pub enum LowerError {
         /// The variable.
         name: &'static str,
     },
+    /// An ACL that is not declared above.
+    #[error("there is no ACL '{name}' above this line")]
+    UnknownAcl {
+        /// Its name.
+        name: String,
+    },
     /// A value that this version does not act on yet.
     #[error("not built into this version of baton yet: {what}")]
     NotYet {

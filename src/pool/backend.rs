@@ -9,7 +9,7 @@ use super::balance::{self, Wish};
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::rebalance::Rebalance;
-use super::{ServerState, SourcePorts};
+use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
 
@@ -51,7 +51,7 @@ pub struct BackState {
     /// Averages.
     pub times: Times,
     /// By [`ServerIx`].
-    pub servers: Box<[ServerState]>,
+    pub servers: Servers,
     /// Whether a slow start is going on.
     pub(super) warming: AtomicBool,
     /// What was ordered for its long sessions. Who holds it does not ask for `core`.

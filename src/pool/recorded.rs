@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::health::Health;
 use super::member::{Member, Service};
 use super::{Admin, BackState, CheckStatus, Pool};
-use crate::ir::{ProxyIx, Server, ServerAddress, ServerIx, TrackRef};
+use crate::ir::{ProxyIx, Server, ServerAddress, ServerIx};
 use crate::units::server_state::{Operation, ServerState, admin, check};
 use crate::units::{Tick, Weight};
 
@@ -36,7 +36,7 @@ impl Pool {
 
     /// What `show servers state` says of a server.
     pub fn server_state(&self, proxy: ProxyIx, server: ServerIx, now: Tick) -> Option<ServerState> {
-        let line = self.server(TrackRef { proxy, server })?;
+        let line = &*self.server_now(proxy, server)?;
         let core = self.back(proxy).map(BackState::lock)?;
         let member = core.members.get(server.0 as usize)?;
         let maintained = member.ordered() == Admin::Maint;

@@ -57,7 +57,7 @@ impl Commands for Nobody {
         Reply::Quit
     }
 
-    fn list(&self, _: &baton::pool::SessionInfo, _: &mut String) {}
+    fn list(&self, _: &baton::pool::SessionInfo, _: bool, _: &mut String) {}
 }
 
 /// A running engine with one `listen` section.
@@ -123,6 +123,7 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
+        http_rules: Vec::new(),
         frontend: Some(Frontend { binds: vec![bind()], ..Frontend::default() }),
         backend: Some(Backend { balance: Balance::LeastConn, servers, retries: 3, ..Backend::default() }),
         stats: None,

@@ -17,8 +17,8 @@ use crate::engine::session::Session;
 use crate::engine::shard::Shard;
 use crate::engine::shared::Place;
 use crate::engine::splice::Pipe;
-use crate::ir::{Level, Mode, Names, ProxyIx};
-use crate::pool::Peer;
+use crate::ir::{Level, Mode, ProxyIx};
+use crate::pool::{Names, Peer};
 use crate::units::Tick;
 
 /// Where the sessions of another process belong here, by its lanes.
@@ -56,7 +56,7 @@ impl Sessions {
     /// Adds lanes of the other process, which it counts from the first that was ever added; says which of them are here too.
     /// `strict`: only those whose listening address is here too.
     pub fn add(&self, routes: &mut Routes, lanes: &[Lane], strict: bool) -> Vec<bool> {
-        let names = Names::of(&self.0.pool.config);
+        let names = Names::of(&self.0.pool);
         let found: Vec<Option<Route>> = lanes.iter().map(|lane| self.find(&names, lane, strict)).collect();
         let yes = found.iter().map(Option::is_some).collect();
         routes.0.extend(found);
@@ -76,7 +76,7 @@ impl Sessions {
         };
         let place = self.place(front, &lane.listener, strict)?;
         let route = Route { place, front, back, target, forwarded: target.is_none() && lane.address.is_some() };
-        let (server, address) = destination(proxy(back), route)?;
+        let (server, address) = destination(&self.0.pool, route)?;
         (server == lane.server && address == lane.address).then_some(route)
     }
 

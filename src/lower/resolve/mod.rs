@@ -27,6 +27,7 @@ pub(super) fn resolve(
 ) -> Config {
     let Reading { mut global, mut sections, rings, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
+    crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
@@ -52,6 +53,8 @@ pub(super) fn resolve(
     servers::addresses(&mut sections.proxies, choices, world, said);
     let defaults = sections.defaults.iter().map(|defaults| defaults.draft.reserved);
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
+    global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
+    global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let mut proxy = proxies::fold(draft, references[at], formats);

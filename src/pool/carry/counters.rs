@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::super::counters::Counter;
 use super::super::parts::Parts;
-use super::super::{ListenerState, Notice, Pool};
+use super::super::{ListenerState, Names, Notice, Pool};
 use super::{Tally, read, write};
-use crate::ir::{Names, ProxyIx};
+use crate::ir::ProxyIx;
 use crate::units::Tick;
 
 /// One line of counters.
@@ -123,8 +123,9 @@ impl Pool {
             for (address, nth, state) in listeners(self, ix) {
                 write(&mut lines, &Parts::of_listener(state).line(Kind::Listener, name, address, nth));
             }
-            let (Some(line), Some(back)) = (&proxy.backend, self.back(ix)) else { continue };
-            for (server, state) in line.servers.iter().zip(&back.servers) {
+            let Some(back) = self.back(ix) else { continue };
+            for (at, server) in self.servers(ix) {
+                let Some(state) = back.servers.get(at.0 as usize) else { continue };
                 write(&mut lines, &Parts::of_server(state).line(Kind::Server, name, server.name.as_str(), 0));
             }
             write(&mut lines, &Parts::of_back(back).line(Kind::Back, name, "", 0));
@@ -134,7 +135,7 @@ impl Pool {
 
     /// Adds what another process's [`Self::export_counters`] says; each line is to be imported once.
     pub fn import_counters(&self, lines: &[String], now: Tick) -> Vec<Notice> {
-        let names = Names::of(&self.config);
+        let names = Names::of(self);
         let mut all: HashMap<(ProxyIx, String, u32), &ListenerState> = HashMap::new();
         for ix in (0..self.proxies.len() as u32).map(ProxyIx) {
             all.extend(listeners(self, ix).into_iter().map(|(address, nth, state)| ((ix, address, nth), state)));

@@ -19,7 +19,7 @@ pub(super) struct Named<'a> {
 }
 
 /// Whether `word` means what has this name and id.
-fn means(word: &str, name: &str, id: u32) -> bool {
+pub(super) fn means(word: &str, name: &str, id: u32) -> bool {
     match word.strip_prefix('#') {
         Some(number) => number.parse() == Ok(id),
         None => word == name,
@@ -64,9 +64,9 @@ impl Console {
         else {
             return Err(wrong("A server is named as 'backend/server'."));
         };
-        let (proxy, back) = self.back(Some(&backend))?;
-        let at = back.servers.iter().position(|line| means(server, &line.name, line.id));
-        let at = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
-        Ok(Named { proxy, ix: ServerIx(at as u32), line: &back.servers[at] })
+        let (proxy, _) = self.back(Some(&backend))?;
+        let at = self.pool.servers(proxy).find(|(_, line)| means(server, &line.name, line.id));
+        let (ix, line) = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
+        Ok(Named { proxy, ix, line })
     }
 }

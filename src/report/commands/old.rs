@@ -31,7 +31,7 @@ pub struct Elder {
 impl Console {
     fn show_old(&self) -> Reply {
         let elders = self.elders.get().map(Arc::clone);
-        Reply::Later(Later(Box::new(move || text(&elders.map_or_else(Vec::new, |elders| elders())))))
+        Reply::Aside(Later(Box::new(move || Reply::Text(text(&elders.map_or_else(Vec::new, |elders| elders()))))))
     }
 }
 

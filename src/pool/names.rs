@@ -2,29 +2,32 @@
 
 use std::collections::HashMap;
 
-use super::{Config, ProxyIx, ServerIx, TrackRef};
+use super::Pool;
+use crate::ir::{ProxyIx, ServerIx, TrackRef};
 
 /// Who has which name.
-pub struct Names<'c> {
+pub struct Names<'p> {
     /// Frontends.
-    pub fronts: HashMap<&'c str, ProxyIx>,
+    pub fronts: HashMap<&'p str, ProxyIx>,
     /// Backends.
-    pub backs: HashMap<&'c str, ProxyIx>,
+    pub backs: HashMap<&'p str, ProxyIx>,
     /// Servers by their backend.
-    pub servers: HashMap<(ProxyIx, &'c str), ServerIx>,
+    pub servers: HashMap<(ProxyIx, &'p str), ServerIx>,
 }
 
-impl<'c> Names<'c> {
-    /// Those of a configuration; of equal names the first counts.
-    pub fn of(config: &'c Config) -> Self {
+impl<'p> Names<'p> {
+    /// Those of a process; of equal names the first counts.
+    pub fn of(pool: &'p Pool) -> Self {
         let mut names = Self { fronts: HashMap::new(), backs: HashMap::new(), servers: HashMap::new() };
-        for (ix, proxy) in (0..).map(ProxyIx).zip(&config.proxies) {
+        for (ix, proxy) in (0..).map(ProxyIx).zip(&pool.config.proxies) {
             if proxy.frontend.is_some() {
                 names.fronts.entry(&proxy.name).or_insert(ix);
             }
-            let Some(back) = &proxy.backend else { continue };
+            if proxy.backend.is_none() {
+                continue;
+            }
             names.backs.entry(&proxy.name).or_insert(ix);
-            for (at, server) in (0..).map(ServerIx).zip(&back.servers) {
+            for (at, server) in pool.servers(ix) {
                 names.servers.entry((ix, &server.name)).or_insert(at);
             }
         }
