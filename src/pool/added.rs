@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::health::Admin;
 use super::member::Member;
+use super::parts::Parts;
 use super::{BackState, Pool, ServerState, SourcePorts};
 use crate::ir::{Balance, ProxyIx, Server, ServerIx, TrackRef};
 use crate::units::Tick;
@@ -209,7 +210,9 @@ impl Pool {
         let server = match free {
             Some(ix) => {
                 let place = &back.servers[ix];
-                place.clear(true);
+                let parts = Parts::of_server(place);
+                parts.clear_most();
+                parts.clear();
                 place.changed.forget();
                 place.tenure.number.fetch_add(1, AcqRel);
                 core.replace(ix as u32, member);

@@ -22,10 +22,12 @@ mod fair;
 pub mod health;
 mod lines;
 mod member;
+mod names;
 mod notice;
 mod observe;
 #[cfg(test)]
 mod orders;
+mod parts;
 #[cfg(test)]
 mod picks;
 mod ports;
@@ -55,6 +57,7 @@ pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
 pub use lines::ServerNow;
+pub use names::Names;
 pub use ports::{Closing, Commands, Control, Freedom, Journal, Later, Look, Manner, Page, PageReply, PageRequest};
 pub use ports::{Pieces, Reply, Report, SessionInfo, SessionsAsked};
 pub use rates::{Limited, RateLimits};

@@ -150,7 +150,7 @@ impl Run {
         let since = Tick::from_millis(line.since).min(now);
         let most = line.most.min(u64::from(u32::MAX));
         let lately = VecDeque::from([(now, most)]);
-        let (told, asked, ended) = (line.told, line.asked, line.ended);
+        let (told, asked, ended) = (line.told, line.asked.min(most), line.ended.min(most));
         Self { since, told, most, asked, ended, lately, arrives: true, ..Self::new(now) }
     }
 

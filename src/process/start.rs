@@ -15,9 +15,11 @@ use super::argv::Arguments;
 use super::check::Checked;
 use super::console::Console;
 use super::daemon::{self, Parent, Side, Starter};
+use super::handover::elders::Named;
 use super::handover::giver::{Estate, lives};
-use super::handover::server::{Change, Desk, Door};
+use super::handover::server::{Change, Counting, Desk, Door};
 use super::handover::taker::{self, Taker};
+use super::handover::wire::Count;
 use super::limits;
 use super::listeners::{self, Opened, Want};
 use super::old::{self, Old};
@@ -359,7 +361,9 @@ impl Story<'_> {
             Change::Finishes => signals::order_to_end(false),
             Change::Ends => signals::order_to_end(true),
         };
-        let desk = Desk::new(Box::new(give), Box::new(change), estate);
+        let desk = Desk::new(Box::new(give), Box::new(change), counting(engine.sessions(), &pool), estate);
+        let named = Named::of(&self.arguments.old);
+        running.commands.attach_elders(Arc::new(move || named.elders()));
         let _ = lender.set(Arc::clone(&desk)); // nobody is given a socket before
         let boot = u32::try_from(self.console.age().as_millis()).unwrap_or(u32::MAX);
         pool.process.boot_millis.store(boot, Ordering::Relaxed);
@@ -441,6 +445,17 @@ fn estate(sessions: Sessions, pool: &Arc<Pool>) -> Estate {
         Box::new(move || states.export_states(services::now())),
         Box::new(move || counters.export_counters()),
     )
+}
+
+/// What this process tells of itself.
+fn counting(sessions: Sessions, pool: &Arc<Pool>) -> Box<Counting> {
+    let started = pool.process.started;
+    Box::new(move || Count {
+        connections: sessions.left(),
+        seconds: u32::try_from(services::now().since(started) / 1000).unwrap_or(u32::MAX),
+        stopping: sessions.is_stopping(),
+        successor: 0,
+    })
 }
 
 /// Notes what was decided, for `show info`.

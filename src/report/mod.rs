@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::units::Tick;
 
-pub use commands::Console;
+pub use commands::{Console, Elder, Elders};
 pub use figures::Memory;
 pub use journal::{Log, OpenError, Ring, Surroundings};
 pub use page::Site;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use self::proxy::{BackLine, FrontLine, ProcessLine};
 use self::server::ServerLine;
 use self::settle::Kept;
-use super::{AddRefusal, Pool};
+use super::{AddRefusal, Names, Pool};
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
 
@@ -124,38 +124,6 @@ impl Tally {
         self.notices.extend((gone > 0).then_some(Notice::Gone { lines: gone }));
         self.notices.extend((servers > 0).then_some(Notice::Afresh { servers }));
         self.notices
-    }
-}
-
-/// Who has which name.
-struct Names<'p> {
-    fronts: HashMap<&'p str, ProxyIx>,
-    backs: HashMap<&'p str, ProxyIx>,
-    servers: HashMap<(ProxyIx, &'p str), ServerIx>,
-}
-
-impl<'p> Names<'p> {
-    fn of(pool: &'p Pool) -> Self {
-        let mut names = Self { fronts: HashMap::new(), backs: HashMap::new(), servers: HashMap::new() };
-        for (ix, proxy) in (0..).map(ProxyIx).zip(&pool.config.proxies) {
-            if proxy.frontend.is_some() {
-                names.fronts.entry(&proxy.name).or_insert(ix);
-            }
-            if proxy.backend.is_none() {
-                continue;
-            }
-            names.backs.entry(&proxy.name).or_insert(ix);
-            for (at, server) in pool.servers(ix) {
-                names.servers.entry((ix, &server.name)).or_insert(at);
-            }
-        }
-        names
-    }
-
-    fn server(&self, proxy: &str, server: &str) -> Option<TrackRef> {
-        let proxy = *self.backs.get(proxy)?;
-        let server = *self.servers.get(&(proxy, server))?;
-        Some(TrackRef { proxy, server })
     }
 }
 

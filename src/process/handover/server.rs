@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::super::patience;
 use super::giver::{Estate, lives};
-use super::wire::{self, Message, ReceiveError};
+use super::wire::{self, Count, Message, ReceiveError};
 use crate::sys::passing::MAX_DESCRIPTORS;
 use crate::sys::pidfd::PidFd;
 use crate::sys::{identity, pidfd, socket};
@@ -28,6 +28,8 @@ const MOST: usize = 64;
 
 /// Gives copies of the listening sockets.
 pub(crate) type Listeners = dyn Fn() -> io::Result<Vec<OwnedFd>> + Send + Sync;
+/// Tells how many connections there are, since when, and whether more are accepted; who has taken over is left out.
+pub(crate) type Counting = dyn Fn() -> Count + Send + Sync;
 /// Called when something changes for this process.
 pub(crate) type Changes = dyn Fn(Change) + Send + Sync;
 
@@ -48,6 +50,7 @@ pub(crate) enum Change {
 pub(crate) struct Desk {
     listeners: Box<Listeners>,
     changes: Box<Changes>,
+    counting: Box<Counting>,
     /// Whether a newcomer is being served now.
     busy: Mutex<bool>,
     freed: Condvar,
@@ -62,10 +65,16 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// A desk that hands out what `listeners` gives.
-    pub(crate) fn new(listeners: Box<Listeners>, changes: Box<Changes>, estate: Option<Estate>) -> Arc<Self> {
+    pub(crate) fn new(
+        listeners: Box<Listeners>,
+        changes: Box<Changes>,
+        counting: Box<Counting>,
+        estate: Option<Estate>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             listeners,
             changes,
+            counting,
             busy: Mutex::new(false),
             freed: Condvar::new(),
             successor: Mutex::new(None),
@@ -231,6 +240,11 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Arc<Desk>) -> Result<(), Receiv
     match wire::receive(visitor)?.message {
         Message::Hello => {}
         Message::Move { askers } => return collect(visitor, desk, &askers),
+        Message::Count => {
+            let successor = desk.successor().map_or(0, i32::cast_unsigned);
+            let count = Count { successor, ..(desk.counting)() };
+            return Ok(wire::send(visitor, &Message::Counted(count), &[])?);
+        }
         _ => return Err(wire::WireError::Magic.into()),
     }
     let Some(turn) = Turn::wait(desk, visitor)? else { return Ok(()) };

@@ -138,7 +138,7 @@ impl Taker {
     }
 
     fn take(&self, old: &PidFd, connection: &OwnedFd, found: bool, askers: &[i32], pass: Option<Pass>) {
-        let routes = self.sessions.routes();
+        let routes = Routes::default();
         let mut giving = Giving {
             taker: self,
             old,
@@ -193,7 +193,7 @@ impl Giving<'_> {
             Message::Told(body) => self.lines.extend(offer::read_lines(&body)?),
             Message::Lanes { new, lanes } => {
                 if new {
-                    self.routes = self.taker.sessions.routes();
+                    self.routes = Routes::default();
                 }
                 let yes = self.taker.sessions.add(&mut self.routes, &offer::read_lanes(&lanes)?, self.found);
                 self.say(&Message::Accept(yes.into_iter().map(u8::from).collect()))?;

@@ -14,6 +14,7 @@ mod frontends;
 mod help;
 mod names;
 mod nothing;
+mod old;
 mod process;
 mod rates;
 mod rebalance;
@@ -24,6 +25,8 @@ mod sessions;
 mod show;
 mod talk;
 mod weights;
+
+pub use self::old::Elder;
 
 use std::sync::{Arc, OnceLock};
 
@@ -51,6 +54,7 @@ const FAMILIES: &[&[Command]] = &[
     rebalance::COMMANDS,
     dynamic::COMMANDS,
     sessions::COMMANDS,
+    old::COMMANDS,
     nothing::COMMANDS,
     absent::COMMANDS,
 ];
@@ -63,8 +67,12 @@ pub struct Console {
     background: Background,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
+    elders: OnceLock<Arc<Elders>>,
     memory: OnceLock<Arc<Memory>>,
 }
+
+/// Tells the processes that others have taken over from.
+pub type Elders = dyn Fn() -> Vec<Elder> + Send + Sync;
 
 /// One command.
 struct Command {
@@ -96,8 +104,8 @@ impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
         let (background, process) = (Background::default(), Process::default());
-        let (control, memory) = (OnceLock::new(), OnceLock::new());
-        Self { pool, journal, identity, background, process, control, memory }
+        let (control, elders, memory) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { pool, journal, identity, background, process, control, elders, memory }
     }
 
     /// The same, with what is known of the process's start.
@@ -108,6 +116,11 @@ impl Console {
     /// Gives it the running engine, which orders need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it who knows the old processes. Only the first call counts.
+    pub fn attach_elders(&self, elders: Arc<Elders>) {
+        let _ = self.elders.set(elders);
     }
 
     /// Gives it what tells the process's memory. Only the first call counts.
