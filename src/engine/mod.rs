@@ -78,7 +78,17 @@ impl Engine {
     /// # Errors
     /// What the system says when a thread, a runtime or a registration cannot be had.
     pub fn start(input: Input) -> io::Result<Self> {
+        Self::start_with(input, |_| ())
+    }
+
+    /// The same; `attach` gets what can be done to it before anybody is served, so that nobody is told that it is too early.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(input: Input, attach: impl FnOnce(&Arc<dyn Control>)) -> io::Result<Self> {
         let (shared, sockets) = Shared::new(input);
+        let control: Arc<dyn Control> = Arc::clone(&shared) as Arc<dyn Control>;
+        attach(&control);
         let threads = shared.mailboxes.len();
         // One accepting thread per listening socket.
         let mut shares: Vec<Vec<(u32, OwnedFd)>> = (0..threads).map(|_| Vec::new()).collect();

@@ -188,7 +188,9 @@ impl Pool {
     pub fn set_resolved(&self, proxy: ProxyIx, server: ServerIx, resolved: bool, why: &str, now: Tick) -> Events {
         let at = TrackRef { proxy, server };
         let mut events = Events::new();
+        let followed = self.followed(at);
         let Some(mut site) = Site::open(self, at, None, now) else { return events };
+        site.followed = followed;
         let member = site.member();
         let before = member.ordered();
         member.unresolved = !resolved;

@@ -8,6 +8,8 @@
 //! session starts or ends and never per message; counters are relaxed atomics.
 
 mod added;
+#[cfg(test)]
+mod added_tests;
 mod addresses;
 mod agent;
 mod backend;

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLockReadGuard};
 
-use super::{BackState, Pool};
+use super::{BackState, Health, Pool};
 use crate::ir::{Config, ProxyIx, Server, ServerIx, TrackRef};
 
 fn key(at: TrackRef) -> (ProxyIx, ServerIx) {
@@ -82,6 +82,14 @@ impl Pool {
             root = next;
         }
         root
+    }
+
+    /// The health of the server that is checked for one that tracks; `None`: it tracks nobody.
+    pub(super) fn followed(&self, by: TrackRef) -> Option<Health> {
+        self.server(by)?.track?;
+        let root = self.root(by);
+        let core = self.back(root.proxy).map(BackState::lock)?;
+        core.members.get(root.server.0 as usize).map(|member| member.health)
     }
 
     /// Whether checks say anything of a server: its own, or those of the server it follows. A disabled backend's

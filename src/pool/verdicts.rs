@@ -193,6 +193,7 @@ impl Pool {
 
     /// Gives an order to a server, or (with `via`) to one that tracks another.
     pub(super) fn order(&self, at: TrackRef, admin: Admin, via: Option<TrackRef>, now: Tick, events: &mut Events) {
+        let followed = self.followed(at);
         let Some(mut site) = Site::open(self, at, via, now) else { return };
         let member = site.member();
         let before = member.ordered();
@@ -205,6 +206,7 @@ impl Pool {
         if before == after {
             return;
         }
+        site.followed = followed;
         site.reorder(before, after, Motive::Order);
         self.hand_on(site, before, after, events);
     }
@@ -237,6 +239,8 @@ pub(super) struct Site<'p> {
     now: Tick,
     woken: Grants,
     events: Events,
+    /// The health of the server that it tracks, if it tracks one.
+    pub(super) followed: Option<Health>,
 }
 
 impl<'p> Site<'p> {
@@ -244,7 +248,18 @@ impl<'p> Site<'p> {
         let server = pool.server(at)?;
         let back = pool.back(at.proxy)?;
         let core = back.lock();
-        Some(Self { pool, at, via, server, back, core, now, woken: Grants::new(), events: Events::new() })
+        Some(Self {
+            pool,
+            at,
+            via,
+            server,
+            back,
+            core,
+            now,
+            woken: Grants::new(),
+            events: Events::new(),
+            followed: None,
+        })
     }
 
     pub(super) fn close(self) -> Events {
@@ -376,7 +391,7 @@ impl<'p> Site<'p> {
 
     /// The administrative state in force has changed.
     pub(super) fn reorder(&mut self, before: Admin, after: Admin, motive: Motive<'_>) {
-        let now = self.now;
+        let (now, followed) = (self.now, self.followed);
         let member = self.member();
         let up = member.is_up();
         match (before, after) {
@@ -392,9 +407,11 @@ impl<'p> Site<'p> {
                 self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain, motive }, moved);
             }
             (Admin::Maint, _) => {
-                let (drained, up) = (after == Admin::Drain, member.agent_up());
-                // Whatever its checks said before: it is believed up until the next one, if its agent lets it.
-                member.health = Health::starting(member.health.rise(), member.health.fall());
+                // Whatever its checks said before: it is believed up until the next one, if its agent lets it. One that
+                // tracks another is as that one is.
+                let starts = Health::starting(member.health.rise(), member.health.fall());
+                member.health = followed.unwrap_or(starts);
+                let (drained, up) = (after == Admin::Drain, member.is_up());
                 if up {
                     member.turn(true, now);
                 }

@@ -231,10 +231,10 @@ impl Story<'_> {
             threads,
         };
         tracing::debug!(threads, maxconn = plan.maxconn, "the engine starts");
-        let engine = Engine::start(input).map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
+        let engine = Engine::start_with(input, |control| running.attach(control))
+            .map_err(|why| self.alert(format_args!("cannot serve: {why}")))?;
 
         let control = engine.control();
-        running.attach(&control);
         let sockets = Arc::clone(&control);
         let give = move || {
             if fault::is("early-close") {

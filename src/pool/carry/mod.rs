@@ -77,7 +77,11 @@ impl fmt::Display for Notice {
             Self::Afresh { servers } => {
                 write!(f, "{servers} server(s) have another address or check now: their health starts afresh")
             }
-            Self::NotAdded { of, why } => write!(f, "server {of}, which was added at run time, is not here: {why}"),
+            Self::NotAdded { of, why } => {
+                let why = why.to_string();
+                let why = why.trim_end_matches('.');
+                write!(f, "server {of}, which was added at run time, is not here: {why}")
+            }
             Self::FileWins { of, what, was, now } => {
                 write!(f, "{of}: {what} was {was} by order, and is {now} now as the configuration changed")
             }
@@ -215,6 +219,8 @@ impl Pool {
                     None => tally.gone += 1,
                 },
                 Some(StateLine::Server(line)) => match self.server_of(&names, &line, now, &mut tally) {
+                    // That was told already.
+                    None if line.added.is_some() && names.backs.contains_key(&*line.proxy) => {}
                     None => tally.gone += 1,
                     Some(at) if kept.contains_key(&(at.proxy, at.server)) => tally.unreadable += 1,
                     Some(at) => {

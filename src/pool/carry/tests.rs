@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::tests::{NOW, backend, pool};
-use super::super::{Admin, CheckResult, CheckStatus, Limited, Pool};
+use super::super::{Admin, By, CheckResult, CheckStatus, Limited, Pool};
 use super::*;
 use crate::ir::{Agent, Backend, Balance, Bind, BindOptions, Check, Endpoint, ProxyKind, Server, ServerAddress};
 use crate::units::{Millis, Weight};
@@ -203,7 +203,6 @@ fn another_address_or_check_starts_afresh_but_orders_go_on() {
 
 #[test]
 fn an_address_that_was_set_goes_on_unless_the_file_changed() {
-    use super::super::By;
     use crate::units::address::ServerPort;
     let elsewhere = |s: &mut Server| s.address = ServerAddress::Inet(([127, 0, 0, 7], 1).into());
     let named = |s: &mut Server| s.host = Some("a.test".into());
@@ -354,6 +353,10 @@ fn lines_are_bounded_and_many_servers_are_quick() {
 fn hostile_lines() {
     let old = old();
     busy(&old, 3, LATER);
+    old.read_lines_by(Arc::new(super::super::added_tests::Simple));
+    old.add_server(B, "x", &["7", "check", "agent"], NOW).unwrap();
+    old.set_server_address(B, S1, Some([127, 0, 0, 9].into()), None, By::Command, LATER).unwrap();
+    old.change_server(B, S2, |line| line.check.iter_mut().for_each(|check| check.port = Some(9)));
     let good: Vec<String> = old.export_states(LATER).into_iter().chain(old.export_counters()).collect();
     let good = std::panic::AssertUnwindSafe(good);
     bolero::check!().with_type::<(u8, u16, Vec<u8>, u64, u8)>().for_each(|(which, at, bytes, number, mode)| {
@@ -376,6 +379,7 @@ fn hostile_lines() {
         }
         let lines = [String::from_utf8_lossy(&text).into_owned(), line.clone()];
         let new = process(back(|_| ()), NEW);
+        new.read_lines_by(Arc::new(super::super::added_tests::Simple));
         for notice in new.import_states(&lines, NEW).into_iter().chain(new.import_counters(&lines, NEW)) {
             assert!(!notice.to_string().is_empty());
         }
