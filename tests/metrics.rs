@@ -14,7 +14,8 @@ use harness::stats::{Stats, command};
 use harness::{client, ports, wait};
 
 /// Metrics whose value is the program's own, or depends on the clock.
-const FREE: [&str; 22] = [
+const FREE: [&str; 23] = [
+    "_process_current_connections", // a conversation on the socket that is just ending
     "_uptime_seconds",
     "_start_time_seconds",
     "_max_fds", // what a program reserves for itself
@@ -55,7 +56,7 @@ fn config(place: &Place, server: SocketAddr, refused: SocketAddr, folder: &str) 
          backend pool\n  mode tcp\n  server one {server} check inter 200 weight 2\n\
          \x20 server gone {refused} check inter 200\n  server spare {server} backup maxconn 5 maxqueue 7\n\
          \x20 server off {server} disabled check\n  server follows {server} track pool/gone\n\
-         listen bad\n  mode tcp\n  bind {bad}\n  retries 1\n  option redispatch\n  server one {refused}\n\
+         listen bad\n  mode tcp\n  bind {bad}\n  option socket-stats\n  retries 1\n  option redispatch\n  server one {refused}\n\
          backend lonely\n  mode tcp\nbackend resting\n  mode tcp\n  server off {server} disabled\n\
          listen never\n  mode tcp\n  disabled\n  bind {bad}\n\
          listen page\n  mode http\n  bind {page} name front_door\n  option socket-stats\n  stats enable\n  stats uri /\n  stats auth a:b\n\

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::closing::Spread;
 use super::listing::Question;
 use super::migrate::{Detached, Route, Take};
+use super::rebalance::{Ending, Listing};
 use super::shared::{Accepted, Shared};
 use super::{Purpose, clock};
 use crate::ir::{CloseSpread, Level, ProxyIx, TrackRef};
@@ -30,6 +31,10 @@ pub(super) enum Order {
     List(Question),
     /// End one session; who has it says so.
     EndSession(u64, mpsc::Sender<()>),
+    /// Tell which sessions may be ended.
+    Candidates(Listing),
+    /// End these sessions.
+    End(Ending),
     /// Check a server soon.
     Hurry(TrackRef),
     /// Look for servers that were added.
@@ -161,6 +166,7 @@ impl Control for Shared {
     fn yield_listeners(&self, yields: bool) {
         self.yields.store(yields, Ordering::Release);
         Self::make_room(self);
+        self.rebalancing.notify_one();
     }
 
     fn stop(&self, frontend: ProxyIx) {
@@ -177,6 +183,10 @@ impl Control for Shared {
         }
     }
 
+    fn rebalance(&self) {
+        self.rebalancing.notify_one();
+    }
+
     fn servers_changed(&self) {
         for mailbox in &self.mailboxes {
             mailbox.post(Order::Newcomers);
@@ -190,7 +200,9 @@ impl Control for Shared {
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
         self.stopping.store(true, Ordering::Release);
-        let sockets = std::mem::take(&mut *self.sockets());
+        let (stay, sockets) =
+            std::mem::take(&mut *self.sockets()).into_iter().partition(|(place, _)| self.is_masters(*place));
+        *self.sockets() = stay;
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
         }

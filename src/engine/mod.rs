@@ -18,6 +18,7 @@ mod pace;
 mod page;
 mod pausing;
 mod proxy_header;
+mod rebalance;
 mod relay;
 mod resolve;
 mod session;
@@ -78,17 +79,15 @@ impl Engine {
     /// # Errors
     /// What the system says when a thread, a runtime or a registration cannot be had.
     pub fn start(input: Input) -> io::Result<Self> {
-        Self::start_with(input, |_| ())
+        Self::start_with(input, |_| {})
     }
 
-    /// The same; `attach` gets what can be done to it before anybody is served, so that nobody is told that it is too early.
+    /// [`Engine::start`]; `before` is given the engine before it accepts anything, so that nobody is told that it is too early.
     ///
     /// # Errors
-    /// As [`Self::start`].
-    pub fn start_with(input: Input, attach: impl FnOnce(&Arc<dyn Control>)) -> io::Result<Self> {
+    /// As [`Engine::start`].
+    pub fn start_with(input: Input, before: impl FnOnce(&Self)) -> io::Result<Self> {
         let (shared, sockets) = Shared::new(input);
-        let control: Arc<dyn Control> = Arc::clone(&shared) as Arc<dyn Control>;
-        attach(&control);
         let threads = shared.mailboxes.len();
         // One accepting thread per listening socket.
         let mut shares: Vec<Vec<(u32, OwnedFd)>> = (0..threads).map(|_| Vec::new()).collect();
@@ -98,6 +97,7 @@ impl Engine {
         }
         *shared.sockets() = (0..).zip(sockets).collect();
         let mut engine = Self { shared, threads: Vec::new(), resolver: None };
+        before(&engine);
         match engine.start_threads(shares).and_then(|()| resolve::start(&engine.shared)) {
             Ok(resolver) => {
                 engine.resolver = resolver;

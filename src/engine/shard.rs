@@ -25,7 +25,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, checks, clock, commands, page, proxy_header};
+use super::{Purpose, accept, checks, clock, commands, page, proxy_header, rebalance};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -95,6 +95,9 @@ impl Shard {
         }
         spawn_local(Rc::clone(&self).watch_deadlines());
         spawn_local(Rc::clone(&self).close_in_time());
+        if self.thread == 0 {
+            spawn_local(rebalance::run(Arc::clone(&self.shared)));
+        }
         let (pool, journal) = (Arc::clone(&self.shared.pool), Arc::clone(&self.shared.journal));
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
         let threads = self.shared.mailboxes.len();
@@ -144,8 +147,8 @@ impl Shard {
         self.insert(session);
     }
 
-    /// Has a session polled by this thread.
-    pub(super) fn insert(self: &Rc<Self>, session: Session) {
+    /// Has a session polled by this thread; its key.
+    pub(super) fn insert(self: &Rc<Self>, session: Session) -> u32 {
         let id = session.id();
         let mut sessions = self.sessions.borrow_mut();
         let entry = sessions.vacant_entry();
@@ -154,6 +157,7 @@ impl Shard {
         entry.insert(session);
         drop(sessions);
         drop(spawn_local(Run { shard: Rc::clone(self), key, id }));
+        key
     }
 
     /// Takes a session out whole, between two polls; its task ends by itself when it is woken next.
@@ -221,6 +225,8 @@ impl Shard {
             Order::Spread(spread) => self.spread(spread),
             Order::List(question) => self.list(question),
             Order::EndSession(id, found) => self.end_session(id, &found),
+            Order::Candidates(listing) => self.candidates(listing),
+            Order::End(ending) => self.end_sessions(ending),
             Order::Hurry(server) => self.hurry.add(server),
             Order::Newcomers => {
                 self.hurry.announce();
@@ -236,7 +242,13 @@ impl Shard {
 
     /// Stops accepting, but for what waits in the backlog: it would be reset when the last copy of a socket closes.
     fn stop_listening(self: &Rc<Self>, share: Vec<(u32, OwnedFd)>) {
-        self.acceptors.borrow_mut().drain(..).for_each(|(_, task)| task.abort());
+        self.acceptors.borrow_mut().retain(|(place, task)| {
+            let stays = self.shared.is_masters(*place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
         if !self.listens.replace(false) {
             return;
         }

@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(super) live: AtomicU32,
     /// Woken when a seat is given back or a limit or pause changed, if anyone waits.
     pub(super) room: Notify,
+    /// Woken when sessions are to be rebalanced, or no longer.
+    pub(super) rebalancing: Notify,
     /// Acceptors that wait for `room`.
     pub(super) waiting: AtomicU32,
     /// Another process accepts on our sockets.
@@ -131,6 +133,7 @@ impl Shared {
             accepting: AtomicU32::new(input.threads.max(1) as u32),
             live: AtomicU32::new(0),
             room: Notify::new(),
+            rebalancing: Notify::new(),
             waiting: AtomicU32::new(0),
             yields: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -182,6 +185,14 @@ impl Shared {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the master's commands come over a socket.
+    pub(super) fn is_masters(&self, place: u32) -> bool {
+        let Some(Purpose::Commands(at)) = self.places.get(place as usize).map(|place| place.purpose) else {
+            return false;
+        };
+        self.pool.config.global.stats_sockets.get(at).is_some_and(|socket| socket.masters)
+    }
+
     /// A seat for the next connection on a listening socket, if every limit has room for it.
     pub(super) fn take_seat(self: &Arc<Self>, place: u32) -> Option<Seat> {
         // While it stops, what waits on sockets that nobody has taken is served.
@@ -199,7 +210,11 @@ impl Shared {
                 if [&front.paused, &front.stopped, &front.barred].iter().any(|closed| closed.load(Ordering::Relaxed)) {
                     return None;
                 }
-                take_below(&self.seats, self.pool.process.maxconn.load(Ordering::Relaxed)).then_some(())?;
+                let most = self.pool.process.maxconn.load(Ordering::Relaxed);
+                take_below(&self.seats, most).then_some(())?;
+                if most > 0 && self.seats.load(Ordering::Relaxed) >= most {
+                    self.pool.process.limit_reached.add(1);
+                }
                 if !take_below(&self.fronts[proxy.0 as usize], front.maxconn.load(Ordering::Relaxed)) {
                     self.seats.fetch_sub(1, Ordering::AcqRel);
                     return None;

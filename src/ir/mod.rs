@@ -7,6 +7,7 @@ mod agent;
 mod bind;
 pub mod check;
 mod global;
+mod guid;
 mod log;
 mod proxy;
 mod resolvers;
@@ -16,7 +17,10 @@ mod stats;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
-pub use global::{AdminLevel, CloseSpread, DropTo, Global, Rlimits, SeverityOutput, SocketBuffers, StatsSocket};
+pub use global::{
+    AdminLevel, CloseSpread, DropTo, Global, MasterWorker, Program, Rlimits, SeverityOutput, SocketBuffers, StatsSocket,
+};
+pub use guid::{Counted, Guid, GuidOf, Preloaded};
 pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,

@@ -45,6 +45,8 @@ pub struct ProxyDraft {
     pub id_given: bool,
     /// `description`.
     pub description: Option<String>,
+    /// `guid`s of it and of its parts.
+    pub guids: Vec<(super::guids::Part, String, Span)>,
     /// Backends that a `default_backend` or `use_backend` names which has no effect here: haproxy looks them up.
     pub ignored_references: Vec<(&'static str, Named)>,
     /// `dispatch`, and the words that said it.
@@ -249,6 +251,7 @@ impl ProxyDraft {
             set,
             id: None,
             id_given: false,
+            guids: Vec::new(),
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,

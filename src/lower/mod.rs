@@ -15,12 +15,14 @@ pub mod conditions;
 mod draft;
 mod error;
 pub mod global;
+pub mod guids;
 pub mod log_formats;
 pub mod logs;
 mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+mod program;
 mod resolve;
 pub mod resolvers;
 mod ring;
@@ -64,6 +66,8 @@ pub type ServerFn = fn(&mut server::ServerDraft, &mut Args<'_>) -> Lowered;
 pub struct Choices {
     /// `-dr`: a server whose name does not resolve starts without an address.
     pub ignore_resolution: bool,
+    /// `-W` or `-Ws`: there is a master process.
+    pub master: bool,
 }
 
 /// Reads and judges the files and directories of a run.

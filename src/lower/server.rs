@@ -10,6 +10,7 @@ use super::address;
 use super::args::{Args, Given, MOST};
 use super::draft::{Named, ProxyDraft, RefusedWord};
 use super::error::{LowerError, Lowered};
+use super::guids::Part;
 use super::{names, resolvers};
 use super::{options_line, watch_options};
 use crate::grammar::OptionLine;
@@ -17,6 +18,7 @@ use crate::ir::{
     Agent, Check, InitAddr, MarkedDown, MarkedUp, Observe, OnError, Resolve, ResolversIx, SendProxy, Server,
     ServerAddress, SourceAddress,
 };
+use crate::text::Span;
 use crate::units::address::{Family, Host, Place, ServerPort};
 use crate::units::{Millis, Network, NumberError, Weight, parse_i64};
 
@@ -65,6 +67,8 @@ pub struct ServerDraft {
     pub user_timeout: Option<Millis>,
     pub send_proxy: SendProxy,
     pub check_send_proxy: bool,
+    /// `guid`, with its word.
+    pub guid: Option<(String, Span)>,
     /// Refused words that act only in certain proxies.
     pub refused: Vec<RefusedWord>,
 }
@@ -100,7 +104,9 @@ pub fn template(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let (first, last) = suffixes(&range)?;
     let (mut server, mut draft, family) = read(&prefix, OptionLine::ServerTemplate, proxy, args)?;
     proxy.reserved += draft.reserved; // of the line, however many servers it makes
+    let guid = draft.guid.take();
     for number in first..=last {
+        draft.guid = guid.as_ref().map(|(guid, span)| (format!("{guid}-{number}"), *span));
         server.name = format!("{}{number}", prefix.text());
         add(proxy, server.clone(), &draft, family);
         server.id = 0;
@@ -206,6 +212,9 @@ fn add(proxy: &mut ProxyDraft, server: Server, draft: &ServerDraft, family: Fami
     }
     if let Some((id, span)) = draft.id {
         proxy.server_ids.push((ix, id, span));
+    }
+    if let Some((guid, span)) = &draft.guid {
+        proxy.guids.push((Part::Server(ix), guid.clone(), *span));
     }
     if draft.tfo {
         proxy.fast_open.push(server.span);

@@ -7,7 +7,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs, resolvers, ring};
+use super::{bind, logs, program, resolvers, ring};
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, Severity, World};
@@ -77,6 +77,7 @@ impl Reading {
             SectionKind::Defaults => self.sections.open_defaults(&mut args),
             SectionKind::Ring => ring::open(&mut self.global.ir, &mut self.rings, &mut args),
             SectionKind::Resolvers => resolvers::open(&mut self.global.ir, &mut self.resolvers, &mut args),
+            SectionKind::Program => program::open(&mut self.global.ir, &mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 let opened = self.sections.open_proxy(section, &mut args);
                 let binds = self.sections.proxies.last_mut().map(|draft| draft.binds.as_mut_slice());
@@ -143,6 +144,7 @@ impl Reading {
             }
             SectionKind::Resolvers => resolvers::statement(&mut self.global.ir, statement.row, &mut args),
             SectionKind::Ring => ring::statement(&mut self.global.ir, statement.row, &mut args),
+            SectionKind::Program => program::statement(&mut self.global.ir, statement.row, &mut args),
             _ => Ok(()), // the section itself was refused, or acts only through a word that is
         };
         said.extend(lowered.err().map(super::error::Blame::alert));

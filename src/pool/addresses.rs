@@ -161,8 +161,7 @@ impl Pool {
         if let (By::Dns(from), Some((old, new))) = (by, moved.ip) {
             let old = old.map_or("(none)".to_owned(), |old| old.to_string());
             let message = format!("{} changed its IP from {old} to {new} by {from}.", self.label(at));
-            let event =
-                Event { server: Some(server), level: Level::Notice, message, marked_down: false, marked_up: false };
+            let event = Event { server: Some(server), message, ..Event::of_backend(Level::Notice) };
             moved.events.push((proxy, event));
         }
         if ip.is_some() {

@@ -8,6 +8,7 @@ use std::task::Waker;
 use super::balance::{self, Wish};
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
+use super::rebalance::Rebalance;
 use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
@@ -53,6 +54,8 @@ pub struct BackState {
     pub servers: Servers,
     /// Whether a slow start is going on.
     pub(super) warming: AtomicBool,
+    /// What was ordered for its long sessions. Who holds it does not ask for `core`.
+    pub(super) rebalance: Mutex<Option<Rebalance>>,
     /// Everything that must be decided exactly, over all threads.
     pub(super) core: Mutex<Core>,
 }

@@ -297,7 +297,7 @@ impl Core {
                 break;
             }
             let own = self.waiting.first_arrival(&member.line);
-            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.takes_shared(server));
+            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.uses(server));
             let from = match (own, shared) {
                 (Some(own), Some(shared)) => (own < shared).then_some(server),
                 (None, Some(_)) => None,
@@ -316,7 +316,7 @@ impl Core {
     }
 
     /// Whether balancing uses this server now, so that it may take from the backend's queue.
-    fn takes_shared(&self, server: u32) -> bool {
+    pub(super) fn uses(&self, server: u32) -> bool {
         let member = &self.members[server as usize];
         let chosen = !member.backup
             || (self.usable[0].is_empty() && (self.all_backups || self.usable[1].first() == Some(&server)));

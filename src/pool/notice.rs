@@ -75,7 +75,7 @@ impl Subject<'_> {
     }
 
     fn event(&self, level: Level, message: String) -> Event {
-        Event { server: Some(self.ix), level, message, marked_down: false, marked_up: false }
+        Event { server: Some(self.ix), message, ..Event::of_backend(level) }
     }
 
     /// A line of `option log-health-checks`.
@@ -180,7 +180,7 @@ impl Subject<'_> {
 pub(super) fn nobody_left(proxy: &Proxy) -> Event {
     let kind = if proxy.kind == ProxyKind::Backend { "backend" } else { "proxy" };
     let message = format!("{kind} {} has no server available!", proxy.name);
-    Event { server: None, level: Level::Emerg, message, marked_down: false, marked_up: false }
+    Event { message, ..Event::of_backend(Level::Emerg) }
 }
 
 fn say_motive(line: &mut String, motive: Motive<'_>) {

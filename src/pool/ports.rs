@@ -264,6 +264,8 @@ pub trait Control: Send + Sync {
     fn pause(&self, frontend: Option<ProxyIx>);
     /// Closes the addresses of a frontend for good.
     fn stop(&self, frontend: ProxyIx);
+    /// Sessions of a backend are to be rebalanced, or no longer ([`super::Pool::rebalancing`]).
+    fn rebalance(&self);
     /// A server was added: its check and its agent are to be asked.
     fn servers_changed(&self);
     /// A limit was raised: who waits for room is to look again.

@@ -1,6 +1,6 @@
 //! The state of a process, its proxies, listeners and servers.
 
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use super::added::{LineReader, Tenure};
@@ -109,6 +109,20 @@ pub struct ProcessState {
     pub stopping: AtomicBool,
     /// Serving threads.
     pub threads: AtomicU32,
+    /// How often a client connection was the last that the limit allows.
+    pub limit_reached: Counter,
+    /// Warnings of the start.
+    pub warnings: AtomicU32,
+    /// How long the start took, in milliseconds.
+    pub boot_millis: AtomicU32,
+    /// When it took over from another process, in milliseconds of the clock; 0: it did not.
+    pub reloaded: AtomicU64,
+    /// Sessions that came from another process.
+    pub sessions_taken: Counter,
+    /// The local ports that the system gives to connections; 0: not known.
+    pub first_local_port: AtomicU32,
+    /// The last of them.
+    pub last_local_port: AtomicU32,
 }
 
 /// The client side of a proxy.

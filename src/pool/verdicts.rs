@@ -43,6 +43,9 @@ impl Pool {
     pub fn announce(&self, events: &[(ProxyIx, Event)], journal: &dyn Journal, control: &dyn Control) {
         for (proxy, event) in events {
             journal.event(Some(*proxy), event.level, &event.message);
+            if event.returns {
+                control.rebalance();
+            }
             let Some(ix) = event.server else { continue };
             let Some(server) = self.server(TrackRef { proxy: *proxy, server: ix }) else { continue };
             if event.marked_down && server.on_marked_down == MarkedDown::ShutdownSessions {
@@ -297,6 +300,14 @@ impl<'p> Site<'p> {
             Change::Maintained { was_up, .. } => event.marked_down = *was_up,
             Change::Restored { drained, up, .. } => event.marked_up = *up && !*drained,
             _ => {}
+        }
+        event.returns = match change {
+            Change::Turned { up, .. } | Change::Undrained { up } => *up,
+            Change::Restored { drained, up, .. } => *up && !*drained,
+            _ => false,
+        };
+        if event.returns {
+            self.back.begin_rebalance(self.now);
         }
         self.events.push((self.at.proxy, event));
     }

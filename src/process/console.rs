@@ -1,8 +1,9 @@
 //! Messages of the process itself on standard error, in haproxy's shape.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::version;
 use crate::text::{Banner, Diagnostic, Severity, SourceMap, render};
@@ -40,13 +41,21 @@ pub(crate) struct Console {
     quiet: AtomicBool,
     /// Whether version and path were said: they stand before the first message that matters.
     introduced: AtomicBool,
+    warnings: AtomicU32,
+    begun: Instant,
     said: Arc<Transcript>,
 }
 
 impl Console {
     /// A console that says nothing when `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet: AtomicBool::new(quiet), introduced: AtomicBool::new(false), said: Arc::default() }
+        Self {
+            quiet: AtomicBool::new(quiet),
+            introduced: AtomicBool::new(false),
+            warnings: AtomicU32::new(0),
+            begun: Instant::now(),
+            said: Arc::default(),
+        }
     }
 
     /// Says nothing from now on: the configuration's `quiet`, or the terminal is gone.
@@ -64,6 +73,16 @@ impl Console {
         self.quiet.load(Ordering::Relaxed)
     }
 
+    /// Warnings so far.
+    pub(crate) fn warnings(&self) -> u32 {
+        self.warnings.load(Ordering::Relaxed)
+    }
+
+    /// How long the run has been going on.
+    pub(crate) fn age(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// `[ALERT]`: the run ends, or is about to.
     pub(crate) fn alert(&self, message: impl std::fmt::Display) {
         self.say("[ALERT]", &message, true);
@@ -71,6 +90,7 @@ impl Console {
 
     /// `[WARNING]`.
     pub(crate) fn warning(&self, message: impl std::fmt::Display) {
+        self.warnings.fetch_add(1, Ordering::Relaxed);
         self.say("[WARNING]", &message, true);
     }
 
@@ -86,6 +106,7 @@ impl Console {
             if diagnostic.severity >= Severity::Warning {
                 self.introduce();
             }
+            self.warnings.fetch_add(u32::from(diagnostic.severity == Severity::Warning), Ordering::Relaxed);
             self.write(&render(Banner { pid: std::process::id() }, sources, diagnostic));
         }
     }
@@ -106,7 +127,7 @@ impl Console {
     }
 
     fn introduce(&self) {
-        if self.quiet() || self.introduced.swap(true, Ordering::Relaxed) {
+        if self.introduced.swap(true, Ordering::Relaxed) {
             return;
         }
         self.notice(format_args!("haproxy version is {}", version::number()));
@@ -116,8 +137,8 @@ impl Console {
     }
 
     fn write(&self, text: &str) {
+        self.said.add(text);
         if !self.quiet() {
-            self.said.add(text);
             // One write, so that lines of several processes on one terminal do not mix. Nobody is told if it fails.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }

@@ -7,8 +7,8 @@ use super::console::Transcript;
 use super::version;
 use crate::ir::Config;
 use crate::pool::{Control, Journal, Pool};
-use crate::report::{Background, Console, Identity, Log, OpenError, Site};
-use crate::sys::{fd, identity};
+use crate::report::{Background, Console, Identity, Log, Memory, OpenError, Site};
+use crate::sys::{fd, identity, proc};
 use crate::units::Tick;
 
 pub(crate) use crate::report::Surroundings;
@@ -77,6 +77,13 @@ impl Services {
 }
 
 impl Running {
+    /// Gives them what tells this process's memory.
+    pub(crate) fn measure(&self, memory: Option<proc::Memory>) {
+        let memory: Arc<Memory> = Arc::new(move || memory.as_ref()?.resident());
+        self.page.measure(Arc::clone(&memory));
+        self.commands.measure(memory);
+    }
+
     /// Gives them the engine that runs: orders on the page end sessions.
     pub(crate) fn attach(&self, control: &Arc<dyn Control>) {
         self.page.attach(Arc::clone(control));

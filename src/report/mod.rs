@@ -5,6 +5,7 @@
 //! What it needs of the system is passed in ([`Surroundings`]).
 
 mod commands;
+mod figures;
 mod journal;
 mod page;
 mod prometheus;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use crate::units::Tick;
 
 pub use commands::Console;
+pub use figures::Memory;
 pub use journal::{Log, OpenError, Ring, Surroundings};
 pub use page::Site;
 pub use states::states;

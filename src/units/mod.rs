@@ -11,6 +11,7 @@ mod plain_ip;
 pub mod proxy_header;
 pub mod server_state;
 mod size;
+pub mod stats_file;
 mod tick;
 mod time;
 mod weight;

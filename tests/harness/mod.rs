@@ -9,10 +9,12 @@
 
 pub mod backends;
 pub mod client;
+pub mod crowd;
 pub mod daemon;
 pub mod diagnosis;
 pub mod dns;
 pub mod logs;
+pub mod master;
 pub mod network;
 pub mod pinned;
 pub mod ports;

@@ -29,14 +29,20 @@ chroot . "$@" || rc=$?
 exit $rc
 "#;
 
+const MARK: &str = "BATON_IN_A_COPY";
+
+/// Whether this is the copy.
+pub fn is_the_copy() -> bool {
+    std::env::var_os(MARK).is_some()
+}
+
 /// Plays the test of that name again in a copy of the machine; true there.
 ///
 /// # Panics
 /// When it fails there, with what it said, or when there can be no copy: it takes root.
 #[track_caller]
 pub fn in_a_copy(test: &str) -> bool {
-    const MARK: &str = "BATON_IN_A_COPY";
-    if std::env::var_os(MARK).is_some() {
+    if is_the_copy() {
         return true;
     }
     Program::under_test(); // makes its link, while it can

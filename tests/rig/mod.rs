@@ -153,6 +153,7 @@ impl Rig {
             name: None,
             maxconn: 0,
             accept_proxy: false,
+            masters: false,
             severity_output: baton::ir::SeverityOutput::None,
             span: Default::default(),
         };

@@ -26,7 +26,6 @@ fn container(words: &[String]) -> Running {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn process_1_reloads_and_stops() {
     if !in_a_copy("container::process_1_reloads_and_stops") {
         return;

@@ -38,7 +38,6 @@ fn keepalived_finds_it_by_name() {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn a_file_is_judged_by_exit_code() {
     if !in_a_copy("orders::a_file_is_judged_by_exit_code") {
         return;

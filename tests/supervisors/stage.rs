@@ -30,13 +30,18 @@ impl Stage {
         if program.is_ours() {
             put(&program, HAPROXY);
         }
+        Self::around(&program)
+    }
+
+    /// [`Stage::set`] around what is there.
+    pub(crate) fn around(program: &Program) -> Self {
         let door = SocketAddr::from(([127, 0, 0, 1], 1883));
         let backend = Backend::echo();
         let debian = std::fs::read_to_string(CONFIG).expect("haproxy's package is installed");
         let listen = format!("\nlisten mqtt\n\tbind {door}\n\tmode tcp\n\tserver broker {}\n", backend.address);
         std::fs::write(CONFIG, debian + &listen).expect("the configuration is written");
         ok("install -d -o haproxy -g haproxy /run/haproxy"); // what Debian's tmpfiles.d does at boot
-        Self { program, door, _backend: backend }
+        Self { program: program.clone(), door, _backend: backend }
     }
 
     /// A session that goes through the proxy; waits until there can be one.

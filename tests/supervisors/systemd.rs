@@ -126,7 +126,6 @@ fn play(unit: fn() -> Unit) -> Stage {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn debians_unit_works_as_it_is() {
     if in_a_copy("systemd::debians_unit_works_as_it_is") {
         play(|| Unit::read(&[Path::new(UNIT)]));
@@ -134,7 +133,6 @@ fn debians_unit_works_as_it_is() {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn a_drop_in_puts_another_binary_under_debians_unit() {
     if in_a_copy("systemd::a_drop_in_puts_another_binary_under_debians_unit") {
         place("systemd-override.conf", DROP_IN);
@@ -148,7 +146,6 @@ fn a_drop_in_puts_another_binary_under_debians_unit() {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn the_units_master_socket_answers() {
     if in_a_copy("systemd::the_units_master_socket_answers") {
         let stage = Stage::set();

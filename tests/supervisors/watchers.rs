@@ -86,7 +86,6 @@ fn supervisord_watches_a_process() {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn supervisord_watches_a_master() {
     if in_a_copy("watchers::supervisord_watches_a_master") {
         supervisord(true);
@@ -123,7 +122,6 @@ fn runit_watches_a_process() {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn runit_watches_a_master() {
     if in_a_copy("watchers::runit_watches_a_master") {
         runit(true);
@@ -160,7 +158,6 @@ fn daemontools_watches_a_process() {
 }
 
 #[test]
-#[ignore = "baton has no master yet"]
 fn daemontools_watches_a_master() {
     if in_a_copy("watchers::daemontools_watches_a_master") {
         daemontools(true);

@@ -198,7 +198,15 @@ impl Shard {
         for mut one in detached {
             let descriptors = std::mem::take(&mut one.descriptors);
             match one.watch(descriptors, self) {
-                Some(sockets) => self.insert(one.into_session(sockets, self)),
+                Some(sockets) => {
+                    let due = one.state.due();
+                    let session = one.into_session(sockets, self);
+                    let id = session.id();
+                    let key = self.insert(session);
+                    if let Some(due) = due {
+                        self.closings.bring(due, key, id);
+                    }
+                }
                 None => {
                     let message = "A session is lost: the system has no memory left to watch its sockets.";
                     self.shared.journal.event(None, Level::Alert, message);

@@ -215,7 +215,14 @@ impl Pool {
                     None => tally.gone += 1,
                 },
                 Some(StateLine::Back(line)) => match names.backs.get(&*line.proxy) {
-                    Some(ix) => backs.push((*ix, line)),
+                    Some(ix) => {
+                        if let Some(rebalance) = &line.rebalance
+                            && !self.take_rebalance(*ix, rebalance, now)
+                        {
+                            tally.file_wins(line.proxy.to_string(), "rebalance", "on", "off");
+                        }
+                        backs.push((*ix, line));
+                    }
                     None => tally.gone += 1,
                 },
                 Some(StateLine::Server(line)) => match self.server_of(&names, &line, now, &mut tally) {

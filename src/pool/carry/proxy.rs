@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::rebalance::RebalanceLine;
 use super::super::{Limited, Pool, rates};
 use super::Tally;
 use crate::ir::ProxyIx;
@@ -63,6 +64,9 @@ pub(super) struct BackLine<'a> {
     pub(super) downs: u32,
     #[serde(default)]
     pub(super) downtime: u64,
+    /// What was ordered for its long sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rebalance: Option<RebalanceLine>,
 }
 
 impl Pool {
@@ -91,6 +95,7 @@ impl Pool {
 
     pub(super) fn back_line(&self, ix: ProxyIx, now: Tick) -> Option<BackLine<'_>> {
         let proxy = self.config.proxies.get(ix.0 as usize)?;
+        let rebalance = self.rebalance_line(ix);
         let core = self.back(ix)?.lock();
         Some(BackLine {
             proxy: proxy.name.as_str().into(),
@@ -98,6 +103,7 @@ impl Pool {
             changed: core.changed.min(now).millis(),
             downs: core.downs,
             downtime: core.downtime,
+            rebalance,
         })
     }
 

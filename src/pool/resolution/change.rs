@@ -98,5 +98,8 @@ impl Pool {
 
 fn notice(at: TrackRef, message: String, events: &mut Events) {
     let server = Some(at.server);
-    events.push((at.proxy, Event { server, level: Level::Notice, message, marked_down: false, marked_up: false }));
+    events.push((
+        at.proxy,
+        Event { server, level: Level::Notice, message, marked_down: false, marked_up: false, returns: false },
+    ));
 }

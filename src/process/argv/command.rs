@@ -71,9 +71,9 @@ const HELP: &[(&str, &str, &str)] = &[
     ("no-zero-copy", "", "accepted, no effect"),
     ("dump-archive", "FILE", "not available"),
     ("dump-config", "KEY", "not available"),
-    ("master-worker", "", "not available"),
-    ("master-worker-notify", "", "not available"),
-    ("master-socket", "BIND", "not available"),
+    ("master-worker", "", "a master process watches the one that serves; SIGUSR2 to it reloads"),
+    ("master-worker-notify", "", "the same, and systemd is told what it does ($NOTIFY_SOCKET)"),
+    ("master-socket", "BIND", "the master answers commands here; options of 'bind' after commas"),
 ];
 
 fn command() -> Command {
@@ -143,14 +143,6 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
     if let Some(condition) = last(&given, "check-condition") {
         return Ok(Invocation::Condition(condition));
     }
-    for (name, short) in [("master-worker", "-W"), ("master-worker-notify", "-Ws")] {
-        if on(name) {
-            return Err(ArgvError::NoMaster(short));
-        }
-    }
-    if last(&given, "master-socket").is_some() {
-        return Err(ArgvError::NoMaster("-S"));
-    }
     for (name, short) in [("dump-archive", "-dA"), ("dump-config", "-dC")] {
         if last(&given, name).is_some() {
             return Err(ArgvError::NotBuilt(short));
@@ -170,7 +162,7 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
         directory: last(&given, "directory").map(PathBuf::from),
         check: on("check"),
         daemon: on("daemon"),
-        foreground: on("foreground") || on("debug"),
+        foreground: on("foreground") || on("debug") || on("master-worker-notify"),
         debug: on("debug") || trace,
         quiet: on("quiet") && !on("verbose") && !on("debug"),
         verbose: on("verbose") || on("debug"),
@@ -191,6 +183,10 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
         list_objects: on("list-objects"),
         list_keywords: last(&given, "list-keywords").map(|classes| classes.to_string_lossy().into_owned()),
         ipv4_only: on("ipv4-only"),
+        master: on("master-worker") || on("master-worker-notify"),
+        notify: on("master-worker-notify"),
+        environment: Vec::new(),
+        master_socket: last(&given, "master-socket"),
     })))
 }
 

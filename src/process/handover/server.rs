@@ -15,6 +15,8 @@ use crate::sys::{identity, pidfd, socket};
 
 /// How long a newcomer may take for a word of the protocol.
 const WORD: Duration = Duration::from_secs(2);
+/// The same where nobody else is served meanwhile.
+const FIRST_WORD: Duration = Duration::from_millis(200);
 /// How long it may take from its sockets to accepting on them; then the next one gets its turn.
 const START: Duration = Duration::from_secs(60);
 /// How long a successor that closed its end of a conversation may take to be dead.
@@ -144,6 +146,24 @@ impl Door {
         Ok(Self(door))
     }
 
+    /// The socket.
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// Sends the next newcomer that waits to the process that serves; the newcomer's pid, if it is to be trusted. Waits for
+    /// its first word, but not long: for the single thread of a master.
+    pub(crate) fn send_on(&self, serving: i32) -> Option<i32> {
+        let visitor = socket::accept(&self.0).ok()?;
+        let peer = identity::peer(&visitor).ok().filter(|peer| peer.uid == 0 || peer.uid == identity::user())?;
+        socket::set_time_limits(&visitor, FIRST_WORD).ok()?;
+        match wire::receive(&visitor).ok()?.message {
+            Message::Hello => wire::send(&visitor, &Message::GoTo { pid: serving }, &[]).ok()?,
+            _ => wire::send(&visitor, &Message::Finished { left: 0 }, &[]).ok()?,
+        }
+        Some(peer.pid)
+    }
+
     /// Answers newcomers, in threads of their own, for the life of the process, from when the returned [`Latch`] is lifted.
     ///
     /// # Errors
@@ -165,6 +185,12 @@ impl Door {
             }
         })?;
         Ok(Latch(lift))
+    }
+}
+
+impl From<OwnedFd> for Door {
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Taker {
     pub(crate) sessions: Sessions,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) count: Box<Count>,
+    /// Told how many sessions came.
+    pub(crate) came: Box<dyn Fn(usize) + Send + Sync>,
     pub(crate) desk: Arc<Desk>,
 }
 
@@ -260,6 +262,7 @@ impl Giving<'_> {
             let (pid, time, usual) = (self.old.pid(), self.begun.elapsed().as_millis(), pauses[(taken - 1) * 99 / 100]);
             let left = left.map_or(String::new(), |left| format!(", {left} connections stay there"));
             let pause = format!("99 % of them paused for {usual} ms at most, all for {longest} ms");
+            (self.taker.came)(taken);
             let line = format!("{taken} sessions taken over from process {pid} in {time} ms ({pause}){left}.");
             self.taker.journal.event(None, Level::Notice, &line);
         }

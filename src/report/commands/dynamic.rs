@@ -43,7 +43,7 @@ impl Console {
         let Some((backend, name)) = parts.filter(|(backend, name)| !backend.is_empty() && !name.is_empty()) else {
             return Err(wrong("A server is named as 'backend/server'."));
         };
-        let proxy = self.backend(Some(&backend))?;
+        let (proxy, _) = self.back(Some(&backend))?;
         let control = self.control()?;
         match self.pool.add_server(proxy, name, &args[1..], self.now()) {
             Ok(_) => {

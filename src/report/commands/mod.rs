@@ -16,6 +16,7 @@ mod names;
 mod nothing;
 mod process;
 mod rates;
+mod rebalance;
 mod resolvers;
 mod servers;
 mod session_lines;
@@ -26,6 +27,7 @@ mod weights;
 
 use std::sync::{Arc, OnceLock};
 
+use super::figures::Memory;
 use super::stats::Process;
 use super::{Background, Identity};
 use crate::ir::{AdminLevel, Level};
@@ -46,6 +48,7 @@ const FAMILIES: &[&[Command]] = &[
     rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
+    rebalance::COMMANDS,
     dynamic::COMMANDS,
     sessions::COMMANDS,
     nothing::COMMANDS,
@@ -60,6 +63,7 @@ pub struct Console {
     background: Background,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 /// One command.
@@ -92,7 +96,8 @@ impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
         let (background, process) = (Background::default(), Process::default());
-        Self { pool, journal, identity, background, process, control: OnceLock::new() }
+        let (control, memory) = (OnceLock::new(), OnceLock::new());
+        Self { pool, journal, identity, background, process, control, memory }
     }
 
     /// The same, with what is known of the process's start.
@@ -103,6 +108,11 @@ impl Console {
     /// Gives it the running engine, which orders need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     fn now(&self) -> Tick {
@@ -187,6 +197,7 @@ mod tests {
         fn stop(&self, _: ProxyIx) {}
         fn servers_changed(&self) {}
         fn make_room(&self) {}
+        fn rebalance(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}
         fn soft_stop(&self) {}
         fn hard_stop(&self) {}
@@ -255,6 +266,7 @@ mod tests {
             ("show stat 0 1 1", "No such proxy.\n"),
             ("show stat domain", "Invalid statistics domain.\n"),
             ("show stat domain dns", "Invalid statistics domain.\n"),
+            ("show baton", "Sessions_taken: 0\nLost_log_lines: 7\n"),
             ("show servers state", "1\n# be_id be_name srv_id"),
             ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),

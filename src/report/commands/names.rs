@@ -1,7 +1,7 @@
 //! The frontends and servers that commands name: by name, or by `#` and the id. Source: management manual §9.3.
 
 use super::{Console, wrong};
-use crate::ir::{Proxy, ProxyIx, Server, ServerIx};
+use crate::ir::{Backend, Proxy, ProxyIx, Server, ServerIx};
 use crate::pool::{FrontState, Reply};
 
 /// A frontend that a command names.
@@ -42,15 +42,16 @@ impl Console {
         found.ok_or_else(|| wrong(&format!("There is no frontend '{word}'.")))
     }
 
-    /// The backend that the first word names.
+    /// The backend that a word names.
     ///
     /// # Errors
     /// What to answer: no word, no such backend.
-    pub(super) fn backend(&self, word: Option<&&str>) -> Result<ProxyIx, Reply> {
+    pub(super) fn back(&self, word: Option<&&str>) -> Result<(ProxyIx, &Backend), Reply> {
         let word = word.ok_or_else(|| wrong("The name of a backend is needed."))?;
-        let mut backs = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.backend.is_some());
-        let found = backs.find(|(_, proxy)| means(word, &proxy.name, proxy.id));
-        found.map(|(ix, _)| ProxyIx(ix as u32)).ok_or_else(|| wrong(&format!("There is no backend '{word}'.")))
+        let proxies = (0..).map(ProxyIx).zip(&self.pool.config.proxies);
+        let mut backs = proxies.filter_map(|(ix, proxy)| Some((ix, proxy, proxy.backend.as_ref()?)));
+        let found = backs.find(|(_, proxy, _)| means(word, &proxy.name, proxy.id));
+        found.map(|(ix, _, back)| (ix, back)).ok_or_else(|| wrong(&format!("There is no backend '{word}'.")))
     }
 
     /// The server that the first word names as `backend/server`.
@@ -63,11 +64,7 @@ impl Console {
         else {
             return Err(wrong("A server is named as 'backend/server'."));
         };
-        let mut backs = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.backend.is_some());
-        let found = backs.find(|(_, proxy)| means(backend, &proxy.name, proxy.id));
-        let proxy = found
-            .map(|(ix, _)| ProxyIx(ix as u32))
-            .ok_or_else(|| wrong(&format!("There is no backend '{backend}'.")))?;
+        let (proxy, _) = self.back(Some(&backend))?;
         let at = self.pool.servers(proxy).find(|(_, line)| means(server, &line.name, line.id));
         let (ix, line) = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
         Ok(Named { proxy, ix, line })

@@ -61,7 +61,7 @@ impl Console {
                     asked.older = Some(Millis::seconds(age.get()));
                 }
                 "frontend" => asked.frontend = Some(self.front(words.next())?.ix),
-                "backend" => asked.backend = Some(self.backend(words.next())?),
+                "backend" => asked.backend = Some(self.back(words.next())?.0),
                 "server" => {
                     let server = self.server(words.next())?;
                     (asked.backend, asked.server) = (Some(server.proxy), Some(server.ix));

@@ -6,10 +6,27 @@ use super::names::means;
 use super::{Command, Console, resolvers};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
-use crate::report::server_states;
 use crate::report::stats::{self, Form, Hide, Info, Selection, Style};
+use crate::report::{figures, server_states};
 
 pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        words: &["dump", "stats-file"],
+        usage: "",
+        help: "counters of all that has a guid, for 'stats-file'",
+        level: AdminLevel::User,
+        run: |console, _| match stats::stats_file(&console.pool) {
+            file if file.is_empty() => Reply::Done,
+            file => Reply::Text(file),
+        },
+    },
+    Command {
+        words: &["show", "baton"],
+        usage: "",
+        help: "figures that are baton's own",
+        level: AdminLevel::User,
+        run: |console, _| Reply::Text(figures::lines(&console.figures())),
+    },
     Command {
         words: &["show", "info"],
         usage: "[desc|json|typed|float]*",
@@ -48,6 +65,11 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 impl Console {
+    fn figures(&self) -> figures::Source<'_> {
+        let memory = self.memory.get().and_then(|memory| memory());
+        figures::Source { pool: &self.pool, now: self.now(), lost_logs: self.journal.lost(), memory }
+    }
+
     fn show_info(&self, args: &[&str]) -> Reply {
         let now = (self.identity.clock)();
         let info = Info {

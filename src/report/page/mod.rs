@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use askama::Template;
 
 use super::Identity;
+use super::figures::{Memory, Source};
 use super::prometheus;
 use super::stats::{self, Selection};
 use crate::expr::Asked;
@@ -41,17 +42,24 @@ pub struct Site {
     identity: Identity,
     process: stats::Process,
     control: OnceLock<Arc<dyn Control>>,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 impl Site {
     /// The pages of the process that has this state; `journal` is told what orders changed.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: stats::Process::default(), control: OnceLock::new() }
+        let process = stats::Process::default();
+        Self { pool, journal, identity, process, control: OnceLock::new(), memory: OnceLock::new() }
     }
 
     /// Gives it the running engine, which orders that end sessions need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     /// Whether this client may give orders.
@@ -77,7 +85,9 @@ impl Site {
                     now,
                     sample: self.process.sample(&self.pool, now),
                 };
-                Some(prometheus::answer(&self.pool, &info, request.target))
+                let memory = self.memory.get().and_then(|memory| memory());
+                let own = Source { pool: &self.pool, now, lost_logs: info.lost_logs, memory };
+                Some(prometheus::answer(&self.pool, &info, &own, request.target))
             }
         }
     }
@@ -152,7 +162,13 @@ impl Page for Site {
             })
             .collect();
         let scope = (!names.is_empty()).then_some(names.as_slice());
-        let selection = Selection { hide: wanted.hide, holding: wanted.filter, scope, ..Selection::default() };
+        let selection = Selection {
+            hide: wanted.hide,
+            legends: page.show_legends,
+            holding: wanted.filter,
+            scope,
+            ..Selection::default()
+        };
         let now = (self.identity.clock)();
         let mut reply = match wanted.form {
             Form::Html => self.html(proxy, page, request, &wanted, scope),

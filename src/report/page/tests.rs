@@ -158,6 +158,7 @@ impl Control for NoEngine {
     fn stop(&self, _: ProxyIx) {}
     fn servers_changed(&self) {}
     fn make_room(&self) {}
+    fn rebalance(&self) {}
     fn thin_out(&self, _: crate::units::Millis) {}
     fn cut(&self) {}
     fn listeners(&self) -> std::io::Result<Vec<std::os::fd::OwnedFd>> {

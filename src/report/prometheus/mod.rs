@@ -14,13 +14,14 @@ mod write;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::figures::Source;
 use super::stats::{Info, Value};
 use crate::pool::{PageReply, Pieces, Pool};
-use metrics::PROCESS;
+use metrics::{Kind, PROCESS};
 use query::Query;
 
 /// The answer to a scrape of this target.
-pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, target: &str) -> PageReply {
+pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, own: &Source<'_>, target: &str) -> PageReply {
     let Some(query) = Query::parse(target) else {
         let body = b"<html><body><h1>400 Bad Request</h1>\nThe query asks for what there is not.\n</body></html>\n";
         let headers = vec![("cache-control", "no-cache".into()), ("content-type", "text/html".into())];
@@ -30,7 +31,7 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, target: &str) -> PageRep
         pool: Arc::clone(pool),
         head: if query.global { process(info) } else { String::new() },
         tables: snapshot::take(pool, info.now, query),
-        tail: String::new(),
+        tail: if query.baton { figures(own) } else { String::new() },
         next: (0, 0, 0),
         family: String::new(),
     };
@@ -44,6 +45,25 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, target: &str) -> PageRep
         body: Vec::new(),
         pieces: Some(Pieces(Box::new(report))),
     }
+}
+
+/// The figures that haproxy has not.
+fn figures(own: &Source<'_>) -> String {
+    let mut out = String::new();
+    for figure in super::figures::figures(own) {
+        let kind = if figure.metric.ends_with("_total") { Kind::Counter } else { Kind::Gauge };
+        write::announce(&mut out, figure.metric, kind, figure.meaning);
+        for (about, value) in &figure.values {
+            let mut labels = String::new();
+            if let Some((name, about)) = about {
+                labels.push('{');
+                write::label(&mut labels, name, about);
+                labels.push('}');
+            }
+            let _ = writeln!(out, "{}{labels} {value}", figure.metric);
+        }
+    }
+    out
 }
 
 /// The figures of the process.

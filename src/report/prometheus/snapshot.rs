@@ -170,36 +170,29 @@ pub(super) fn take(pool: &Pool, now: Tick, query: Query) -> Vec<Table> {
     let kinds = kinds.iter().filter(|(at, _)| asked[*at]).fold(0, |kinds, (_, bits)| kinds | bits);
     let selection = Selection { kinds, ..Selection::default() };
     let mut tally = Tally::default();
-    let mut place = (0, 0); // of the proxy, and of the next server or listener in it
+    // Of the proxy, and of the next listener in it.
+    let (mut proxy, mut listener) = (0, 0);
     stats::subjects(pool, now, &selection, |subject| {
-        while !std::ptr::eq(&pool.config.proxies[place.0], subject.proxy) {
-            place = (place.0 + 1, 0);
+        while pool.config.proxies.get(proxy).is_some_and(|known| !std::ptr::eq(known, subject.proxy)) {
+            (proxy, listener, tally) = (proxy + 1, 0, Tally::default());
         }
-        let proxy = ProxyIx(place.0 as u32);
-        let object = Object { proxy, part: place.1 };
-        let at = match &subject.kind {
-            Kind::Front(_) => 0,
-            Kind::Listener { .. } => 1,
-            Kind::Back { .. } => 2,
-            Kind::Server { view, .. } => {
+        let (at, part) = match &subject.kind {
+            Kind::Front(_) => (0, 0),
+            Kind::Listener { .. } => {
+                listener += 1;
+                (1, listener - 1)
+            }
+            Kind::Back { .. } => (2, 0),
+            Kind::Server { at, view, .. } => {
                 tally.note(view);
-                place.1 += 1;
-                match query.no_maint && view.admin == Admin::Maint {
-                    true => return,
-                    false => 3,
+                if query.no_maint && view.admin == Admin::Maint {
+                    return;
                 }
+                (3, at.0)
             }
         };
-        if at == 1 {
-            place.1 += 1;
-        }
         if asked[at] {
-            tables[at].push(object, subject, &tally);
-        }
-        match at {
-            1 | 3 => {}
-            // Listeners and servers are counted from 0 each.
-            _ => (place.1, tally) = (0, Tally::default()),
+            tables[at].push(Object { proxy: ProxyIx(proxy as u32), part }, subject, &tally);
         }
     });
     tables.retain(|table| !table.objects.is_empty());

@@ -27,7 +27,8 @@ fn pieces(pool: &Arc<Pool>, target: &str) -> Vec<String> {
     };
     let sample = Process::default().sample(pool, NOW);
     let info = Info { pool, identity: &identity, lost_logs: 0, now: NOW, sample };
-    let reply = answer(pool, &info, target);
+    let own = Source { pool, now: NOW, lost_logs: 3, memory: Some(5000) };
+    let reply = answer(pool, &info, &own, target);
     assert_eq!((reply.status, reply.body.len()), (200, 0));
     reply.pieces.unwrap().0.map(|piece| String::from_utf8(piece).unwrap()).collect()
 }
@@ -49,6 +50,33 @@ fn many_servers_come_in_small_pieces() {
     let lines = whole.lines().filter(|line| line.starts_with("haproxy_server_status{")).count();
     assert_eq!(lines, 5 * 5000);
     assert!(whole.ends_with("server=\"s5000\"} 1\n"), "{}", &whole[whole.len() - 100..]);
+}
+
+#[test]
+fn figures_of_our_own_are_asked_for() {
+    let pool = pool(2);
+    pool.process.first_local_port.store(1001, std::sync::atomic::Ordering::Relaxed);
+    pool.process.last_local_port.store(2000, std::sync::atomic::Ordering::Relaxed);
+    assert!(!pieces(&pool, "/").concat().contains("baton_"));
+    assert!(pieces(&pool, "/?extra-counters").concat().contains("\nbaton_log_lines_lost_total 3\n"));
+    let whole = pieces(&pool, "/?scope=baton").concat();
+    assert!(!whole.contains("haproxy"));
+    for line in [
+        "# TYPE baton_sessions_taken_total counter",
+        "baton_sessions_taken_total 0",
+        "# TYPE baton_memory_bytes gauge",
+        "baton_memory_bytes 5000",
+        "baton_source_ports_left{destination=\"127.0.0.1:1\"} 1000", // two servers with one address
+    ] {
+        assert_eq!(whole.lines().filter(|is| *is == line).count(), 1, "{line}: {whole}");
+    }
+    // There are no sessions, and no process before it.
+    assert!(!whole.contains("per_session") && !whole.contains("reload"));
+    pool.process.connections.up();
+    pool.process.connections.up();
+    pool.process.reloaded.store(1000, std::sync::atomic::Ordering::Relaxed);
+    let whole = pieces(&pool, "/?scope=baton").concat();
+    assert!(whole.contains("baton_memory_per_session_bytes 2500\n") && whole.contains("since_reload_seconds 2\n"));
 }
 
 #[test]

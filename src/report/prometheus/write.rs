@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::metrics::{CHECKS, Form, Kind, METRICS, SERVERS, states};
 use super::snapshot::{NAN, NOTHING, Object, Place, Table};
+use crate::ir::{ServerIx, TrackRef};
 use crate::pool::Pool;
 use crate::report::stats::MEANINGS;
 
@@ -137,7 +138,7 @@ fn labels(pool: &Pool, scope: char, of: Object) -> String {
             bind.map(|bind| ("listener", bind.name.as_str()))
         }
         's' => {
-            let server = proxy.backend.as_ref().and_then(|back| back.servers.get(of.part as usize));
+            let server = pool.known(TrackRef { proxy: of.proxy, server: ServerIx(of.part) });
             server.map(|server| ("server", server.name.as_str()))
         }
         _ => None,

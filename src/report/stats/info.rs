@@ -1,4 +1,5 @@
-//! The lines of `show info`: the process, in 2.6's order and under 2.6's names.
+//! The lines of `show info`: the process, in 2.6's order and under 2.6's names, then what 2.7 to 3.0 added.
+//! `TotalSplicdedBytesOut` stands beside the name that it has now.
 //!
 //! Lines about what baton does not have (TLS, compression, peers, memory pools) say 0, as haproxy does when it is
 //! not used.
@@ -147,7 +148,7 @@ fn big_zero<'a>(_: &Info<'a>) -> Cell<'a> {
 }
 
 #[rustfmt::skip]
-pub(super) const LINES: [Line; 70] = [
+pub(super) const LINES: [Line; 75] = [
     line(0, "Name", "POS", |_| text("HAProxy"), "Name of the product, as tools expect it"),
     line(1, "Version", "POS", |i| text(i.identity.version.as_str()), "Version of this program"),
     line(2, "Release_date", "POS", |i| text(i.identity.released.as_str()), "Date of this version"),
@@ -209,6 +210,7 @@ pub(super) const LINES: [Line; 70] = [
     line(60, "FailedResolutions", "MGP", zero, "Names that could not be resolved"),
     line(61, "TotalBytesOut", "MGP", |i| large(i.pool.process.bytes_out.get()), "Bytes sent since the start"),
     line(62, "TotalSplicdedBytesOut", "MGP", |i| large(i.pool.process.bytes_spliced.get()), "Bytes sent by splicing since the start"),
+    line(62, "TotalSplicedBytesOut", "MGP", |i| large(i.pool.process.bytes_spliced.get()), "Bytes sent by splicing since the start"), // 2.7 and later
     line(63, "BytesOutRate", "MRP", |i| large(i.sample.bytes_per_second), "Bytes sent per second since the last look"),
     line(64, "DebugCommandsIssued", "MGP", zero, "Debugging commands that were run"),
     line(65, "CumRecvLogs", "MCP", zero, "Log messages received"),
@@ -218,6 +220,11 @@ pub(super) const LINES: [Line; 70] = [
     line(69, "PoolUsed_bytes", "MGP", big_zero, "Bytes in use in memory pools"),
     line(70, "Start_time_sec", "MDP", started, "When it started, in seconds since 1970"),
     line(71, "Tainted", "SGP", |_| text("0"), "What was used that is not supported"),
+    // From here on: 2.7 to 3.0.
+    line(72, "TotalWarnings", "MCP", |i| small(i.pool.process.warnings.load(Relaxed)), "Warnings of the start"),
+    line(73, "MaxconnReached", "MCP", |i| large(i.pool.process.limit_reached.get()), "Times that a connection was the last that the limit allows"),
+    line(74, "BootTime_ms", "MDP", |i| small(i.pool.process.boot_millis.load(Relaxed)), "Milliseconds that the start took"),
+    line(75, "Niced_tasks", "MGP", zero, "Tasks with a priority of their own that wait for a thread"),
 ];
 
 fn started<'a>(info: &Info<'a>) -> Cell<'a> {
@@ -245,6 +252,13 @@ const FLOATS: [&str; 8] = [
     "CompressBpsIn",
     "CompressBpsOut",
 ];
+
+impl Line {
+    /// Its tags; what is told with a fraction is a rate.
+    pub(super) fn tags(&self, float: bool) -> Tags {
+        if float && FLOATS.contains(&self.name) { Tags("MRP") } else { self.tags }
+    }
+}
 
 impl<'a> Info<'a> {
     /// A line's value, as it is or as a number with a fraction.
@@ -282,7 +296,10 @@ impl Info<'_> {
             let Some(value) = self.value(line, style.float) else { continue };
             // Writing to a String cannot fail.
             let _ = match style.typed {
-                true => write!(out, "{}.{}.1:{}:{}:{value}", line.position, line.name, line.tags.0, value.kind()),
+                true => {
+                    let tags = line.tags(style.float);
+                    write!(out, "{}.{}.1:{}:{}:{value}", line.position, line.name, tags.0, value.kind())
+                }
                 false => write!(out, "{}: {value}", line.name),
             };
             if style.described {

@@ -5,6 +5,7 @@
 
 mod columns;
 mod info;
+mod keep;
 mod meanings;
 mod output;
 mod schema;
@@ -13,6 +14,7 @@ mod value;
 
 pub(crate) use columns::{address, algorithm, cell, position};
 pub(crate) use info::{Info, Process, Style, uptime};
+pub(crate) use keep::stats_file;
 pub(crate) use meanings::MEANINGS;
 pub(crate) use output::{Form, report, whole};
 pub(crate) use schema::SCHEMA;

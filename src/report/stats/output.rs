@@ -233,7 +233,7 @@ impl Info<'_> {
             if out.len() > 1 {
                 out.push(',');
             }
-            push(&mut out, &item(None, Field { pos: line.position, name: line.name }, line.tags, &value));
+            push(&mut out, &item(None, Field { pos: line.position, name: line.name }, line.tags(float), &value));
         }
         out.push(']');
         out

@@ -12,6 +12,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) now: Tick,
     /// The process's `maxconn`, for frontends without their own.
     pub(super) maxconn: u32,
+    /// Whether addresses and ways of balancing are told.
+    pub(super) legends: bool,
     /// Whether a backend's state shows how many of its servers are in use: when others are hidden.
     pub(super) counted: bool,
 }
@@ -26,6 +28,7 @@ pub(crate) enum Kind<'a> {
         front: &'a FrontState,
     },
     Server {
+        at: ServerIx,
         server: &'a Server,
         state: &'a ServerState,
         view: Box<ServerView>,
@@ -61,6 +64,8 @@ pub(crate) struct Selection<'a> {
     /// One server or listener, by its id; `None`: all.
     pub(crate) server: Option<u32>,
     pub(crate) hide: Hide,
+    /// Whether addresses and ways of balancing are told: on the page only with `stats show-legends`.
+    pub(crate) legends: bool,
     /// Only proxies whose name holds this, in whatever case (`;scope=` of the page); empty: all.
     pub(crate) holding: &'a str,
     /// Names of the only proxies that may be seen (`stats scope`); `None`: all.
@@ -69,7 +74,15 @@ pub(crate) struct Selection<'a> {
 
 impl Default for Selection<'_> {
     fn default() -> Self {
-        Self { proxy: None, kinds: u32::MAX, server: None, hide: Hide::Nothing, holding: "", scope: None }
+        Self {
+            proxy: None,
+            kinds: u32::MAX,
+            server: None,
+            hide: Hide::Nothing,
+            legends: true,
+            holding: "",
+            scope: None,
+        }
     }
 }
 
@@ -122,7 +135,8 @@ pub(crate) fn some_subjects(
     if !selection.takes(proxy) {
         return true;
     }
-    let of = |kind| Subject { proxy, kind, now, maxconn, counted };
+    let legends = selection.legends;
+    let of = |kind| Subject { proxy, kind, now, maxconn, legends, counted };
     if from == 0 {
         if selection.kinds & 1 != 0
             && let Some(front) = pool.front(ix)
@@ -150,8 +164,8 @@ pub(crate) fn some_subjects(
             let place = state.servers.get(at.0 as usize);
             let (Some(server), Some(view), Some(state)) = (line.as_deref(), view, place) else { continue };
             if selection.shows(server, &view) {
-                let kind = Kind::Server { server, state, view: Box::new(view) };
-                each(&Subject { proxy, kind, now, maxconn, counted });
+                let kind = Kind::Server { at, server, state, view: Box::new(view) };
+                each(&Subject { proxy, kind, now, maxconn, legends, counted });
             }
         }
     }
