@@ -76,8 +76,8 @@ impl Reading {
             SectionKind::Global => args.end(),
             SectionKind::Defaults => self.sections.open_defaults(&mut args),
             SectionKind::Ring => ring::open(&mut self.global.ir, &mut self.rings, &mut args),
-            SectionKind::Program => program::open(&mut self.global.ir, &mut args),
             SectionKind::Resolvers => resolvers::open(&mut self.global.ir, &mut self.resolvers, &mut args),
+            SectionKind::Program => program::open(&mut self.global.ir, &mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 let opened = self.sections.open_proxy(section, &mut args);
                 let binds = self.sections.proxies.last_mut().map(|draft| draft.binds.as_mut_slice());

@@ -27,8 +27,8 @@ pub(super) fn resolve(
 ) -> Config {
     let Reading { mut global, mut sections, rings, resolvers, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
-    crate::lower::program::judge(&global.ir, choices.master, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
