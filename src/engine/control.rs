@@ -199,7 +199,7 @@ impl Control for Shared {
 
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::SeqCst); // see migrate::Expecting
         let (stay, sockets) =
             std::mem::take(&mut *self.sockets()).into_iter().partition(|(place, _)| self.is_masters(*place));
         *self.sockets() = stay;

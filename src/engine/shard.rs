@@ -275,9 +275,12 @@ impl Shard {
         });
     }
 
-    /// Whether nothing is left to do after a soft stop: nobody accepts any more, and then nobody holds a connection.
+    /// Whether nothing is left to do after a soft stop: nobody accepts any more, nobody gives sessions, and then nobody holds a
+    /// connection.
     fn idle(&self) -> bool {
-        self.shared.accepting.load(Ordering::Acquire) == 0 && self.shared.live.load(Ordering::Acquire) == 0
+        self.shared.arriving.load(Ordering::SeqCst) == 0
+            && self.shared.accepting.load(Ordering::Acquire) == 0
+            && self.shared.live.load(Ordering::Acquire) == 0
     }
 
     fn close(&self, which: Closing, cause: Cause) {

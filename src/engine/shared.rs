@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(super) accepting: AtomicU32,
     /// Connections that hold a [`Seat`].
     pub(super) live: AtomicU32,
+    /// Processes that are giving their sessions: until they have, a soft stop is not over.
+    pub(super) arriving: AtomicU32,
     /// Woken when a seat is given back or a limit or pause changed, if anyone waits.
     pub(super) room: Notify,
     /// Woken when sessions are to be rebalanced, or no longer.
@@ -132,6 +134,7 @@ impl Shared {
             sockets: Mutex::new(Vec::new()),
             accepting: AtomicU32::new(input.threads.max(1) as u32),
             live: AtomicU32::new(0),
+            arriving: AtomicU32::new(0),
             room: Notify::new(),
             rebalancing: Notify::new(),
             waiting: AtomicU32::new(0),

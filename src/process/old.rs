@@ -116,6 +116,8 @@ pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> 
         old.search(wants, console);
     }
     let exposed = match &arguments.sockets_from {
+        // What a haproxy's master that executes us names: a way to its worker that only it knows. The worker is named by `-sf`.
+        Some(path) if path.to_string_lossy().starts_with("sockpair@") => false,
         Some(path) if old.conversations.is_empty() => old.fetch(path, console)?,
         _ => false,
     };

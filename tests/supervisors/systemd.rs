@@ -8,9 +8,10 @@ use nix::sys::signal::Signal;
 
 use crate::harness::client;
 use crate::harness::process::{Running, send};
+use crate::harness::program::Program;
 use crate::harness::throwaway::in_a_copy;
 use crate::harness::wait;
-use crate::stage::{CONFIG, Stage, ended, haproxies, place, put, run};
+use crate::stage::{CONFIG, HAPROXY, Stage, ended, haproxies, place, put, run};
 use crate::unit::Unit;
 
 const UNIT: &str = "/lib/systemd/system/haproxy.service";
@@ -157,6 +158,38 @@ fn the_units_master_socket_answers() {
         let master = text.lines().find(|line| line.split_whitespace().nth(1) == Some("master"));
         let pid = manager.service.pid().to_string();
         assert_eq!(master.and_then(|line| line.split_whitespace().next()), Some(pid.as_str()), "{text}");
+        manager.stop();
+    }
+}
+
+/// What `systemctl reload haproxy` does after a package or an administrator has put baton there: haproxy's master executes it.
+#[test]
+fn a_master_of_haproxys_becomes_a_baton() {
+    if in_a_copy("systemd::a_master_of_haproxys_becomes_a_baton") {
+        let stage = Stage::around(&Program::theirs());
+        let mut manager = Manager::start(Unit::read(&[Path::new(UNIT)]));
+        manager.expect("READY=1");
+        let (mut session, old) = (stage.session(), haproxies());
+        put(&Program::ours(), HAPROXY);
+        let worker = || haproxies().iter().any(|pid| !old.contains(pid));
+        let reload = || assert_eq!(manager.reload(), [Some(0), Some(0)]);
+        stage.insist("a new worker", reload, worker);
+        manager.expect("READY=1");
+        client::echo(&mut session, b"still here");
+        drop(session); // haproxy's worker lives as long as it
+        let main = manager.service.pid();
+        wait::until_true("haproxy's worker to end", || {
+            haproxies().iter().all(|pid| *pid == main || !old.contains(pid))
+        });
+        let exe = std::fs::read_link(format!("/proc/{main}/exe")).unwrap();
+        assert_eq!(exe.file_name().and_then(|name| name.to_str()), Some("baton"));
+
+        // From now on sessions move.
+        let (mut session, old) = (stage.session(), haproxies());
+        assert_eq!(manager.reload(), [Some(0), Some(0)]);
+        let moved = || haproxies().len() == 2 && haproxies().iter().all(|pid| *pid == main || !old.contains(pid));
+        wait::until_true("the old worker to end", moved);
+        client::echo(&mut session, b"and there");
         manager.stop();
     }
 }

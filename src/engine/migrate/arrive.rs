@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::net::getsockname;
@@ -15,7 +17,7 @@ use crate::engine::proxy_header::Announced;
 use crate::engine::relay::{Flow, Socket, register};
 use crate::engine::session::Session;
 use crate::engine::shard::Shard;
-use crate::engine::shared::Place;
+use crate::engine::shared::{Place, Shared};
 use crate::engine::splice::Pipe;
 use crate::ir::{Level, Mode, ProxyIx};
 use crate::pool::{Names, Peer};
@@ -52,7 +54,27 @@ pub enum ArriveError {
     Descriptor,
 }
 
+/// Sessions are about to come: while it lives, a soft stop does not end this process, for whoever gives them has them no more.
+pub struct Expecting(Arc<Shared>);
+
+impl Drop for Expecting {
+    fn drop(&mut self) {
+        let last = self.0.arriving.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.0.stopping.load(Ordering::SeqCst) {
+            self.0.wake_all();
+        }
+    }
+}
+
 impl Sessions {
+    /// Keeps this process for sessions that come; `None` when it has been told to stop, and its threads may have ended.
+    pub fn expect(&self) -> Option<Expecting> {
+        // First the one, then the other: a thread that sees the order to stop sees this too, or we see the order.
+        self.0.arriving.fetch_add(1, Ordering::SeqCst);
+        let expecting = Expecting(Arc::clone(&self.0));
+        (!self.0.stopping.load(Ordering::SeqCst)).then_some(expecting)
+    }
+
     /// Adds lanes of the other process, which it counts from the first that was ever added; says which of them are here too.
     /// `strict`: only those whose listening address is here too.
     pub fn add(&self, routes: &mut Routes, lanes: &[Lane], strict: bool) -> Vec<bool> {

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Waker;
 
-pub use self::arrive::{Arrivals, ArriveError, Routes};
+pub use self::arrive::{Arrivals, ArriveError, Expecting, Routes};
 pub(super) use self::leave::Take;
 pub use self::leave::{Batch, Round, Size};
 pub use self::state::{FlowState, Lane, PeerState, SessionState, Stage};

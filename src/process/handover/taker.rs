@@ -13,7 +13,7 @@ use super::client::{self, Conversation};
 use super::offer;
 use super::server::{Desk, Turn};
 use super::wire::{self, Message, Parcel, ReceiveError, WireError};
-use crate::engine::migrate::{Arrivals, Routes, Sessions};
+use crate::engine::migrate::{Arrivals, Expecting, Routes, Sessions};
 use crate::ir::Level;
 use crate::pool::Journal;
 use crate::sys::pidfd::{self, PidFd};
@@ -66,7 +66,7 @@ pub(crate) fn start(taker: Taker, conversations: Vec<Conversation>) -> io::Resul
     let turn = Arc::new(taker.desk.reserve());
     let (told, over) = mpsc::channel();
     for conversation in same {
-        let pass = Pass { _turn: Arc::clone(&turn), told: told.clone() };
+        let pass = Pass { _turn: Arc::clone(&turn), told: told.clone(), stays: taker.sessions.expect() };
         let (taker, askers) = (Arc::clone(&taker), Arc::clone(&askers));
         let take = move || taker.take_from(conversation, &askers, pass);
         std::thread::Builder::new().name("sessions".into()).spawn(take)?;
@@ -82,6 +82,8 @@ pub(crate) fn start(taker: Taker, conversations: Vec<Conversation>) -> io::Resul
 /// Held while a process gives what it has when it is first asked.
 struct Pass {
     _turn: Arc<Turn>,
+    /// A soft stop of this process waits for what is given.
+    stays: Option<Expecting>,
     told: mpsc::Sender<()>,
 }
 
@@ -201,6 +203,12 @@ impl Giving<'_> {
             }
             Message::Offer(body) => {
                 fault::at("new-offered");
+                let stays = self.pass.as_ref().is_some_and(|pass| pass.stays.is_some());
+                let expecting = if stays { None } else { self.taker.sessions.expect() };
+                if !stays && expecting.is_none() {
+                    self.say(&Message::Refuse)?; // this process may end at any moment
+                    return Ok(Next::Go);
+                }
                 let (states, held) = offer::decode(&body)?;
                 let checked = self.taker.sessions.check(&self.routes, states, parcel.descriptors, held);
                 let arrivals = checked.map_err(|why| {
