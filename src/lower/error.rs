@@ -133,6 +133,14 @@ pub enum LowerError {
         /// Why not.
         why: ExprError,
     },
+    /// Not a variable's name.
+    #[error(
+        "'{text}' is not the name of a variable: a scope ('check', 'sess'…), a dot, letters, digits and underscores"
+    )]
+    Variable {
+        /// The name.
+        text: String,
+    },
     /// Not a regular expression.
     #[error("'{text}': {why}")]
     Regex {
