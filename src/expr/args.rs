@@ -187,7 +187,9 @@ pub(super) fn read(
             let raw = if written { raw(text, &mut here) } else { Some(Vec::new()) };
             let raw = raw.ok_or_else(|| fail(open..text.len(), ArgError::Unclosed))?;
             let nothing = here == start;
-            if ix == 0 && nothing && must.is_empty() {
+            // A text may be empty before others, a number may not.
+            let more = kind == b's' && text.get(here) == Some(&b',');
+            if ix == 0 && nothing && must.is_empty() && !more {
                 break;
             }
             let arg = match kind {

@@ -140,7 +140,7 @@ impl Expr {
     pub fn evaluate<'a>(&'a self, facts: &'a dyn Facts) -> Fetched<'a> {
         let mut value = self.fetch.evaluate(facts);
         for converter in &self.converters {
-            value = value.and_then(|value| converter.run(value, facts));
+            value = converter.apply(value, facts);
         }
         value
     }
@@ -193,8 +193,8 @@ impl Expr {
             }
             _ => {}
         }
-        let args = self.converters.iter_mut().flat_map(|converter| converter.args_mut().iter_mut());
-        args.map(|arg| resolve(arg, names)).collect::<Result<(), _>>().map_err(fail)
+        let mut args = self.converters.iter_mut().flat_map(|converter| converter.args_mut().iter_mut());
+        args.try_for_each(|arg| resolve(arg, names)).map_err(fail)
     }
 }
 

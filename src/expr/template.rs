@@ -28,7 +28,13 @@ pub enum TemplateError {
     Open,
     /// An expression; the places that it blames are those of the text.
     #[error(transparent)]
-    Expr(#[from] ExprError),
+    Expr(Box<ExprError>),
+}
+
+impl From<ExprError> for TemplateError {
+    fn from(why: ExprError) -> Self {
+        Self::Expr(Box::new(why))
+    }
 }
 
 impl From<&str> for Template {

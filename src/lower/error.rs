@@ -131,7 +131,7 @@ pub enum LowerError {
         /// The word.
         text: String,
         /// Why not.
-        why: ExprError,
+        why: Box<ExprError>,
     },
     /// Not a variable's name.
     #[error(

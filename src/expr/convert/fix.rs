@@ -13,6 +13,9 @@ pub(super) const ROWS: &[Row] = &[
         let wanted = u64::try_from(int(args, 0)?).ok()?;
         let message = value.into_bytes();
         let (from, to) = Fields { message: &message, at: 0 }.find(|field| field.tag == Some(wanted))?.value;
+        if from == to {
+            return None;
+        }
         Some(Value::Bin(part(message, from, to)))
     }),
 ];

@@ -10,7 +10,7 @@ use crate::units::proxy_header::crc32c;
 
 pub(super) const ROWS: &[Row] = &[
     row("crc32", "|i", (BIN, INT), plain, |args, value, _| hash(args, value, crc32)),
-    row("crc32c", "|i", (BIN, INT), plain, |args, value, _| hash(args, value, |bytes| !crc32c::of(&[bytes]))),
+    row("crc32c", "|i", (BIN, INT), plain, |args, value, _| hash(args, value, |bytes| crc32c::of(&[bytes]))),
     row("djb2", "|i", (BIN, INT), plain, |args, value, _| hash(args, value, djb2)),
     row("sdbm", "|i", (BIN, INT), plain, |args, value, _| hash(args, value, sdbm)),
     row("xxh3", "|i", (BIN, INT), plain, |args, value, _| {

@@ -33,7 +33,7 @@ use std::borrow::Cow;
 use super::args::{self, Args};
 use super::context::Context;
 use super::error::{ExprError, Wrong, shown};
-use super::{Arg, Facts, Type, Value};
+use super::{Arg, Facts, Fetched, Type, Value};
 use crate::grammar::{self, Kind};
 
 /// What a converter does.
@@ -50,6 +50,13 @@ pub(super) struct Row {
     pub(super) gives: Type,
     check: Check,
     run: Run,
+}
+
+impl Row {
+    /// Whether it says itself if more bytes can change its answer.
+    fn settles(&self) -> bool {
+        matches!(self.name, "mqtt_is_valid" | "mqtt_field_value")
+    }
 }
 
 const fn row(name: &'static str, spec: &'static str, types: (Type, Type), check: Check, run: Run) -> Row {
@@ -112,9 +119,20 @@ impl Converter {
         &mut self.args
     }
 
-    /// What it makes of a value.
-    pub(super) fn run<'a>(&'a self, value: Value<'a>, facts: &'a dyn Facts) -> Option<Value<'a>> {
-        (self.row.run)(&self.args, value.cast(self.row.takes)?, facts)
+    /// What it makes of what stands before it. A value that may still change makes one that may, but for a packet that is
+    /// whole, or is none and never will be.
+    pub(super) fn apply<'a>(&'a self, before: Fetched<'a>, facts: &'a dyn Facts) -> Fetched<'a> {
+        let run = |value: Value<'a>| (self.row.run)(&self.args, value.cast(self.row.takes)?, facts);
+        match before {
+            Fetched::Growing(Value::Bin(Cow::Borrowed(bytes))) if self.row.settles() => {
+                match run(Value::Bin(Cow::Borrowed(bytes))) {
+                    Some(value) => Fetched::Value(value),
+                    None if mqtt::incomplete(bytes) => Fetched::NotYet,
+                    None => Fetched::Missing,
+                }
+            }
+            before => before.and_then(run),
+        }
     }
 }
 

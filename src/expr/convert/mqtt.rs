@@ -19,6 +19,11 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
+/// Whether bytes that follow may make a packet of these.
+pub(super) fn incomplete(bytes: &[u8]) -> bool {
+    mqtt::packet(bytes) == Packet::Incomplete
+}
+
 fn field(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
     let kind = PacketType::named(args.text(0)).ok_or_else(|| args.kind(0, "'connect' or 'connack', or 1 or 2"))?;
     let field = Field::named(kind, args.text(1));

@@ -20,7 +20,7 @@ impl Fetch {
             }
             Self::DateUs => Fetched::Value(Value::Int(i64::from(facts.now().subsec_micros()))),
             Self::Rand(range) => {
-                let number = u128::from(facts.random()) * u128::from(*range) >> 64;
+                let number = (u128::from(facts.random()) * u128::from(*range)) >> 64;
                 Fetched::Value(Value::Int(number as i64))
             }
             Self::Uuid => Fetched::Value(Value::owned(uuid(facts.random(), facts.random()))),

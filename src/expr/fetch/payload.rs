@@ -20,17 +20,17 @@ pub(super) fn length(buffer: Buffer<'_>) -> Fetched<'_> {
     if buffer.more { Fetched::Growing(value) } else { Fetched::Value(value) }
 }
 
-/// `req.payload`: with a length of 0 whatever is there, and more as it comes.
+/// `req.payload`: with a length of 0 whatever is there, be it nothing, and more as it comes.
 pub(super) fn bytes(buffer: Buffer<'_>, offset: usize, length: usize) -> Fetched<'_> {
     let Some(end) = offset.checked_add(length).filter(|end| *end <= buffer.room) else { return Fetched::Missing };
     let lacking = || if buffer.more { Fetched::NotYet } else { Fetched::Missing };
     match length {
         0 => match buffer.bytes.get(offset..) {
-            Some(rest) if !rest.is_empty() => {
+            Some(rest) => {
                 let value = Value::Bin(Cow::Borrowed(rest));
                 if buffer.more { Fetched::Growing(value) } else { Fetched::Value(value) }
             }
-            _ => lacking(),
+            None => lacking(),
         },
         _ => match buffer.bytes.get(offset..end) {
             Some(found) => Fetched::Value(Value::Bin(Cow::Borrowed(found))),

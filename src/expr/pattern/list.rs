@@ -4,9 +4,10 @@
 //! and puts each in place at once: a reader sees the list before or after, never between.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
@@ -46,7 +47,9 @@ pub struct Contents {
 #[derive(Debug)]
 pub struct List {
     /// Its number, by which runtime commands know it.
-    pub id: u32,
+    id: AtomicU32,
+    /// Whether the configuration chose that (`-u`).
+    chosen: bool,
     /// Its file; `None`: it stands in the configuration.
     pub file: Option<String>,
     /// Whether there are values behind the patterns.
@@ -82,9 +85,9 @@ impl View {
 }
 
 impl List {
-    fn new(id: u32, file: Option<String>, map: bool, entries: Vec<Entry>) -> Arc<Self> {
-        let contents = Mutex::new(Contents { entries, version: 0 });
-        Arc::new(Self { id, file, map, contents, views: Mutex::default() })
+    /// Its number, by which runtime commands know it.
+    pub fn id(&self) -> u32 {
+        self.id.load(Ordering::Relaxed)
     }
 
     /// What a way to compare sees of it; lines that say the same share one.
@@ -161,6 +164,9 @@ pub struct Lists {
 struct Known {
     files: HashMap<String, Arc<List>>,
     all: Vec<Arc<List>>,
+    taken: HashSet<u32>,
+    /// Where a free number is looked for.
+    next: u32,
 }
 
 impl Lists {
@@ -175,15 +181,10 @@ impl Lists {
     /// [`PatternError::IdTaken`].
     pub(super) fn inline(&self, id: Option<u32>, entries: Vec<Entry>) -> Result<Arc<List>, PatternError> {
         let mut known = self.known.borrow_mut();
-        let taken = |id: u32| known.all.iter().any(|list| list.id == id);
-        let id = match id {
-            Some(id) if taken(id) => return Err(PatternError::IdTaken { id }),
-            Some(id) => id,
-            None => (0..).find(|id| !taken(*id)).unwrap_or(u32::MAX),
-        };
-        let list = List::new(id, None, false, entries);
-        known.all.push(list.clone());
-        Ok(list)
+        if let Some(id) = id.filter(|id| known.all.iter().any(|list| list.chosen && list.id() == *id)) {
+            return Err(PatternError::IdTaken { id });
+        }
+        Ok(known.add(id, None, false, entries))
     }
 
     /// The list of a file, which is read once.
@@ -198,12 +199,48 @@ impl Lists {
         let read = if path.is_empty() { Err(std::io::ErrorKind::NotFound.into()) } else { world.read(Path::new(path)) };
         let bytes = read.map_err(|why| FileError::Read { path: path.to_owned(), why: why.kind() })?;
         let entries = parse(&bytes, map);
-        let mut known = self.known.borrow_mut();
-        let id = (0..).find(|id| known.all.iter().all(|list| list.id != *id)).unwrap_or(u32::MAX);
-        let list = List::new(id, Some(path.to_owned()), map, entries);
-        known.all.push(list.clone());
-        known.files.insert(path.to_owned(), list.clone());
-        Ok(list)
+        Ok(self.known.borrow_mut().add(None, Some(path.to_owned()), map, entries))
+    }
+}
+
+impl Known {
+    /// A number that no list has.
+    fn free(&mut self) -> u32 {
+        loop {
+            let id = self.next;
+            self.next = self.next.wrapping_add(1);
+            if self.taken.insert(id) {
+                return id;
+            }
+        }
+    }
+
+    /// A new list, with a number that nobody chose if none is wanted; who has the wanted one by chance gets another.
+    fn add(&mut self, wanted: Option<u32>, file: Option<String>, map: bool, entries: Vec<Entry>) -> Arc<List> {
+        let id = match wanted {
+            None => self.free(),
+            Some(id) => {
+                if !self.taken.insert(id) {
+                    let other = self.free();
+                    let by_chance = self.all.iter().find(|list| list.id() == id);
+                    by_chance.inspect(|list| list.id.store(other, Ordering::Relaxed));
+                }
+                id
+            }
+        };
+        let list = Arc::new(List {
+            id: AtomicU32::new(id),
+            chosen: wanted.is_some(),
+            file: file.clone(),
+            map,
+            contents: Mutex::new(Contents { entries, version: 0 }),
+            views: Mutex::default(),
+        });
+        self.all.push(list.clone());
+        if let Some(file) = file {
+            self.files.insert(file, list.clone());
+        }
+        list
     }
 }
 

@@ -14,8 +14,11 @@ pub(super) enum Network {
     V6(Ipv6Addr, u32),
 }
 
+/// Looks a name up.
+pub(super) type Resolver<'r> = &'r dyn Fn(&str) -> Vec<IpAddr>;
+
 /// Parses an address, a network, or with `resolve` a name, which stands for all its addresses.
-pub(super) fn parse(text: &[u8], resolve: Option<&dyn Fn(&str) -> Vec<IpAddr>>) -> Result<Vec<Network>, PatternError> {
+pub(super) fn parse(text: &[u8], resolve: Option<Resolver<'_>>) -> Result<Vec<Network>, PatternError> {
     let wrong = || PatternError::Address { text: shown(text) };
     let plain = std::str::from_utf8(text).map_err(|_| wrong())?;
     let (host, mask) = plain.split_once('/').map_or((plain, None), |(host, mask)| (host, Some(mask)));

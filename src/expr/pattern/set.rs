@@ -1,6 +1,5 @@
 //! A list of patterns, compiled for one way to compare.
 
-use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use smallvec::SmallVec;
 
 use super::list::Entry;
-use super::networks::{self, Networks};
+use super::networks::{self, Networks, Resolver};
 use super::numbers::{self, Numbers};
 use super::texts::Texts;
 use super::{Flags, Method};
@@ -56,7 +55,7 @@ impl Set {
         entries: Arc<[Entry]>,
         method: Method,
         flags: Flags,
-        resolve: Option<&dyn Fn(&str) -> Vec<IpAddr>>,
+        resolve: Option<Resolver<'_>>,
     ) -> Result<Self, (usize, PatternError)> {
         let blame = |entry: &Entry| {
             let line = entry.line;

@@ -132,7 +132,7 @@ fn hex(word: &Given<'_>) -> Lowered<Vec<u8>> {
 fn format(word: &Given<'_>, world: &dyn World) -> Lowered<Template> {
     let lists = Lists::default();
     let template = Template::parse(word.bytes, &context(world, &lists)).map_err(|why| match why {
-        TemplateError::Expr(why) => blame_expr(word, why),
+        TemplateError::Expr(why) => blame_expr(word, *why),
         TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
     })?;
     let lacking = template.expressions().find_map(Expr::needs_session);
@@ -158,9 +158,9 @@ fn context<'c>(world: &'c dyn World, lists: &'c Lists) -> Context<'c> {
 
 fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
     let hint = why.hint.clone();
-    let blame = word.blame(match why.why {
-        Wrong::NotBuilt { what } => LowerError::NotYet { what },
-        _ => LowerError::Expr { text: word.text(), why },
+    let blame = word.blame(match &why.why {
+        Wrong::NotBuilt { what } => LowerError::NotYet { what: what.clone() },
+        _ => LowerError::Expr { text: word.text(), why: Box::new(why) },
     });
     match hint {
         Some(hint) => blame.hint(hint),

@@ -74,7 +74,7 @@ fn read(bytes: &[u8], wanted: Option<(PacketType, Field)>) -> Read<Option<Found>
     let Some(own) = bytes.get(..end) else { return Err(Fault::Incomplete) };
     let mut body = Cursor { bytes: own, at: whole.at };
     // Within a packet that is all there nothing more can come.
-    let wanted = wanted.map(|(of, field)| (of == kind).then_some(field).unwrap_or(Field::None));
+    let wanted = wanted.map(|(of, field)| if of == kind { field } else { Field::None });
     let found = match kind {
         PacketType::Connect => connect::read(&mut body, wanted),
         PacketType::Connack => connack::read(&mut body, wanted),
