@@ -1,3 +1,5 @@
+//! Packets whole, in parts, long, and none at all.
+
 use super::{Field, Found, Packet, PacketType, field, packet};
 
 /// A CONNECT of 3.1.1: clean session, keepalive 60, client `me`.
