@@ -9,10 +9,12 @@ mod method;
 mod networks;
 mod numbers;
 mod set;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod words;
 
-pub use list::{Entry, List, Lists, View};
+pub use list::{Contents, Entry, List, Lists, View};
 pub use method::{Flags, Method, Op};
 pub use set::{Found, Set};
 pub(super) use words::{Patterns, read};
