@@ -117,7 +117,7 @@ fn digits(mut bits: u32, count: usize, out: &mut String) {
 mod tests {
     use super::*;
 
-    /// Made by `openssl passwd` and `mkpasswd`.
+    /// Made by `openssl passwd` and by libcrypt.
     const HASHES: [(&str, &str); 6] = [
         ("password", "$1$abcdefgh$G//4keteveJp0qb8z2DxG/"),
         ("a longer password than sixteen bytes", "$1$xy$wIUtgIWZmgeOHPSnG1doF/"),
