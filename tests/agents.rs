@@ -16,6 +16,7 @@ use harness::logs::LogReceiver;
 use harness::pinned::{pinned, without_duration};
 use harness::program::Program;
 use harness::proxy::Proxy;
+use harness::site::Site;
 use harness::stats::Stats;
 use harness::{ports, wait};
 
@@ -257,6 +258,7 @@ fn numbers_and_odd_words() {
             "",
             "reset",
             "drain 40%\n",
+            "75% up drain maxconn:30\n",
             "up ready 30%\n",
             "down #the end\n",
         ]),
@@ -354,4 +356,41 @@ fn agents_that_fail() {
     }
     assert_eq!((cell("s1", "agent_health"), cell("s3", "agent_health")), ("1".into(), String::new()));
     assert!(!proxy.output().contains("DOWN"), "{}", proxy.output());
+}
+
+/// What an agent has said holds in the process that takes over, before it speaks again.
+#[test]
+fn what_was_said_goes_on_over_a_reload() {
+    let (agent, backend) = (Agent::start(0), Backend::start(backends::echo));
+    let sections = format!(
+        "listen l\n  bind {}\n  timeout check 60s\n  server s1 {} weight 40 agent-check agent-addr {} agent-port {} agent-inter 50\n",
+        ports::free(),
+        backend.address,
+        agent.address.ip(),
+        agent.address.port()
+    );
+    let mut site = Site::start(&Program::ours(), &sections);
+    agent.question();
+    agent.answer(b"75% up drain maxconn:30 # enough\n");
+    agent.question(); // it was obeyed, and nothing is said any more
+    let figures = |site: &Site| {
+        let stats = site.stats();
+        ["status", "weight", "slim", "agent_health"].map(|column| stats.text("l", "s1", column).to_owned())
+    };
+    let want = ["DRAIN (agent)", "30", "30", "1"].map(str::to_owned);
+    assert_eq!(figures(&site), want);
+    for _ in 0..2 {
+        site.reload();
+        assert_eq!(figures(&site), want);
+    }
+    // Questions of processes that are gone are answered too.
+    agent.answer(b"down\n");
+    wait::until_true("the new process to hear it", || {
+        if agent.asked.try_recv().is_ok() {
+            agent.answer(b"down\n");
+        }
+        site.stats().text("l", "s1", "status") == "DOWN (agent)"
+    });
+    site.reload();
+    assert_eq!(figures(&site)[..3], ["DOWN (agent)", "30", "30"]);
 }

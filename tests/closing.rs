@@ -7,46 +7,21 @@ mod harness;
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use harness::backends::Backend;
+use harness::crowd::Holder;
 use harness::logs::LogReceiver;
 use harness::program::Program;
 use harness::proxy::Proxy;
+use harness::site::Site;
 use harness::stats::{Stats, command};
-use harness::{client, ports, wait};
+use harness::{client, crowd, ports, wait};
 use nix::sys::signal::Signal;
-use rustix::event::{Timespec, epoll};
 
 /// One column of a histogram.
 const SLICE: Duration = Duration::from_millis(500);
-
-/// A server that takes connections and holds them.
-struct Holder {
-    address: SocketAddr,
-    taken: Arc<AtomicUsize>,
-}
-
-impl Holder {
-    fn start() -> Self {
-        let listener = ports::listener();
-        // A connection that finds the backlog full comes a second later.
-        rustix::net::listen(&listener, 4_096).expect("a longer backlog");
-        let address = listener.local_addr().expect("a listener has an address");
-        let taken = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&taken);
-        std::thread::spawn(move || {
-            let mut held = Vec::new();
-            for stream in listener.incoming() {
-                held.push(stream);
-                count.fetch_add(1, Ordering::AcqRel);
-            }
-        });
-        Self { address, taken }
-    }
-}
 
 /// Sessions of a proxy, and what its tests look at.
 struct Crowd {
@@ -73,8 +48,11 @@ impl Crowd {
         );
         let proxy = Proxy::start(&Program::ours(), &config);
         let clients = (0..count).map(|_| client::connect(door)).collect();
-        let taken = || holder.taken.load(Ordering::Acquire);
-        wait::until_or("all sessions to have their server", || taken() == count, || format!("{} have", taken()));
+        wait::until_or(
+            "all sessions to have their server",
+            || holder.taken() == count,
+            || format!("{} have", holder.taken()),
+        );
         Self { proxy, socket, door, clients, _folder: folder }
     }
 
@@ -99,18 +77,10 @@ impl Crowd {
 
 /// When each of these connections ended, as far as they did before `until`.
 fn ends(clients: &[TcpStream], until: Instant) -> Vec<Instant> {
-    let watched = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
-    for (ix, client) in clients.iter().enumerate() {
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
-        epoll::add(&watched, client, epoll::EventData::new_u64(ix as u64), flags).expect("a watch");
-    }
+    let watched = crowd::watch(clients);
     let mut ended = Vec::new();
-    let mut events = Vec::with_capacity(256);
-    let moment = Timespec { tv_sec: 1, tv_nsec: 0 };
     while ended.len() < clients.len() && Instant::now() < until {
-        events.clear();
-        let Ok(_) = epoll::wait(&watched, rustix::buffer::spare_capacity(&mut events), Some(&moment)) else { continue };
-        ended.extend(events.iter().map(|_| Instant::now()));
+        ended.extend(crowd::ended(&watched, Duration::from_secs(1)).iter().map(|_| Instant::now()));
     }
     ended
 }
@@ -276,4 +246,35 @@ fn sessions_end_with_their_server_and_when_it_comes_back_alone() {
     }
     assert_eq!(log.wait_count(" D- ", COUNT).len(), COUNT);
     assert_eq!(log.wait_count(" U- ", COUNT).len(), COUNT);
+}
+
+/// Sessions that go on in another process meanwhile take their turns along, and nobody else's.
+#[test]
+fn an_order_goes_on_over_reloads_alone() {
+    const COUNT: usize = 200;
+    let (holder, door) = (Holder::start(), ports::free());
+    let sections = format!("listen l\n bind {door}\n server s {}\n", holder.address);
+    let mut site = Site::start_with(&Program::ours(), " nbthread 2\n close-spread-time 8s\n", &sections);
+    let clients: Vec<TcpStream> = (0..COUNT).map(|_| client::connect(door)).collect();
+    site.wait_for("l", "s", "scur", COUNT);
+    assert_eq!(site.order("shutdown sessions server l/s"), "\n");
+    let begin = Instant::now();
+    let watcher = std::thread::spawn(move || ends(&clients, begin + Duration::from_secs(20)));
+    let fresh = client::connect(door);
+    fresh.set_nonblocking(true).expect("non-blocking");
+    for left in [170, 120] {
+        wait::until_true("some to end", || site.number("l", "s", "scur") <= left);
+        site.reload();
+    }
+    let ends = watcher.join().expect("the ends");
+    assert_eq!(ends.len(), COUNT);
+    for slice in 0..8 {
+        let within = ends.iter().filter(|end| end.duration_since(begin).as_secs() == slice).count();
+        println!("{within} in second {slice}");
+        assert!((5..=60).contains(&within), "{within} of {COUNT} in second {slice} of 8");
+    }
+    let last = ends.last().expect("ends").duration_since(begin);
+    assert!(last >= Duration::from_secs(7), "all had ended after {last:?}");
+    assert_eq!(site.log.wait_count(" K- ", COUNT).len(), COUNT);
+    assert!((&fresh).read(&mut [0]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock), "a new session was cut");
 }

@@ -7,7 +7,7 @@ mod harness;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use baton::engine::migrate::{ArriveError, FlowState, Lane, PeerState, SessionState, Size, Stage};
+use baton::engine::migrate::{ArriveError, FlowState, Lane, PeerState, Routes, SessionState, Size, Stage};
 use engine::{Line, listen, server};
 use harness::backends::Backend;
 use harness::{client, wait};
@@ -65,7 +65,7 @@ fn sessions_move_from_one_engine_to_another() {
     streams.iter_mut().for_each(|stream| client::echo(stream, b"before"));
     let (from, to) = (old.sessions(), new.sessions());
     let mut round = from.round();
-    let mut routes = to.routes();
+    let mut routes = Routes::default();
     let yes = to.add(&mut routes, round.lanes(), false);
     round.accept(&yes);
     while let Some(batch) = round.next(SIZE) {
@@ -106,6 +106,7 @@ fn state(stage: Stage) -> SessionState {
         queue_time: None,
         connect_time: None,
         places: (0, 0),
+        due: None,
     }
 }
 
@@ -120,7 +121,7 @@ fn what_makes_no_sense_is_not_taken() {
     let echo = Backend::echo();
     let new = line(&echo);
     let to = new.sessions();
-    let mut routes = to.routes();
+    let mut routes = Routes::default();
     let known = Lane {
         frontend: "front".into(),
         listener: "127.0.0.1:0".into(), // as its configuration has it
@@ -132,8 +133,8 @@ fn what_makes_no_sense_is_not_taken() {
     let unknown = Lane { backend: "other".into(), ..known.clone() };
     let moved = Lane { address: Some("127.0.0.1:1".into()), ..known.clone() };
     let elsewhere = Lane { listener: "127.0.0.1:1".into(), ..known.clone() };
-    assert_eq!(to.add(&mut to.routes(), std::slice::from_ref(&elsewhere), true), [false], "strict");
-    assert_eq!(to.add(&mut to.routes(), &[elsewhere], false), [true]);
+    assert_eq!(to.add(&mut Routes::default(), std::slice::from_ref(&elsewhere), true), [false], "strict");
+    assert_eq!(to.add(&mut Routes::default(), &[elsewhere], false), [true]);
     let nameless = Lane { server: Some("t".into()), ..known.clone() };
     assert_eq!(
         to.add(&mut routes, &[known, unknown, waiting, moved, nameless], true),
@@ -184,7 +185,7 @@ fn hostile_numbers_hurt_nobody() {
     let echo = Backend::echo();
     let new = line(&echo);
     let to = new.sessions();
-    let mut routes = to.routes();
+    let mut routes = Routes::default();
     let lane = Lane {
         frontend: "front".into(),
         listener: String::new(),

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use harness::backends::Backend;
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
-use harness::{ports, process, wait};
+use harness::{client, ports, process, wait};
 
 /// A script in a folder.
 fn script(folder: &Path, name: &str, body: &str) -> PathBuf {
@@ -193,4 +194,34 @@ fn in_a_chroot() {
         let stats = Stats::from_socket(&socket);
         (stats.text("b", "s", "check_status"), stats.text("b", "s", "check_code")) == ("PROCERR", "255")
     });
+}
+
+/// The program has the user and the root of the process that serves, and is told of the sessions that there are.
+#[test]
+fn as_another_user_behind_another_root() {
+    for program in [Program::ours(), Program::theirs()] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (here, door) = (folder.path(), ports::free());
+        std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o777)).expect("everybody may write there");
+        let (out, echo) = (here.join("out"), Backend::echo());
+        let body = format!(
+            "echo \"$(/usr/bin/id -u) $(/usr/bin/id -g) $(pwd) $HAPROXY_SERVER_CURCONN\" > {0}.$$; /bin/mv {0}.$$ {0}",
+            out.display()
+        );
+        let sections = format!(
+            "listen l\n  bind {door}\n  option external-check\n  external-check command {}\n  server s {} check inter 200ms\n",
+            script(here, "who", &body).display(),
+            echo.address
+        );
+        let global = "\n  chroot /\n  uid 65534\n  gid 65534";
+        let _proxy = Proxy::start(&program, &config(&here.join("stats"), global, &sections));
+        let says = |want: &str| {
+            let told = || std::fs::read_to_string(&out).unwrap_or_default();
+            wait::until_or(want, || told().trim_end() == want, || format!("{:?} said {:?}", program.kind, told()));
+        };
+        says("65534 65534 / 0");
+        let mut session = client::connect(door);
+        client::echo(&mut session, b"x");
+        says("65534 65534 / 1");
+    }
 }

@@ -6,7 +6,7 @@ use harness::backends::Backend;
 use harness::process::{Running, alive, send};
 use harness::program::Program;
 use harness::proxy::Proxy;
-use harness::stats::Stats;
+use harness::stats::{Stats, command};
 use harness::{client, ports, wait};
 use nix::sys::signal::Signal;
 
@@ -36,15 +36,21 @@ fn no_more_sessions_a_second_than_the_rate_limit() {
     }
 }
 
-/// `maxconnrate` and `maxsessrate` count all frontends together and hold clients back; nobody is refused.
+/// `maxconnrate` and `maxsessrate`, and the orders that set the same, count all frontends together and hold clients back;
+/// nobody is refused.
 #[test]
 fn no_more_sessions_a_second_than_the_process_may_have() {
     for program in [Program::ours(), Program::theirs()] {
-        for word in ["maxconnrate", "maxsessrate"] {
+        for (word, order) in [
+            ("maxconnrate 6", ""),
+            ("maxsessrate 6", ""),
+            ("", "set rate-limit connections global 6"),
+            ("", "set rate-limit sessions global 6"),
+        ] {
             let backend = Backend::echo();
             let (doors, page) = ([ports::free(), ports::free()], tempfile::tempdir().unwrap());
             let config = format!(
-                "global\n  stats socket {}/stats\n  nbthread 1\n  {word} 6\ndefaults\n  mode tcp\n  timeout client 20s\n  \
+                "global\n  stats socket {}/stats level admin\n  nbthread 1\n  {word}\ndefaults\n  mode tcp\n  timeout client 20s\n  \
                  timeout server 20s\n  timeout connect 5s\nlisten a\n  bind {}\n  server s {}\n\
                  listen b\n  bind {}\n  server s {}\n",
                 page.path().display(),
@@ -54,6 +60,9 @@ fn no_more_sessions_a_second_than_the_process_may_have() {
                 backend.address
             );
             let _proxy = Proxy::start(&program, &config);
+            if !order.is_empty() {
+                assert_eq!(command(&page.path().join("stats"), order).trim(), "", "{order}");
+            }
             let mut clients: Vec<_> = (0..14).map(|number| client::connect(doors[number % 2])).collect();
             for stream in &mut clients {
                 client::echo(stream, b"served in the end");

@@ -165,7 +165,61 @@ fn a_list_is_whole_and_stalls_nobody() {
         assert!(mine.is_subset(&listed), "{} of {} are listed", mine.intersection(&listed).count(), mine.len());
     }
     let line = stage.session(held[7].local_addr().expect("an address").to_string().as_str());
-    assert_eq!(command(&stage.socket, &format!("show sess {}", number(&line))).lines().count(), 2, "one and a blank");
-    let mut one = [0; 2];
-    lazy.read_exact(&mut one).expect("its own answer is there");
+    let one = command(&stage.socket, &format!("show sess {}", number(&line)));
+    assert_eq!(one.lines().filter(|line| line.starts_with("0x")).count(), 1, "{one}");
+    let mut first = [0; 2];
+    lazy.read_exact(&mut first).expect("its own answer is there");
+}
+
+/// All that is known of one session: the keys of haproxy's paragraph that mean something here are there on both.
+#[test]
+fn a_session_is_shown_whole() {
+    for program in [Program::ours(), Program::theirs()] {
+        let echo = Backend::echo();
+        let stage = Stage::start(&program, "", &echo.address.to_string());
+        let client = stage.served();
+        let line = stage.session(" srv=s ");
+        let shown = command(&stage.socket, &format!("show sess {}", number(&line)));
+        let here = client.local_addr().expect("an address");
+        let mut lines = shown.lines();
+        let first = lines.next().expect("a line");
+        assert!(first.starts_with(&format!("{}: [", number(&line))), "{shown}");
+        assert!(first.contains("] id=") && first.ends_with(&format!(" proto=tcpv4 source={here}")), "{shown}");
+        let door = stage.door;
+        for part in [
+            "conn_retries=0".into(),
+            "conn_exp=<NEVER>".into(),
+            "waiting=0".into(),
+            "  frontend=f (id=2 mode=tcp), listener=".into(),
+            format!(" (id=1) addr={door}\n"),
+            "  backend=b (id=3 mode=tcp) addr=".into(),
+            format!("  server=s (id=1) addr={}\n", echo.address),
+            "  task=".into(),
+            " age=".into(),
+            "  scf=".into(),
+            "  scb=".into(),
+            " state=EST".into(),
+            " fd=".into(),
+            "  req=".into(),
+            "  res=".into(),
+            " total=".into(),
+        ] {
+            let (part, shown): (String, String) = (part, shown.replace("=(", "= "));
+            assert!(shown.contains(part.as_str()), "{part:?} of {:?} in {shown}", program.kind);
+        }
+        let all = command(&stage.socket, "show sess all");
+        assert!(all.contains(&format!("\n  server=s (id=1) addr={}\n", echo.address)), "{all}");
+        assert!(all.ends_with("\n\n"), "{all}");
+    }
+}
+
+/// The selections of haproxy 3.x.
+#[test]
+fn sessions_are_selected() {
+    let echo = Backend::echo();
+    let stage = Stage::start(&Program::ours(), "", &echo.address.to_string());
+    let _client = stage.served();
+    let count = |which: &str| command(&stage.socket, &format!("show sess {which}")).matches(": proto=").count();
+    assert_eq!(["", "frontend f", "backend b", "server b/s", "older 1d"].map(count), [1, 1, 1, 1, 0]);
+    wait::until_true("the session to be older than a second", || count("older 1") == 1);
 }

@@ -183,7 +183,12 @@ fn no_mixture_of_lines_and_words_is_too_much() {
         let mut outside = Outside::with(text.clone());
         let files = [PathBuf::from("test.cfg")];
         let mut sources = SourceMap::default();
-        let judged = configuration(&files, Choices { ignore_resolution: round % 2 == 0 }, &mut outside, &mut sources);
+        let judged = configuration(
+            &files,
+            Choices { ignore_resolution: round % 2 == 0, master: round % 3 == 0 },
+            &mut outside,
+            &mut sources,
+        );
         let alerts = judged.diagnostics.iter().any(|said| said.severity == Severity::Alert);
         assert_eq!(judged.value.is_none(), alerts, "{}", String::from_utf8_lossy(&text));
         if let Some(config) = judged.value {

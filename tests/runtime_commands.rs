@@ -23,7 +23,7 @@ struct Stage {
     log: LogReceiver,
     doors: HashMap<&'static str, SocketAddr>,
     clients: HashMap<String, TcpStream>,
-    _parts: (Proxy, Backend, Deaf),
+    parts: (Proxy, Backend, Deaf),
 }
 
 /// Checks of `slow` never end, and its agent is asked once an hour: what is ordered stays as it is.
@@ -50,6 +50,7 @@ fn config(
         format!("backend map\n balance source\n server s {echo} weight 10\n server t {echo} weight 10\n"),
         format!("backend ring\n balance source\n hash-type consistent\n server s {echo} weight 10\n"),
         format!("listen l\n bind {}\n maxconn 100\n server s {echo}\n", doors["l"]),
+        format!("backend u\n server s unix@{}\n", folder.join("nobody").display()),
         format!("listen m\n bind {}\n server s {echo}\n", doors["m"]),
         // A range of one port: nobody waits for it to open.
         format!("frontend off\n bind {off}-{}\n disabled\n", off.port()),
@@ -65,8 +66,8 @@ impl Stage {
         let doors = HashMap::from(["f", "l", "m"].map(|name| (name, ports::free())));
         let config = config(folder.path(), log_address, &doors, echo.address, deaf.address);
         let proxy = Proxy::start(program, &config);
-        let parts = (proxy, echo, deaf);
-        Self { ours: program.is_ours(), folder, log, doors, clients: HashMap::new(), _parts: parts }
+
+        Self { ours: program.is_ours(), folder, log, doors, clients: HashMap::new(), parts: (proxy, echo, deaf) }
     }
 
     fn socket(&self, level: &str) -> PathBuf {
@@ -82,6 +83,8 @@ impl Stage {
         let fits = match kind.split(' ').next().unwrap_or_default() {
             "done" => answer == "\n",
             "error" => answer.starts_with("[3]: ") && !answer.contains("Permission denied"),
+            "warning" => answer.starts_with("[4]: "),
+            "holds" => answer.contains(&kind["holds ".len()..]),
             "notice" => answer.starts_with("[5]: "),
             "info" => answer.starts_with("[6]: "),
             "denied" => answer == "[3]: Permission denied\n\n",
@@ -163,6 +166,7 @@ fn play(program: &Program) {
         let mut stage = Stage::new(program);
         for (number, line) in (1..).zip(story.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             println!("{name}:{number}: {line}"); // shown if it fails
+            let line = line.replace("{echo}", &stage.parts.1.address.ip().to_string());
             stage.play(line.trim_end());
         }
     }

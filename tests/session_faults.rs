@@ -197,3 +197,25 @@ fn a_new_process_stopped_at_any_step_leaves_the_old_ones_sessions_alone() {
         case.conclude(&what);
     }
 }
+
+#[test]
+fn a_new_process_told_to_stop_at_any_step_keeps_what_it_is_given() {
+    for step in NEW {
+        let what = format!("{step}:stop");
+        let mut case = Case::start("", BATCH);
+        case.daemon.suffer(&what);
+        case.daemon.reload_well();
+        let new = case.daemon.pid();
+        let stopped = || {
+            let stat = std::fs::read_to_string(format!("/proc/{new}/stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        wait::until_true(&format!("{what} to strike"), stopped);
+        send(new, Signal::SIGUSR1);
+        send(new, Signal::SIGCONT);
+        wait::until_true("the soft stop", || client::try_connect(case.door).is_err());
+        assert_eq!(case.dead(), 0, "{what}");
+        case.sessions.clear();
+        wait::until_or("both to end", || case.daemon.living().is_empty(), || diagnosis::of(&case.daemon.living()));
+    }
+}

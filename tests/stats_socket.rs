@@ -21,6 +21,11 @@ fn framing() {
         ("show version\n", "3.4.0-test\n\n"),
         ("show version\r\n", "3.4.0-test\n\n"),
         ("show version;show version\n", "3.4.0-test\n\n3.4.0-test\n\n"),
+        ("show version <<\nx\n\n", "3.4.0-test\n\n"), // a payload
+        ("show version <<END\n\nx\nEND\nshow version\n", "3.4.0-test\n\n3.4.0-test\n\n"),
+        ("prompt\nshow version <<\nx\n\nquit\n", "\n> + + 3.4.0-test\n\n> "),
+        ("prompt i\nshow version\nprompt n\n", "\n3.4.0-test\n\n\n"),
+        ("show cli level;operator\n", "user\n\nPermission denied\n\n"),
         ("show version\nshow version\n", "3.4.0-test\n\n3.4.0-test\n\n"),
         ("quit;show version\n", ""),
         ("prompt;show version\nquit\n", "\n> 3.4.0-test\n\n> "),

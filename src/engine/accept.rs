@@ -24,7 +24,7 @@ use super::shard::Shard;
 use super::shared::{Accepted, Seat};
 use super::{Purpose, clock};
 use crate::ir::{Endpoint, Level};
-use crate::pool::{Peer, Rate};
+use crate::pool::{Limited, Peer, Rate};
 use crate::sys::channel::{self, Arrival};
 use crate::sys::fault;
 use crate::units::Tick;
@@ -161,12 +161,12 @@ fn too_fast(shard: &Rc<Shard>, place: u32, fresh: usize) -> Option<Duration> {
     let Purpose::Frontend(proxy, _) = shard.shared.places[place as usize].purpose else { return None };
     let pool = &shard.shared.pool;
     let own = pool.config.proxies[proxy.0 as usize].frontend.as_ref()?.rate_limit;
-    let global = &pool.config.global;
+    let rates = &pool.process.rates;
     let reached = |limit: u32, rate: &Rate| limit > 0 && rate.get(clock::now()) as usize + fresh >= limit as usize;
     let limits = [
         (own, &pool.front(proxy)?.session_rate),
-        (global.max_connection_rate, &pool.process.connection_rate),
-        (global.max_session_rate, &pool.process.session_rate),
+        (rates.get(Limited::Connections), &pool.process.connection_rate),
+        (rates.get(Limited::Sessions), &pool.process.session_rate),
     ];
     let (limit, _) = limits.into_iter().find(|(limit, rate)| reached(*limit, rate))?;
     Some(Duration::from_millis(u64::from(1000 / limit.min(1000))))

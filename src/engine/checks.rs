@@ -28,11 +28,11 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-pub(super) use self::agent::start as start_agents;
+pub(super) use self::agent::{ask as ask_agents, start as start_agents};
 pub(super) use self::hurry::Hurry;
 use super::clock;
 use crate::ir::{Check, Config, Global, TrackRef};
-use crate::pool::{CheckResult, Control, Journal, Pool};
+use crate::pool::{CheckResult, CheckStatus, Control, Journal, Pool};
 use crate::units::{Millis, Tick};
 
 /// How often is looked whether a slow start begins.
@@ -55,19 +55,16 @@ pub(crate) async fn run(
     hurry: Rc<Hurry>,
     (shard, shards): (usize, usize),
 ) {
-    let mut agenda = Agenda::new(&pool.config, shard, shards, clock::now());
+    let mut agenda = Agenda::new(&pool, (shard, shards), clock::now());
     let mut noise = Noise::new(pool.config.global.spread_checks);
     let mut under_way: JoinSet<(u32, CheckResult)> = JoinSet::new();
     // One thread looks after slow starts, whichever thread brought the server up.
-    let warms = shard == 0 && has_slow_starts(&pool.config);
+    let mut warms = shard == 0 && pool.has_slow_starts();
     let mut warm_at = clock::now();
-    if agenda.is_empty() && !warms {
-        return;
-    }
     while !pool.process.stopping.load(Relaxed) {
         let now = clock::now();
         while let Some(task) = agenda.take_due(now) {
-            let at = agenda.tasks[task as usize];
+            let Some(at) = agenda.server(&pool, task) else { continue };
             match Job::of(&pool, at, now).filter(|_| pool.start_check(at.proxy, at.server)) {
                 Some(job) => {
                     under_way.spawn(async move { (task, job.done().await) });
@@ -81,17 +78,26 @@ pub(crate) async fn run(
             warm_at = now.after(step.unwrap_or(IDLE_STEP));
         }
         let wake = [agenda.next(), warms.then_some(warm_at)].into_iter().flatten().min();
-        let pause = Duration::from_millis(wake.map_or(u64::from(IDLE_STEP.get()), |wake| wake.since(now)));
+        // Who has nothing to do waits for servers that are added.
+        let pause = Duration::from_millis(wake.map_or(u64::from(Millis::MAX.get()), |wake| wake.since(now)));
         tokio::select! {
             Some(Ok((task, result))) = under_way.join_next(), if !under_way.is_empty() => {
-                let (at, now) = (agenda.tasks[task as usize], clock::now());
+                let now = clock::now();
+                let Some(at) = agenda.server(&pool, task) else { continue };
+                if result.status == CheckStatus::L4Tout {
+                    pool.resolve_soon(at);
+                }
                 let events = pool.report_check(at.proxy, at.server, &result, now);
                 pool.announce(&events, &*journal, &*control);
                 agenda.put(task, now.after(noise.applied_to(pool.check_interval(at.proxy, at.server))));
             }
             () = hurry.wanted() => {
                 for at in hurry.take() {
-                    agenda.hurry(&pool.config, at, clock::now());
+                    agenda.hurry(&pool, at, clock::now());
+                }
+                if hurry.has_newcomers() {
+                    agenda.admit(&pool, (shard, shards), clock::now());
+                    warms = shard == 0 && pool.has_slow_starts();
                 }
             }
             () = tokio::time::sleep(pause) => {}
@@ -120,14 +126,10 @@ impl Job {
     }
 }
 
-fn has_slow_starts(config: &Config) -> bool {
-    let servers = config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref()).flat_map(|back| &back.servers);
-    servers.into_iter().any(|server| server.slowstart.is_some())
-}
-
 /// When which check is due.
 struct Agenda {
-    tasks: Vec<TrackRef>,
+    /// The servers, and which of those that have the same place one after the other.
+    tasks: Vec<(TrackRef, u32)>,
     /// The moment of each that waits for one; what else stands in the heap is void.
     moments: Vec<Option<Tick>>,
     dues: BinaryHeap<Reverse<(Tick, u32)>>,
@@ -136,21 +138,46 @@ struct Agenda {
 impl Agenda {
     /// The checks of one thread, each with its first moment: all checks of the process start one after the other,
     /// spread over an interval.
-    fn new(config: &Config, shard: usize, shards: usize, now: Tick) -> Self {
+    fn new(pool: &Pool, (shard, shards): (usize, usize), now: Tick) -> Self {
+        let config = &*pool.config;
         let mut agenda = Self { tasks: Vec::new(), moments: Vec::new(), dues: BinaryHeap::new() };
         let pace = pace(config);
         let count = checks(config).count();
         for (position, (at, check)) in checks(config).enumerate().skip(shard).step_by(shards.max(1)) {
             let task = agenda.tasks.len() as u32;
-            agenda.tasks.push(at);
+            agenda.tasks.push((at, 0));
             agenda.moments.push(None);
             agenda.put(task, now.after(first_after(&config.global, check, pace, position, count)));
         }
+        agenda.admit(pool, (shard, shards), now);
         agenda
     }
 
-    fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+    /// Takes in the checks of servers that were added: each begins within its interval.
+    fn admit(&mut self, pool: &Pool, (shard, shards): (usize, usize), now: Tick) {
+        for at in pool.added().filter(|at| at.server.0 as usize % shards.max(1) == shard) {
+            let check = pool.server(at).and_then(|line| line.check.as_ref());
+            let (Some(check), Some(tenant)) = (check, pool.tenant(at)) else { continue };
+            if self.tasks.contains(&(at, tenant)) {
+                continue;
+            }
+            let soon = now.after(Millis::new(unchecked(check)).unwrap_or(Millis::MAX));
+            let gone = self.tasks.iter().position(|(other, _)| *other == at);
+            let task = gone.unwrap_or(self.tasks.len());
+            if gone.is_some() {
+                self.tasks[task].1 = tenant;
+            } else {
+                self.tasks.push((at, tenant));
+                self.moments.push(None);
+            }
+            self.put(task as u32, soon);
+        }
+    }
+
+    /// Whose check it is; `None`: the server was deleted, and nobody checks it any more.
+    fn server(&self, pool: &Pool, task: u32) -> Option<TrackRef> {
+        let (at, tenant) = self.tasks[task as usize];
+        (pool.tenant(at) == Some(tenant)).then_some(at)
     }
 
     fn put(&mut self, task: u32, at: Tick) {
@@ -159,10 +186,9 @@ impl Agenda {
     }
 
     /// Brings the check of a server forward: it comes after its fast interval at the latest.
-    fn hurry(&mut self, config: &Config, at: TrackRef, now: Tick) {
-        let Some(task) = self.tasks.iter().position(|task| *task == at) else { return };
-        let back = config.proxies.get(at.proxy.0 as usize).and_then(|proxy| proxy.backend.as_ref());
-        let check = back.and_then(|back| back.servers.get(at.server.0 as usize)?.check.as_ref());
+    fn hurry(&mut self, pool: &Pool, at: TrackRef, now: Tick) {
+        let Some(task) = self.tasks.iter().position(|(task, _)| *task == at) else { return };
+        let check = pool.server(at).and_then(|line| line.check.as_ref());
         let soon = check.map(|check| now.after(check.fastinter.unwrap_or(check.inter)));
         if let (Some(soon), Some(planned)) = (soon, self.moments[task])
             && soon < planned

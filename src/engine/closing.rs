@@ -5,9 +5,12 @@
 //! together that is even. A session that has a number already keeps it: two orders end it once, and no faster. One that
 //! ends by itself leaves its number unused. What is ordered for the end of a soft stop takes the place of all orders
 //! before it, for nothing may be left when it is over.
+//!
+//! A session that goes on in another process takes the moment of its end along, unless it was only to end with this
+//! process. There it has no number, but that moment.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,12 +74,23 @@ struct Listed {
     key: u32,
     id: u64,
     cause: Cause,
+    /// Wherever it is: not because its process ends.
+    ordered: bool,
+}
+
+/// When a session is to end, and what that is put down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) at: Tick,
+    pub(super) cause: Cause,
 }
 
 /// One thread's sessions that are to be ended one after the other.
 #[derive(Default)]
 pub(super) struct Closings {
     shares: RefCell<Vec<Share>>,
+    /// Sessions that came from another process with an order to end, by moment and id: key and cause.
+    brought: RefCell<BTreeMap<(Tick, u64), (u32, Cause)>>,
     changed: Notify,
 }
 
@@ -88,11 +102,42 @@ impl Closings {
         }
     }
 
-    /// The sessions that have a number and whose turn has not come, and what they will be put down to.
-    fn listed(&self) -> HashMap<u64, Cause> {
-        let shares = self.shares.borrow();
+    /// The sessions that are to end and whose turn has not come, each with its cause and whether that was ordered.
+    fn listed(&self) -> HashMap<u64, (Cause, bool)> {
+        let (shares, brought) = (self.shares.borrow(), self.brought.borrow());
         let left = shares.iter().flat_map(|share| &share.sessions[share.done..]);
-        left.map(|listed| (listed.id, listed.cause)).collect()
+        let left = left.map(|listed| (listed.id, (listed.cause, listed.ordered)));
+        left.chain(brought.iter().map(|((_, id), (_, cause))| (*id, (*cause, true)))).collect()
+    }
+
+    /// Whether a session is to end.
+    pub(super) fn has(&self, id: u64) -> bool {
+        let (shares, brought) = (self.shares.borrow(), self.brought.borrow());
+        let mut left = shares.iter().flat_map(|share| &share.sessions[share.done..]);
+        left.any(|listed| listed.id == id) || brought.keys().any(|(_, brought)| *brought == id)
+    }
+
+    /// When each session is to end that would end elsewhere too. One whose number is not known yet has the last moment.
+    pub(super) fn dues(&self) -> HashMap<u64, Due> {
+        let (shares, brought) = (self.shares.borrow(), self.brought.borrow());
+        let numbered = shares.iter().flat_map(|share| {
+            let (pace, spread) = (share.spread.pace(), &share.spread);
+            let last = spread.begin.after(spread.span);
+            let left = share.sessions.iter().zip(share.first..).skip(share.done).filter(|(listed, _)| listed.ordered);
+            left.map(move |(listed, number)| {
+                let at = pace.map_or(last, |pace| pace.moment(number));
+                (listed.id, Due { at, cause: listed.cause })
+            })
+        });
+        let brought = brought.iter().map(|((at, id), (_, cause))| (*id, Due { at: *at, cause: *cause }));
+        numbered.chain(brought).collect()
+    }
+
+    /// A session has come that is to end.
+    pub(super) fn bring(&self, due: Due, key: u32, id: u64) {
+        let at = due.at.min(clock::now().after(Millis::MAX));
+        self.brought.borrow_mut().insert((at, id), (key, due.cause));
+        self.changed.notify_one();
     }
 }
 
@@ -106,8 +151,8 @@ impl Shard {
             let before = listed.get(&session.id()).copied();
             let meant = session.id() < spread.before && session.is(spread.which, &self.shared);
             if meant && (anew || before.is_none()) {
-                let cause = before.unwrap_or(spread.cause);
-                sessions.push(Listed { key: key as u32, id: session.id(), cause });
+                let (cause, ordered) = before.unwrap_or((spread.cause, !anew));
+                sessions.push(Listed { key: key as u32, id: session.id(), cause, ordered });
             }
         }
         let first = spread.total.fetch_add(sessions.len() as u32, Ordering::Relaxed);
@@ -115,6 +160,7 @@ impl Shard {
         let mut shares = self.closings.shares.borrow_mut();
         if anew {
             shares.clear();
+            self.closings.brought.borrow_mut().clear();
         }
         if !sessions.is_empty() {
             shares.push(Share { spread, first, sessions, done: 0 });
@@ -160,6 +206,17 @@ impl Shard {
             }
         }
         shares.retain(|share| share.done < share.sessions.len());
+        let mut brought = self.closings.brought.borrow_mut();
+        while let Some(entry) = brought.first_entry() {
+            let (at, id) = *entry.key();
+            if at > now {
+                return Some(next.map_or(at, |next| next.min(at)));
+            }
+            let (key, cause) = entry.remove();
+            if let Some(session) = sessions.get_mut(key as usize).filter(|session| session.id() == id) {
+                session.kill(cause);
+            }
+        }
         next
     }
 }

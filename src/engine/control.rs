@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::closing::Spread;
 use super::listing::Question;
 use super::migrate::{Detached, Route, Take};
+use super::rebalance::{Ending, Listing};
 use super::shared::{Accepted, Shared};
 use super::{Purpose, clock};
 use crate::ir::{CloseSpread, Level, ProxyIx, TrackRef};
@@ -30,8 +31,14 @@ pub(super) enum Order {
     List(Question),
     /// End one session; who has it says so.
     EndSession(u64, mpsc::Sender<()>),
+    /// Tell which sessions may be ended.
+    Candidates(Listing),
+    /// End these sessions.
+    End(Ending),
     /// Check a server soon.
     Hurry(TrackRef),
+    /// Look for servers that were added.
+    Newcomers,
     /// Close the listening sockets; these are the last copies of those that the thread accepts on, with their places.
     StopListening(Vec<(u32, OwnedFd)>),
     /// Tell where sessions belong.
@@ -111,18 +118,6 @@ impl Shared {
             mailbox.post(Order::Spread(Arc::clone(&spread)));
         }
     }
-
-    fn set_paused(&self, frontend: Option<ProxyIx>, paused: bool) {
-        for place in &self.places {
-            let Purpose::Frontend(proxy, _) = place.purpose else { continue };
-            if frontend.is_none_or(|wanted| wanted == proxy)
-                && let Some(front) = self.pool.front(proxy)
-            {
-                front.paused.store(paused, Ordering::Relaxed);
-            }
-        }
-        self.make_room();
-    }
 }
 
 impl Shared {
@@ -157,16 +152,21 @@ impl Control for Shared {
     }
 
     fn pause(&self, frontend: Option<ProxyIx>) {
-        self.set_paused(frontend, true);
+        self.pause_frontends(frontend);
     }
 
     fn resume(&self, frontend: Option<ProxyIx>) {
-        self.set_paused(frontend, false);
+        self.resume_frontends(frontend);
+    }
+
+    fn deaf(&self) -> u32 {
+        self.deaf.load(Ordering::Relaxed)
     }
 
     fn yield_listeners(&self, yields: bool) {
         self.yields.store(yields, Ordering::Release);
         Self::make_room(self);
+        self.rebalancing.notify_one();
     }
 
     fn stop(&self, frontend: ProxyIx) {
@@ -183,14 +183,26 @@ impl Control for Shared {
         }
     }
 
+    fn rebalance(&self) {
+        self.rebalancing.notify_one();
+    }
+
+    fn servers_changed(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.post(Order::Newcomers);
+        }
+    }
+
     fn make_room(&self) {
         Self::make_room(self);
     }
 
     fn soft_stop(&self) {
         self.pool.process.stopping.store(true, Ordering::Relaxed);
-        self.stopping.store(true, Ordering::Release);
-        let sockets = std::mem::take(&mut *self.sockets());
+        self.stopping.store(true, Ordering::SeqCst); // see migrate::Expecting
+        let (stay, sockets) =
+            std::mem::take(&mut *self.sockets()).into_iter().partition(|(place, _)| self.is_masters(*place));
+        *self.sockets() = stay;
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
         }
@@ -208,6 +220,10 @@ impl Control for Shared {
     fn cut(&self) {
         self.tell_what_is_cut();
         self.end();
+    }
+
+    fn loads(&self) -> Vec<u32> {
+        self.mailboxes.iter().map(|mailbox| mailbox.load.load(Ordering::Relaxed)).collect()
     }
 
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>> {

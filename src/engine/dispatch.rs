@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::ir::{Balance, Level, Redispatch, SendProxy, ServerIx, TrackRef};
+use crate::ir::{Balance, Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
 use crate::units::{Millis, Tick};
@@ -180,11 +180,15 @@ impl Session {
 
     /// Connects to the present server, or where sessions are forwarded to, for the first time or again.
     pub(super) fn reconnect(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
-        let Some(way) = self.way(&shard.shared) else { return self.over(shard, Cause::Internal, Phase::Connect) };
+        let line = self.target.and_then(|ix| shard.shared.pool.server_now(self.back, ix));
+        let Some(way) = self.way(&shard.shared, line.as_deref()) else {
+            return self.over(shard, Cause::Internal, Phase::Connect);
+        };
         if way.is_up_to_the_client() && self.local().is_none() {
             return self.over(shard, Cause::Internal, Phase::Connect);
         }
         let opened = connect::open(&way, shard.shared.pool.config.global.server_buffers, || self.local(), self.peer);
+        drop(line);
         self.step = Step::Connecting;
         self.since = clock::now();
         match opened.map(register) {
@@ -203,16 +207,18 @@ impl Session {
         }
     }
 
-    /// How its next connection is to be opened.
-    fn way<'a>(&self, shared: &'a Shared) -> Option<Way<'a>> {
+    /// How its next connection is to be opened. `line`: of its server, as it is now.
+    fn way<'a>(&self, shared: &'a Shared, line: Option<&'a Server>) -> Option<Way<'a>> {
         let back = self.backend(shared)?;
         match self.target {
-            Some(ix) => {
-                let server = back.servers.get(ix.0 as usize)?;
-                Some(Way::to_server(server, self.source_ports(shared), back))
-            }
+            Some(_) => Some(Way::to_server(line?, self.source_ports(shared), back)),
             None => Some(Way::forward(back.forward.as_ref()?, back.keep_alive)),
         }
+    }
+
+    /// Its server.
+    pub(super) fn server_ref(&self) -> Option<TrackRef> {
+        self.target.map(|server| TrackRef { proxy: self.back, server })
     }
 
     /// The ports that its server is reached from, where they are dealt out.
@@ -237,8 +243,8 @@ impl Session {
             Refusal::Source(errno) => (Level::Emerg, format!("the source address cannot be used ({errno})")),
             _ => (Level::Err, "the system has no free port left for it".to_owned()),
         };
-        let servers = back.backend.as_ref().map_or(&[][..], |back| &back.servers);
-        let server = self.target.and_then(|ix| servers.get(ix.0 as usize)).map_or("<NOSRV>", |server| &server.name);
+        let line = self.server_ref().and_then(|at| shard.shared.pool.known(at));
+        let server = line.map_or("<NOSRV>", |server| &server.name);
         let message = format!("Proxy {} cannot connect to {server}: {lack}.", back.name);
         shard.shared.journal.event(Some(self.back), level, &message);
     }
@@ -277,10 +283,10 @@ impl Session {
 
     /// `observe layer4`: tells the pool how the attempt to connect ended.
     fn observe(&self, shard: &Shard, connected: bool) {
-        let settings = self.backend(&shard.shared);
-        let target = self.target.and_then(|ix| Some((ix, settings?.servers.get(ix.0 as usize)?.observe?)));
-        let Some((server, _)) = target else { return };
         let (shared, proxy) = (&shard.shared, self.back);
+        let observed =
+            self.server_ref().filter(|at| shared.pool.server(*at).is_some_and(|line| line.observe.is_some()));
+        let Some(TrackRef { server, .. }) = observed else { return };
         if connected {
             shared.pool.observe_success(proxy, server);
         } else if let Some(events) = shared.pool.observe_failure(proxy, server, clock::now()) {
@@ -291,8 +297,7 @@ impl Session {
 
     /// Puts the PROXY header that the server wants before what it is sent.
     fn introduce(&mut self, shard: &Shard) {
-        let settings = self.backend(&shard.shared);
-        let server = self.target.and_then(|ix| settings?.servers.get(ix.0 as usize));
+        let server = self.server_ref().and_then(|at| shard.shared.pool.known(at));
         let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
             return;
         };

@@ -113,8 +113,8 @@ impl Session {
     }
 
     /// Both ends of the server's connection, as far as there is one: an attempt that failed has them too.
-    fn server_ends(&self, shared: &Shared) -> (Option<Peer>, Option<Peer>) {
-        let target = self.target.and_then(|ix| self.backend(shared)?.servers.get(ix.0 as usize));
+    pub(super) fn server_ends(&self, shared: &Shared) -> (Option<Peer>, Option<Peer>) {
+        let target = self.target.and_then(|ix| shared.pool.server_now(self.back, ix));
         let Some(target) = target else { return (None, None) };
         let socket = self.server.as_ref().map(|socket| socket.get_ref());
         let inet = matches!(target.address, ServerAddress::Inet(_));

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::{spawn_local, yield_now};
 
-use super::clock;
 use super::control::Order;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
-use crate::pool::{Cause, SessionInfo};
+use super::{Purpose, clock};
+use crate::pool::{Cause, SessionInfo, SessionsAsked};
 
 /// Places of the slab that are looked at before other tasks get their turn.
 const STRIDE: usize = 128;
@@ -24,19 +24,18 @@ const WAITING: usize = 4;
 
 /// What one thread is asked to tell.
 pub(super) struct Question {
-    /// Only this session.
-    which: Option<u64>,
+    asked: SessionsAsked,
     /// The first number that was not given when the question came.
     before: u64,
     answer: mpsc::Sender<String>,
 }
 
-/// The lines of the live sessions, or of one of them, in pieces.
-pub(super) fn list(shared: &Arc<Shared>, which: Option<u64>) -> mpsc::Receiver<String> {
+/// The lines of the live sessions that are asked for, in pieces.
+pub(super) fn list(shared: &Arc<Shared>, asked: SessionsAsked) -> mpsc::Receiver<String> {
     let (answer, lines) = mpsc::channel(WAITING);
     let before = shared.ids_given();
     for mailbox in &shared.mailboxes {
-        mailbox.post(Order::List(Question { which, before, answer: answer.clone() }));
+        mailbox.post(Order::List(Question { asked, before, answer: answer.clone() }));
     }
     lines
 }
@@ -77,8 +76,13 @@ impl Shard {
         let mut lines = String::new();
         for key in from..end.min(from + STRIDE) {
             let Some(session) = sessions.get(key) else { continue };
-            if session.id() < question.before && question.which.is_none_or(|which| which == session.id()) {
-                self.shared.commands.list(&session.info(self), &mut lines);
+            let asked = &question.asked;
+            if session.id() >= question.before || asked.only.is_some_and(|only| only != session.id()) {
+                continue;
+            }
+            let info = session.info(self, asked.detailed);
+            if asked.means(&info) {
+                self.shared.commands.list(&info, asked.detailed, &mut lines);
             }
         }
         Some(lines)
@@ -94,15 +98,24 @@ impl Shard {
 }
 
 impl Session {
-    fn info(&self, shard: &Shard) -> SessionInfo {
+    fn info(&self, shard: &Shard, detailed: bool) -> SessionInfo {
         let descriptor = |socket: &super::relay::Socket| socket.get_ref().as_raw_fd();
+        let mut record = self.record(&shard.shared);
+        if detailed {
+            record.local = self.local();
+            (record.source, record.destination) = self.server_ends(&shard.shared);
+        }
         SessionInfo {
             id: self.id(),
-            record: self.record(&shard.shared),
+            record,
             thread: shard.thread,
             phase: self.step.phase(),
             bytes: (self.up.bytes, self.down.bytes),
             descriptors: (descriptor(&self.client), self.server.as_ref().map(descriptor)),
+            bind: match self.seat.purpose() {
+                Purpose::Frontend(_, bind) => Some(bind),
+                Purpose::Commands(_) => None,
+            },
             expires: self.deadline(&shard.shared).map(|at| at.since(clock::now())),
         }
     }

@@ -16,8 +16,11 @@ mod listing;
 pub mod migrate;
 mod pace;
 mod page;
+mod pausing;
 mod proxy_header;
+mod rebalance;
 mod relay;
+mod resolve;
 mod session;
 mod shard;
 mod shared;
@@ -67,6 +70,7 @@ pub struct Input {
 pub struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    resolver: Option<resolve::Resolver>,
 }
 
 impl Engine {
@@ -75,6 +79,14 @@ impl Engine {
     /// # Errors
     /// What the system says when a thread, a runtime or a registration cannot be had.
     pub fn start(input: Input) -> io::Result<Self> {
+        Self::start_with(input, |_| {})
+    }
+
+    /// [`Engine::start`]; `before` is given the engine before it accepts anything, so that nobody is told that it is too early.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_with(input: Input, before: impl FnOnce(&Self)) -> io::Result<Self> {
         let (shared, sockets) = Shared::new(input);
         let threads = shared.mailboxes.len();
         // One accepting thread per listening socket.
@@ -84,9 +96,13 @@ impl Engine {
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
         *shared.sockets() = (0..).zip(sockets).collect();
-        let mut engine = Self { shared, threads: Vec::new() };
-        match engine.start_threads(shares) {
-            Ok(()) => Ok(engine),
+        let mut engine = Self { shared, threads: Vec::new(), resolver: None };
+        before(&engine);
+        match engine.start_threads(shares).and_then(|()| resolve::start(&engine.shared)) {
+            Ok(resolver) => {
+                engine.resolver = resolver;
+                Ok(engine)
+            }
             Err(why) => {
                 engine.shared.hard_stop();
                 engine.wait();
@@ -111,6 +127,12 @@ impl Engine {
         Arc::clone(&self.shared) as Arc<dyn Control>
     }
 
+    /// Asks `others` from now on whether another process may hold copies of the listening sockets. Until then it is taken
+    /// for granted: such a socket is never shut down, for that acts on all copies.
+    pub fn shares_sockets(&self, others: Box<dyn Fn() -> bool + Send + Sync>) {
+        let _ = self.shared.others.set(others);
+    }
+
     /// Its sessions, as another process may give or take them.
     pub fn sessions(&self) -> migrate::Sessions {
         migrate::Sessions(Arc::clone(&self.shared))
@@ -121,6 +143,7 @@ impl Engine {
         for thread in self.threads {
             let _ = thread.join();
         }
+        drop(self.resolver);
     }
 }
 

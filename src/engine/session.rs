@@ -176,7 +176,7 @@ impl Session {
         match which {
             Closing::Server(proxy, server) => proxy == self.back && self.target == Some(server),
             Closing::Backups(proxy) => {
-                let server = self.target.and_then(|ix| self.backend(shared)?.servers.get(ix.0 as usize));
+                let server = self.server_ref().and_then(|at| shared.pool.known(at));
                 proxy == self.back && server.is_some_and(|server| server.backup)
             }
             Closing::Session(id) => id == self.id,

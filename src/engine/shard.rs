@@ -4,6 +4,7 @@
 //! thread can list it, end it, or between two polls take it out whole ([`Shard::extract`]).
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,7 +25,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, checks, clock, commands, page, proxy_header};
+use super::{Purpose, accept, checks, clock, commands, page, proxy_header, rebalance};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -52,6 +53,8 @@ pub(super) struct Shard {
     pub(super) closings: Closings,
     /// Servers that are to be checked soon.
     hurry: Rc<checks::Hurry>,
+    /// Servers that were added and whose agents this thread asks.
+    asked: RefCell<HashMap<(u32, u32), u32>>,
 }
 
 /// The task of one session.
@@ -80,6 +83,7 @@ impl Shard {
             random: Cell::new(seed | 1),
             closings: Closings::default(),
             hurry: Rc::default(),
+            asked: RefCell::default(),
         }
     }
 
@@ -91,10 +95,14 @@ impl Shard {
         }
         spawn_local(Rc::clone(&self).watch_deadlines());
         spawn_local(Rc::clone(&self).close_in_time());
+        if self.thread == 0 {
+            spawn_local(rebalance::run(Arc::clone(&self.shared)));
+        }
         let (pool, journal) = (Arc::clone(&self.shared.pool), Arc::clone(&self.shared.journal));
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
         let threads = self.shared.mailboxes.len();
         checks::start_agents(&pool, &journal, &control, self.thread as usize, threads);
+        self.ask_agents();
         let share = (self.thread as usize, threads);
         spawn_local(checks::run(pool, journal, control, Rc::clone(&self.hurry), share));
         started(Ok(()));
@@ -139,8 +147,8 @@ impl Shard {
         self.insert(session);
     }
 
-    /// Has a session polled by this thread.
-    pub(super) fn insert(self: &Rc<Self>, session: Session) {
+    /// Has a session polled by this thread; its key.
+    pub(super) fn insert(self: &Rc<Self>, session: Session) -> u32 {
         let id = session.id();
         let mut sessions = self.sessions.borrow_mut();
         let entry = sessions.vacant_entry();
@@ -149,6 +157,7 @@ impl Shard {
         entry.insert(session);
         drop(sessions);
         drop(spawn_local(Run { shard: Rc::clone(self), key, id }));
+        key
     }
 
     /// Takes a session out whole, between two polls; its task ends by itself when it is woken next.
@@ -201,6 +210,14 @@ impl Shard {
         }
     }
 
+    /// Asks the agents of servers that were added.
+    fn ask_agents(&self) {
+        let (pool, journal) = (&self.shared.pool, &self.shared.journal);
+        let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;
+        let share = (self.thread as usize, self.shared.mailboxes.len());
+        checks::ask_agents(pool, journal, &control, &mut self.asked.borrow_mut(), share);
+    }
+
     fn obey(self: &Rc<Self>, order: Order) {
         match order {
             Order::Serve(fresh) => fresh.into_iter().for_each(|accepted| self.serve(accepted)),
@@ -208,7 +225,13 @@ impl Shard {
             Order::Spread(spread) => self.spread(spread),
             Order::List(question) => self.list(question),
             Order::EndSession(id, found) => self.end_session(id, &found),
+            Order::Candidates(listing) => self.candidates(listing),
+            Order::End(ending) => self.end_sessions(ending),
             Order::Hurry(server) => self.hurry.add(server),
+            Order::Newcomers => {
+                self.hurry.announce();
+                self.ask_agents();
+            }
             Order::StopListening(share) => self.stop_listening(share),
             Order::Routes(reply) => drop(reply.send(self.routes())),
             Order::Take(order) => self.take_out(order),
@@ -219,7 +242,13 @@ impl Shard {
 
     /// Stops accepting, but for what waits in the backlog: it would be reset when the last copy of a socket closes.
     fn stop_listening(self: &Rc<Self>, share: Vec<(u32, OwnedFd)>) {
-        self.acceptors.borrow_mut().drain(..).for_each(|(_, task)| task.abort());
+        self.acceptors.borrow_mut().retain(|(place, task)| {
+            let stays = self.shared.is_masters(*place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
         if !self.listens.replace(false) {
             return;
         }
@@ -246,9 +275,12 @@ impl Shard {
         });
     }
 
-    /// Whether nothing is left to do after a soft stop: nobody accepts any more, and then nobody holds a connection.
+    /// Whether nothing is left to do after a soft stop: nobody accepts any more, nobody gives sessions, and then nobody holds a
+    /// connection.
     fn idle(&self) -> bool {
-        self.shared.accepting.load(Ordering::Acquire) == 0 && self.shared.live.load(Ordering::Acquire) == 0
+        self.shared.arriving.load(Ordering::SeqCst) == 0
+            && self.shared.accepting.load(Ordering::Acquire) == 0
+            && self.shared.live.load(Ordering::Acquire) == 0
     }
 
     fn close(&self, which: Closing, cause: Cause) {

@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -22,6 +22,9 @@ const STATS_MAXCONN: u32 = 10;
 
 /// A report about as many servers takes a millisecond or two.
 const FEW_SERVERS: usize = 1000;
+
+/// One whose pieces are many times as long, about as many.
+const FEW_FOR_PIECES: usize = 100;
 
 /// What all threads of one engine share.
 pub(crate) struct Shared {
@@ -43,8 +46,12 @@ pub(crate) struct Shared {
     pub(super) accepting: AtomicU32,
     /// Connections that hold a [`Seat`].
     pub(super) live: AtomicU32,
+    /// Processes that are giving their sessions: until they have, a soft stop is not over.
+    pub(super) arriving: AtomicU32,
     /// Woken when a seat is given back or a limit or pause changed, if anyone waits.
     pub(super) room: Notify,
+    /// Woken when sessions are to be rebalanced, or no longer.
+    pub(super) rebalancing: Notify,
     /// Acceptors that wait for `room`.
     pub(super) waiting: AtomicU32,
     /// Another process accepts on our sockets.
@@ -65,8 +72,12 @@ pub(crate) struct Shared {
     command_seats: AtomicU32,
     /// The next session's number.
     next_id: AtomicU64,
-    /// Servers of all proxies.
-    servers: usize,
+    /// Whether another process may hold copies of the listening sockets; not set: it may.
+    pub(super) others: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// Places whose sockets do not listen while their frontends are paused.
+    pub(super) refusing: Mutex<Vec<u32>>,
+    /// Addresses that could not be listened on again at the last attempt.
+    pub(super) deaf: AtomicU32,
 }
 
 /// One listening socket as limits and counters see it.
@@ -111,8 +122,6 @@ impl Shared {
             sockets.push(listening.socket);
         }
         let proxies = input.pool.config.proxies.len();
-        let backs = input.pool.config.proxies.iter().filter_map(|proxy| proxy.backend.as_ref());
-        let servers = backs.map(|back| back.servers.len()).sum();
         input.pool.process.threads.store(input.threads as u32, Ordering::Relaxed);
         let shared = Self {
             pipes: Budget::new(input.pool.config.global.max_pipes),
@@ -125,7 +134,9 @@ impl Shared {
             sockets: Mutex::new(Vec::new()),
             accepting: AtomicU32::new(input.threads.max(1) as u32),
             live: AtomicU32::new(0),
+            arriving: AtomicU32::new(0),
             room: Notify::new(),
+            rebalancing: Notify::new(),
             waiting: AtomicU32::new(0),
             yields: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -135,7 +146,9 @@ impl Shared {
             seats: AtomicU32::new(0),
             command_seats: AtomicU32::new(0),
             next_id: AtomicU64::new(1),
-            servers,
+            others: OnceLock::new(),
+            refusing: Mutex::default(),
+            deaf: AtomicU32::new(0),
         };
         (Arc::new(shared), sockets)
     }
@@ -156,10 +169,15 @@ impl Shared {
         self.next_id.load(Ordering::Relaxed)
     }
 
+    /// Whether even the pieces of a long report are not to be made on a serving thread.
+    pub(super) fn is_large(&self) -> bool {
+        self.pool.server_count() > FEW_FOR_PIECES
+    }
+
     /// Makes a report: here, or on a thread of its own if there is so much to tell that sessions would have to wait.
     /// `None` if it panicked there.
     pub(super) async fn aside<T: Send + 'static>(&self, report: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        if self.servers <= FEW_SERVERS {
+        if self.pool.server_count() <= FEW_SERVERS {
             return Some(report());
         }
         tokio::task::spawn_blocking(report).await.ok()
@@ -168,6 +186,14 @@ impl Shared {
     /// The listening sockets; a thread that panicked while it held them has not hurt them.
     pub(super) fn sockets(&self) -> MutexGuard<'_, Vec<(u32, OwnedFd)>> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the master's commands come over a socket.
+    pub(super) fn is_masters(&self, place: u32) -> bool {
+        let Some(Purpose::Commands(at)) = self.places.get(place as usize).map(|place| place.purpose) else {
+            return false;
+        };
+        self.pool.config.global.stats_sockets.get(at).is_some_and(|socket| socket.masters)
     }
 
     /// A seat for the next connection on a listening socket, if every limit has room for it.
@@ -187,7 +213,11 @@ impl Shared {
                 if [&front.paused, &front.stopped, &front.barred].iter().any(|closed| closed.load(Ordering::Relaxed)) {
                     return None;
                 }
-                take_below(&self.seats, self.pool.process.maxconn.load(Ordering::Relaxed)).then_some(())?;
+                let most = self.pool.process.maxconn.load(Ordering::Relaxed);
+                take_below(&self.seats, most).then_some(())?;
+                if most > 0 && self.seats.load(Ordering::Relaxed) >= most {
+                    self.pool.process.limit_reached.add(1);
+                }
                 if !take_below(&self.fronts[proxy.0 as usize], front.maxconn.load(Ordering::Relaxed)) {
                     self.seats.fetch_sub(1, Ordering::AcqRel);
                     return None;

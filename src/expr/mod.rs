@@ -4,6 +4,8 @@
 //! Each is compiled once, when the configuration is read, and evaluated against [`Facts`] (a log format against
 //! [`LogFacts`]): this module knows no session, no clock and no socket. Entry points: [`Expr::compile`],
 //! [`Condition::compile`], [`Template::parse`], [`Format::parse`], [`Regex::new`], [`users::verify`].
+//!
+//! Rules on requests for pages still have conditions of their own ([`page_condition`]), until `path` and `src` are answered here.
 
 mod args;
 mod condition;
@@ -15,6 +17,7 @@ mod facts;
 pub mod fetch;
 mod format;
 mod hex;
+pub mod page_condition;
 pub mod pattern;
 mod place;
 mod regex;

@@ -34,6 +34,18 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Its address with its family in front, as haproxy lists stats sockets; `None` of an inherited one.
+    pub fn with_family(&self) -> Option<String> {
+        match self {
+            Self::Inet(address) if address.is_ipv4() => Some(format!("ipv4@{address}")),
+            Self::Inet(address) => Some(format!("ipv6@{address}")),
+            Self::Unix(_) | Self::Abstract(_) => Some(self.to_string()),
+            Self::Fd(_) | Self::SockPair(_) => None,
+        }
+    }
+}
+
 /// One address of a `bind` line. A line with several addresses or a port range gives one of these each.
 #[derive(Debug, Clone)]
 pub struct Bind {

@@ -1,9 +1,10 @@
 //! What holds for the whole process.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Endpoint, FilePermissions, LogTarget};
+use super::{Endpoint, FilePermissions, Guid, LogTarget, Preloaded};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -30,6 +31,8 @@ pub struct Global {
     pub logs: Vec<LogTarget>,
     /// `ring` sections.
     pub rings: Vec<super::Ring>,
+    /// `resolvers` sections, in order.
+    pub resolvers: Vec<super::Resolvers>,
     /// `log-tag`.
     pub log_tag: Option<String>,
     /// `log-send-hostname`: `Some(None)` takes this host's name.
@@ -86,8 +89,44 @@ pub struct Global {
     pub server_buffers: SocketBuffers,
     /// `maxpipes`; `None`: what connections may need.
     pub max_pipes: Option<u32>,
+    /// `master-worker`, and `program` sections.
+    pub master: MasterWorker,
     /// `tune.maxaccept`.
     pub maxaccept: Option<u32>,
+    /// All that has a guid, in the order of the file.
+    pub guids: Vec<Guid>,
+    /// What `stats-file` says of them.
+    pub preloaded: Vec<Preloaded>,
+}
+
+/// What the master process is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MasterWorker {
+    /// `master-worker`: there is one, as with `-W`.
+    pub wanted: bool,
+    /// `no-exit-on-failure`: a worker or program that fails takes nobody with it.
+    pub survives_failure: bool,
+    /// `mworker-max-reloads`: an old worker that has seen more reloads is ended; `None`: never.
+    pub max_reloads: Option<u32>,
+    /// `program` sections.
+    pub programs: Vec<Program>,
+}
+
+/// A program that the master process starts and ends like a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its name in `show proc`.
+    pub name: String,
+    /// `command`: what is started, and its arguments.
+    pub command: Vec<OsString>,
+    /// `user`.
+    pub uid: Option<u32>,
+    /// `group`.
+    pub gid: Option<u32>,
+    /// `option start-on-reload`: a reload starts it anew.
+    pub starts_on_reload: bool,
+    /// The line to blame.
+    pub span: Span,
 }
 
 /// `close-spread-time`.
@@ -147,6 +186,17 @@ pub enum AdminLevel {
     Admin,
 }
 
+impl AdminLevel {
+    /// Its name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// `severity-output`: how replies say how grave they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SeverityOutput {
@@ -180,4 +230,6 @@ pub struct StatsSocket {
     pub span: Span,
     /// `accept-proxy`: each connection begins with a PROXY header.
     pub accept_proxy: bool,
+    /// Of no line: the master's commands come over it, also while the process finishes its sessions.
+    pub masters: bool,
 }

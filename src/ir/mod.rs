@@ -7,14 +7,20 @@ mod agent;
 mod bind;
 pub mod check;
 mod global;
+mod guid;
 mod log;
 mod proxy;
+mod resolvers;
+mod rule;
 mod server;
 mod stats;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
-pub use global::{AdminLevel, CloseSpread, DropTo, Global, Rlimits, SeverityOutput, SocketBuffers, StatsSocket};
+pub use global::{
+    AdminLevel, CloseSpread, DropTo, Global, MasterWorker, Program, Rlimits, SeverityOutput, SocketBuffers, StatsSocket,
+};
+pub use guid::{Counted, Guid, GuidOf, Preloaded};
 pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
@@ -23,6 +29,8 @@ pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,
 };
+pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
+pub use rule::{HttpRule, Service};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Agent, Observe, ProxyIx};
+use super::{Agent, Observe, ProxyIx, Resolve};
 use crate::text::Span;
 use crate::units::server_state::ServerState;
 use crate::units::{Millis, Weight};
@@ -101,6 +101,8 @@ pub struct Server {
     pub send_proxy: SendProxy,
     /// `init-addr`, in order.
     pub init_addr: Vec<InitAddr>,
+    /// How its address is looked up at run time; `None`: it is not.
+    pub resolve: Option<Box<Resolve>>,
     /// What a server state file says of it, if it says anything.
     pub recorded: Option<Box<ServerState>>,
     /// The line to blame.
@@ -108,7 +110,7 @@ pub struct Server {
 }
 
 /// A server whose state another one follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TrackRef {
     /// The backend.
     pub proxy: ProxyIx,

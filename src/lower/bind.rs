@@ -12,6 +12,7 @@ use super::args::{Args, Given, MOST};
 use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
 use super::global::GlobalDraft;
+use super::guids::Part;
 use super::options_line;
 use super::threads::ThreadsDraft;
 use crate::grammar::OptionLine;
@@ -37,6 +38,8 @@ pub struct BindDraft {
     pub expose_listeners: bool,
     /// `thread`, `process`.
     pub threads: ThreadsDraft,
+    /// `guid-prefix`, with its word.
+    pub guid_prefix: Option<(String, Span)>,
 }
 
 /// `bind <address>[:port[-port]][,…] <options>`.
@@ -63,6 +66,11 @@ pub fn bind(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// Adds one listener for each endpoint.
 pub fn add(proxy: &mut ProxyDraft, endpoints: &[Endpoint], draft: &BindDraft, span: Span) {
+    if let Some((prefix, span)) = &draft.guid_prefix {
+        let first = proxy.binds.len() as u32;
+        let guids = (0..endpoints.len() as u32).map(|at| (Part::Listener(first + at), format!("{prefix}-{at}"), *span));
+        proxy.guids.extend(guids);
+    }
     proxy.binds.extend(endpoints.iter().map(|endpoint| Bind {
         endpoint: endpoint.clone(),
         name: draft.name.clone().unwrap_or_default(),

@@ -45,6 +45,8 @@ pub struct ProxyDraft {
     pub id_given: bool,
     /// `description`.
     pub description: Option<String>,
+    /// `guid`s of it and of its parts.
+    pub guids: Vec<(super::guids::Part, String, Span)>,
     /// Backends that a `default_backend` or `use_backend` names which has no effect here: haproxy looks them up.
     pub ignored_references: Vec<(&'static str, Named)>,
     /// `dispatch`, and the words that said it.
@@ -59,6 +61,8 @@ pub struct ProxyDraft {
     pub reserved: u32,
     /// What is to be looked up for servers: index of the server, and what.
     pub tracks: Vec<(u32, Named)>,
+    /// The `resolvers` section of servers: index of the server, and its name.
+    pub resolvers: Vec<(u32, Named)>,
     /// Which family servers with a host name ask for, where they ask: index of the server, and what.
     pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
@@ -173,6 +177,12 @@ pub struct Settings {
     pub checks: ChecksDraft,
     /// `load-server-state-from-file`; it ends what defaults say.
     pub states_from: StatesFrom,
+    /// `acl`: by name, the lines of each.
+    pub acls: super::conditions::Acls,
+    /// `acl`s that ask for what is not built.
+    pub unbuilt_acls: Vec<super::error::Blame>,
+    /// `http-request` rules that are built, and where they stand.
+    pub http_rules: Vec<(ir::HttpRule, Span)>,
     /// `errorfile`s, the last one of a status wins.
     pub error_files: Vec<ir::ErrorFile>,
     /// Refused words of defaults that act, if at all, only in a proxy that inherits them.
@@ -241,6 +251,7 @@ impl ProxyDraft {
             set,
             id: None,
             id_given: false,
+            guids: Vec::new(),
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,
@@ -249,6 +260,7 @@ impl ProxyDraft {
             reserved: 0,
             servers: Vec::new(),
             tracks: Vec::new(),
+            resolvers: Vec::new(),
             families: Vec::new(),
             server_ids: Vec::new(),
             state_file: None,

@@ -239,6 +239,26 @@ pub enum LowerError {
         /// The name.
         name: String,
     },
+    /// A name that another `resolvers` section has.
+    #[error("the name '{name}' is taken by the 'resolvers' section of line {line}")]
+    ResolversTaken {
+        /// The name.
+        name: String,
+        /// Where it was given first.
+        line: u32,
+    },
+    /// A name that another name server of the section has.
+    #[error("the section has another name server '{name}'")]
+    NameserverTaken {
+        /// The name.
+        name: String,
+    },
+    /// Not a network.
+    #[error("'{text}' is no network such as 10.0.0.0/8")]
+    Network {
+        /// The word.
+        text: String,
+    },
     /// A log format that cannot be read.
     #[error("'{keyword}': {why}")]
     Format {
@@ -254,6 +274,12 @@ pub enum LowerError {
         keyword: &'static str,
         /// The variable.
         name: &'static str,
+    },
+    /// An ACL that is not declared above.
+    #[error("there is no ACL '{name}' above this line")]
+    UnknownAcl {
+        /// Its name.
+        name: String,
     },
     /// A value that this version does not act on yet.
     #[error("not built into this version of baton yet: {what}")]

@@ -5,22 +5,28 @@
 //! per keyword; a function sees its words only through [`Args`]. Knows no socket and no file but through
 //! [`World`]. Nothing stops at the first error; references are judged only if reading was clean, as haproxy does.
 
+pub mod added;
 mod address;
 mod args;
 pub mod balance;
 pub mod bind;
 pub mod checks;
+pub mod conditions;
 mod draft;
 mod error;
 pub mod global;
+pub mod guids;
 pub mod log_formats;
 pub mod logs;
 mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+mod program;
 mod resolve;
+pub mod resolvers;
 mod ring;
+pub mod rules;
 mod section;
 pub mod send_proxy;
 pub mod server;
@@ -60,6 +66,8 @@ pub type ServerFn = fn(&mut server::ServerDraft, &mut Args<'_>) -> Lowered;
 pub struct Choices {
     /// `-dr`: a server whose name does not resolve starts without an address.
     pub ignore_resolution: bool,
+    /// `-W` or `-Ws`: there is a master process.
+    pub master: bool,
 }
 
 /// Reads and judges the files and directories of a run.

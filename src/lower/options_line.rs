@@ -9,7 +9,7 @@ use super::{table, threads};
 use crate::grammar::{self, Acts, GrammarError, OptionLine, Row, Support};
 
 /// Options of servers that haproxy takes without their value at the end of a line.
-const MAY_LACK: [&str; 5] = ["weight", "maxconn", "minconn", "maxqueue", "init-addr"];
+const MAY_LACK: [&str; 7] = ["weight", "maxconn", "minconn", "maxqueue", "init-addr", "resolve-opts", "resolvers"];
 
 /// Reads the options that are left of a `bind` or `stats socket` line.
 pub(super) fn bind(draft: &mut BindDraft, line: OptionLine, args: &mut Args<'_>) -> Lowered {

@@ -10,14 +10,17 @@ use super::address;
 use super::args::{Args, Given, MOST};
 use super::draft::{Named, ProxyDraft, RefusedWord};
 use super::error::{LowerError, Lowered};
-use super::names;
+use super::guids::Part;
+use super::{names, resolvers};
 use super::{options_line, watch_options};
 use crate::grammar::OptionLine;
 use crate::ir::{
-    Agent, Check, InitAddr, MarkedDown, MarkedUp, Observe, OnError, SendProxy, Server, ServerAddress, SourceAddress,
+    Agent, Check, InitAddr, MarkedDown, MarkedUp, Observe, OnError, Resolve, ResolversIx, SendProxy, Server,
+    ServerAddress, SourceAddress,
 };
+use crate::text::Span;
 use crate::units::address::{Family, Host, Place, ServerPort};
-use crate::units::{Millis, NumberError, Weight, parse_i64};
+use crate::units::{Millis, Network, NumberError, Weight, parse_i64};
 
 /// A server, or what all servers of a backend begin with, as far as it was said.
 #[derive(Debug, Clone, Default)]
@@ -56,9 +59,16 @@ pub struct ServerDraft {
     pub source: Option<SourceAddress>,
     pub tfo: bool,
     pub init_addr: Vec<InitAddr>,
+    pub resolvers: Option<Named>,
+    pub resolve_prefer: Family,
+    pub resolve_networks: Vec<Network>,
+    pub allow_duplicates: bool,
+    pub ignore_weight: bool,
     pub user_timeout: Option<Millis>,
     pub send_proxy: SendProxy,
     pub check_send_proxy: bool,
+    /// `guid`, with its word.
+    pub guid: Option<(String, Span)>,
     /// Refused words that act only in certain proxies.
     pub refused: Vec<RefusedWord>,
 }
@@ -94,7 +104,9 @@ pub fn template(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let (first, last) = suffixes(&range)?;
     let (mut server, mut draft, family) = read(&prefix, OptionLine::ServerTemplate, proxy, args)?;
     proxy.reserved += draft.reserved; // of the line, however many servers it makes
+    let guid = draft.guid.take();
     for number in first..=last {
+        draft.guid = guid.as_ref().map(|(guid, span)| (format!("{guid}-{number}"), *span));
         server.name = format!("{}{number}", prefix.text());
         add(proxy, server.clone(), &draft, family);
         server.id = 0;
@@ -148,10 +160,12 @@ fn read(
     let agent = if draft.agent { Some(Box::new(agent(&draft, name)?)) } else { None };
     let limit = draft.error_limit.unwrap_or(10);
     let observe = (draft.observe && draft.check).then_some(Observe { limit, on_error: draft.on_error });
-    let host = match &address {
+    let named = match &address {
         ServerAddress::Unresolved { host, .. } => Some(host.clone()),
         _ => None,
     };
+    let resolve = resolve(&draft, named.as_deref(), &place)?;
+    let host = named.filter(|_| resolve.as_ref().is_none_or(|resolve| resolve.service.is_none()));
     let server = Server {
         name: name.text(),
         id: draft.id.map_or(0, |(id, _)| id),
@@ -177,6 +191,7 @@ fn read(
         init_addr: std::mem::take(&mut draft.init_addr),
         id_given: draft.id.is_some(),
         host,
+        resolve,
         recorded: None,
         span: name.span,
     };
@@ -189,16 +204,41 @@ fn add(proxy: &mut ProxyDraft, server: Server, draft: &ServerDraft, family: Fami
     if let Some(track) = &draft.track {
         proxy.tracks.push((ix, track.clone()));
     }
+    if let Some(resolvers) = &draft.resolvers {
+        proxy.resolvers.push((ix, resolvers.clone()));
+    }
     if family != Family::Any {
         proxy.families.push((ix, family));
     }
     if let Some((id, span)) = draft.id {
         proxy.server_ids.push((ix, id, span));
     }
+    if let Some((guid, span)) = &draft.guid {
+        proxy.guids.push((Part::Server(ix), guid.clone(), *span));
+    }
     if draft.tfo {
         proxy.fast_open.push(server.span);
     }
     proxy.servers.push(server);
+}
+
+/// How its name is looked up at run time, but for the section: that is looked up itself when all is read.
+///
+/// # Errors
+/// A name that nobody can be asked for.
+fn resolve(draft: &ServerDraft, named: Option<&str>, place: &Given<'_>) -> Lowered<Option<Box<Resolve>>> {
+    let (Some(_), Some(name)) = (&draft.resolvers, named) else { return Ok(None) };
+    if resolvers::unaskable(name) {
+        return Err(place.blame(LowerError::Host { host: name.to_owned() }));
+    }
+    Ok(Some(Box::new(Resolve {
+        section: ResolversIx(u32::MAX),
+        service: name.starts_with('_').then(|| name.to_owned()),
+        prefer: draft.resolve_prefer,
+        networks: draft.resolve_networks.clone(),
+        allow_duplicates: draft.allow_duplicates,
+        ignore_weight: draft.ignore_weight,
+    })))
 }
 
 /// The check with haproxy's defaults where nothing was said.

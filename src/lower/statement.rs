@@ -7,7 +7,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs, ring};
+use super::{bind, logs, program, resolvers, ring};
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, Severity, World};
@@ -21,6 +21,8 @@ pub(super) struct Reading {
     pub sections: Sections,
     /// Where rings stand.
     pub rings: ring::RingSpans,
+    /// Where `resolvers` sections stand.
+    pub resolvers: resolvers::ResolversSpans,
     section: Option<SectionKind>,
     /// What `.SECTION` stands for.
     name: Vec<u8>,
@@ -74,6 +76,8 @@ impl Reading {
             SectionKind::Global => args.end(),
             SectionKind::Defaults => self.sections.open_defaults(&mut args),
             SectionKind::Ring => ring::open(&mut self.global.ir, &mut self.rings, &mut args),
+            SectionKind::Resolvers => resolvers::open(&mut self.global.ir, &mut self.resolvers, &mut args),
+            SectionKind::Program => program::open(&mut self.global.ir, &mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 let opened = self.sections.open_proxy(section, &mut args);
                 let binds = self.sections.proxies.last_mut().map(|draft| draft.binds.as_mut_slice());
@@ -138,7 +142,9 @@ impl Reading {
                     None => Ok(()),
                 }
             }
+            SectionKind::Resolvers => resolvers::statement(&mut self.global.ir, statement.row, &mut args),
             SectionKind::Ring => ring::statement(&mut self.global.ir, statement.row, &mut args),
+            SectionKind::Program => program::statement(&mut self.global.ir, statement.row, &mut args),
             _ => Ok(()), // the section itself was refused, or acts only through a word that is
         };
         said.extend(lowered.err().map(super::error::Blame::alert));

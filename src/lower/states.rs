@@ -176,6 +176,15 @@ fn news(state: &ServerState, server: &Server) -> Option<&'static str> {
 
 /// Gives a server what is recorded of it; its ports and what is checked at once, its address when `init-addr` asks for it.
 fn take(state: ServerState, server: &mut Server) {
+    if let Some(service) = server.resolve.as_ref().and_then(|resolve| resolve.service.as_ref())
+        && state.service.as_ref() == Some(service)
+        && state.address.is_some()
+        && state.port > 0
+    {
+        // It goes on as the one of its record.
+        server.host = state.host.clone();
+        server.port_offset = None;
+    }
     let port = (state.port > 0 && server.port_offset.is_none()).then_some(state.port);
     match &mut server.address {
         ServerAddress::Inet(address) => address.set_port(port.unwrap_or(address.port())),

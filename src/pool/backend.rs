@@ -8,7 +8,8 @@ use std::task::Waker;
 use super::balance::{self, Wish};
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
-use super::{ServerState, SourcePorts};
+use super::rebalance::Rebalance;
+use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
 use crate::units::Tick;
 
@@ -50,9 +51,11 @@ pub struct BackState {
     /// Averages.
     pub times: Times,
     /// By [`ServerIx`].
-    pub servers: Box<[ServerState]>,
+    pub servers: Servers,
     /// Whether a slow start is going on.
     pub(super) warming: AtomicBool,
+    /// What was ordered for its long sessions. Who holds it does not ask for `core`.
+    pub(super) rebalance: Mutex<Option<Rebalance>>,
     /// Everything that must be decided exactly, over all threads.
     pub(super) core: Mutex<Core>,
 }

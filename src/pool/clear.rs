@@ -2,103 +2,30 @@
 //!
 //! Which figures are meant was observed on 2.6.12.
 
-use super::{BackState, FrontState, Pool, ServerState};
+use super::Pool;
+use super::parts::Parts;
 
 impl Pool {
     /// Forgets the highest values, and with `all` everything that was counted of proxies and servers.
     pub fn clear_counters(&self, all: bool) {
         self.process.connection_rate.clear_max();
         self.process.session_rate.clear_max();
-        for proxy in &self.proxies {
-            if let Some(front) = &proxy.front {
-                front.clear(all);
-            }
-            if let Some(back) = &proxy.back {
-                back.clear(all);
-            }
-        }
-    }
-}
-
-impl FrontState {
-    fn clear(&self, all: bool) {
-        self.sessions.clear_max();
-        [&self.session_rate, &self.connection_rate, &self.request_rate].iter().for_each(|rate| rate.clear_max());
-        for listener in &self.listeners {
-            listener.sessions.clear_max();
+        let fronts = self.proxies.iter().filter_map(|proxy| proxy.front.as_ref());
+        let backs = self.proxies.iter().filter_map(|proxy| proxy.back.as_ref());
+        let of_fronts = fronts.clone().map(Parts::of_front);
+        let of_listeners = fronts.flat_map(|front| &front.listeners).map(Parts::of_listener);
+        let of_backs = backs.clone().map(Parts::of_back);
+        let of_servers = backs.clone().flat_map(|back| &back.servers).map(Parts::of_server);
+        for parts in of_fronts.chain(of_listeners).chain(of_backs).chain(of_servers) {
+            parts.clear_most();
             if all {
-                let counters = [&listener.sessions_total, &listener.bytes_in, &listener.bytes_out];
-                counters.iter().for_each(|counter| counter.set(0));
+                parts.clear();
             }
         }
-        if all {
-            let counters = [
-                &self.sessions_total,
-                &self.connections_total,
-                &self.bytes_in,
-                &self.bytes_out,
-                &self.request_errors,
-                &self.requests_total,
-            ];
-            counters.into_iter().chain(&self.answers).for_each(|counter| counter.set(0));
-        }
-    }
-}
-
-impl BackState {
-    fn clear(&self, all: bool) {
-        self.sessions.clear_max();
-        self.queue.clear_max();
-        self.session_rate.clear_max();
-        self.times.clear_max();
-        self.servers.iter().for_each(|server| server.clear(all));
-        if !all {
-            return;
-        }
-        let counters = [
-            &self.sessions_total,
-            &self.picked_total,
-            &self.bytes_in,
-            &self.bytes_out,
-            &self.connect_errors,
-            &self.response_errors,
-            &self.retries,
-            &self.redispatches,
-            &self.client_aborts,
-            &self.server_aborts,
-            &self.requests_total,
-            &self.last_session,
-        ];
-        counters.into_iter().chain(&self.answers).for_each(|counter| counter.set(0));
-        self.times.clear();
-        for member in &mut self.lock().members {
-            (member.failed_checks, member.downs, member.observed_failures) = (0, 0, 0);
-        }
-    }
-}
-
-impl ServerState {
-    fn clear(&self, all: bool) {
-        self.sessions.clear_max();
-        self.queue.clear_max();
-        self.session_rate.clear_max();
-        self.times.clear_max();
-        if all {
-            let counters = [
-                &self.sessions_total,
-                &self.picked_total,
-                &self.bytes_in,
-                &self.bytes_out,
-                &self.connect_errors,
-                &self.response_errors,
-                &self.retries,
-                &self.redispatches,
-                &self.client_aborts,
-                &self.server_aborts,
-                &self.last_session,
-            ];
-            counters.iter().for_each(|counter| counter.set(0));
-            self.times.clear();
+        for back in backs.filter(|_| all) {
+            for member in &mut back.lock().members {
+                (member.failed_checks, member.downs, member.observed_failures) = (0, 0, 0);
+            }
         }
     }
 }

@@ -15,14 +15,17 @@ use crate::units::Tick;
 /// State and decisions of one backend.
 #[derive(Debug)]
 pub(super) struct Core {
-    pub(super) members: Box<[Member]>,
+    pub(super) members: Vec<Member>,
+    /// Ids of the servers, by place.
+    ids: Vec<u32>,
+    has_backups: bool,
     /// Over servers that are no backups, and over backups.
     active: Box<dyn Balancer>,
     backup: Box<dyn Balancer>,
     /// The usable ones of both kinds.
     usable: [BTreeSet<u32>; 2],
     /// Servers whose limit follows the backend's load.
-    dynamic: Box<[u32]>,
+    dynamic: Vec<u32>,
     fullconn: u32,
     all_backups: bool,
     /// `option redispatch`.
@@ -85,14 +88,14 @@ impl Core {
             Balance::Source => back.hash.consistent,
             _ => true,
         };
-        let members: Box<[Member]> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
+        let members: Vec<Member> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
         let ids: Vec<u32> = back.servers.iter().map(|server| server.id).collect();
-        let dynamic = |member: &Member| member.minconn > 0 && member.minconn < member.maxconn;
+        let has_backups = back.servers.iter().any(|server| server.backup);
         let mut core = Self {
             active: balance::build(back, &ids),
-            backup: balance::build(back, if back.servers.iter().any(|s| s.backup) { &ids } else { &[] }),
+            backup: balance::build(back, if has_backups { &ids } else { &[] }),
             usable: [BTreeSet::new(), BTreeSet::new()],
-            dynamic: (0..members.len() as u32).filter(|ix| dynamic(&members[*ix as usize])).collect(),
+            dynamic: (0..members.len() as u32).filter(|ix| members[*ix as usize].follows_load()).collect(),
             fullconn,
             all_backups: back.all_backups,
             redispatches: back.redispatch != Redispatch::Never,
@@ -106,10 +109,35 @@ impl Core {
             downs: 0,
             downtime: 0,
             members,
+            ids,
+            has_backups,
         };
         (0..core.members.len() as u32).for_each(|server| core.refresh(server, 0));
         core.start();
         core
+    }
+
+    /// Adds a server behind the others; it is not in use before it is refreshed.
+    pub(super) fn add(&mut self, id: u32, member: Member, back: Option<&Backend>) {
+        let (server, backup) = (self.members.len() as u32, member.backup);
+        self.ids.push(id);
+        self.members.push(member);
+        self.active.add(id);
+        if self.has_backups {
+            self.backup.add(id);
+        } else if let Some(back) = back.filter(|_| backup) {
+            (self.backup, self.has_backups) = (balance::build(back, &self.ids), true);
+        }
+        if self.members[server as usize].follows_load() {
+            self.dynamic.push(server);
+        }
+    }
+
+    /// Puts another server in the place of one that is gone; it is not in use before it is refreshed.
+    pub(super) fn replace(&mut self, server: u32, member: Member) {
+        if let Some(place) = self.members.get_mut(server as usize) {
+            *place = member;
+        }
     }
 
     /// Takes what is usable now for the state at the start: nothing is told or counted.
@@ -269,7 +297,7 @@ impl Core {
                 break;
             }
             let own = self.waiting.first_arrival(&member.line);
-            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.takes_shared(server));
+            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.uses(server));
             let from = match (own, shared) {
                 (Some(own), Some(shared)) => (own < shared).then_some(server),
                 (None, Some(_)) => None,
@@ -288,7 +316,7 @@ impl Core {
     }
 
     /// Whether balancing uses this server now, so that it may take from the backend's queue.
-    fn takes_shared(&self, server: u32) -> bool {
+    pub(super) fn uses(&self, server: u32) -> bool {
         let member = &self.members[server as usize];
         let chosen = !member.backup
             || (self.usable[0].is_empty() && (self.all_backups || self.usable[1].first() == Some(&server)));

@@ -106,6 +106,15 @@ pub struct Event {
     pub marked_down: bool,
     /// Whether it came up, so that sessions on backups are to be shut if it is configured so.
     pub marked_up: bool,
+    /// Whether it may be given sessions again.
+    pub returns: bool,
+}
+
+impl Event {
+    /// An event of a backend, without its line.
+    pub(super) fn of_backend(level: Level) -> Self {
+        Self { server: None, level, message: String::new(), marked_down: false, marked_up: false, returns: false }
+    }
 }
 
 /// What its checks make of a server.

@@ -190,6 +190,11 @@ impl Member {
         }
     }
 
+    /// Whether its limit follows the backend's load.
+    pub(super) fn follows_load(&self) -> bool {
+        self.minconn > 0 && self.minconn < self.maxconn
+    }
+
     /// What a balancer is told.
     pub(super) fn standing(&self, backend: u32, fullconn: u32) -> Standing {
         let limit = self.limit(backend, fullconn);

@@ -7,6 +7,10 @@
 //! Decisions that must be exact over all threads are made under one short lock per backend, taken when a
 //! session starts or ends and never per message; counters are relaxed atomics.
 
+mod added;
+#[cfg(test)]
+mod added_tests;
+mod addresses;
 mod agent;
 mod backend;
 mod balance;
@@ -14,18 +18,27 @@ mod carry;
 mod clear;
 mod core;
 pub mod counters;
+mod fair;
 pub mod health;
+mod lines;
 mod member;
+mod names;
 mod notice;
 mod observe;
 #[cfg(test)]
 mod orders;
+mod parts;
 #[cfg(test)]
 mod picks;
 mod ports;
+mod preload;
 mod queue;
+mod rates;
+mod rebalance;
 mod record;
 mod recorded;
+pub mod resolution;
+mod servers;
 mod source_ports;
 mod state;
 #[cfg(test)]
@@ -36,13 +49,21 @@ mod track;
 mod verdicts;
 mod view;
 
+pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
+pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
-pub use ports::{Closing, Commands, Control, Journal, Page, PageReply, PageRequest, Reply, SessionInfo};
+pub use lines::ServerNow;
+pub use names::Names;
+pub use ports::{Closing, Commands, Control, Freedom, Journal, Later, Look, Manner, Page, PageReply, PageRequest};
+pub use ports::{Pieces, Reply, Report, SessionInfo, SessionsAsked};
+pub use rates::{Limited, RateLimits};
+pub use rebalance::{MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView};
 pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Timers};
+pub use servers::Servers;
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
 pub use verdicts::Events;

@@ -39,14 +39,25 @@ pub(super) enum Why<'a> {
     Order,
 }
 
+/// Why a server enters or leaves maintenance.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Motive<'a> {
+    /// An order.
+    Order,
+    /// Its name does not resolve, and what is said of that.
+    Unresolved(&'a str),
+    /// It has an address again, and by which host name.
+    Resolves(&'a str),
+}
+
 /// What an order or a check made of a server.
 pub(super) enum Change<'a> {
     /// Its health turned, and why.
     Turned { up: bool, why: Why<'a> },
     /// It enters maintenance.
-    Maintained { was_up: bool, was_drained: bool },
+    Maintained { was_up: bool, was_drained: bool, motive: Motive<'a> },
     /// It leaves maintenance.
-    Restored { drained: bool, up: bool },
+    Restored { drained: bool, up: bool, motive: Motive<'a> },
     /// It is to get no more sessions, and whether it is up.
     Drained { up: bool },
     /// It may get sessions again.
@@ -64,7 +75,7 @@ impl Subject<'_> {
     }
 
     fn event(&self, level: Level, message: String) -> Event {
-        Event { server: Some(self.ix), level, message, marked_down: false, marked_up: false }
+        Event { server: Some(self.ix), message, ..Event::of_backend(level) }
     }
 
     /// A line of `option log-health-checks`.
@@ -123,17 +134,27 @@ impl Subject<'_> {
                 line.push('.');
                 figures(&mut line, tally, true);
             }
-            Change::Maintained { was_up: true, was_drained } => {
+            Change::Maintained { was_up: true, was_drained, motive } => {
                 line.push_str(" is going DOWN for maintenance");
                 self.say_via(&mut line);
+                say_motive(&mut line, *motive);
                 line.push('.');
                 level = if *was_drained { Level::Notice } else { Level::Alert };
                 figures(&mut line, tally, false);
             }
-            Change::Maintained { was_up: false, .. } => line.push_str(" was DOWN and now enters maintenance."),
-            Change::Restored { drained, up } => {
+            Change::Maintained { was_up: false, motive, .. } => {
+                line.push_str(" was DOWN and now enters maintenance");
+                say_motive(&mut line, *motive);
+                line.push('.');
+            }
+            Change::Restored { drained, up, motive } => {
                 let (up, mode) = (word(*up), if *drained { "DRAIN" } else { "READY" });
-                let _ = write!(line, " is {up}/{mode} (leaving {forced}maintenance).");
+                let _ = match motive {
+                    Motive::Resolves(host) if own && !host.is_empty() => {
+                        write!(line, " ('{host}') is {up}/{mode} (resolves again).")
+                    }
+                    _ => write!(line, " is {up}/{mode} (leaving {forced}maintenance)."),
+                };
             }
             Change::Drained { up } => {
                 line.push_str(" enters drain state");
@@ -159,7 +180,13 @@ impl Subject<'_> {
 pub(super) fn nobody_left(proxy: &Proxy) -> Event {
     let kind = if proxy.kind == ProxyKind::Backend { "backend" } else { "proxy" };
     let message = format!("{kind} {} has no server available!", proxy.name);
-    Event { server: None, level: Level::Emerg, message, marked_down: false, marked_up: false }
+    Event { message, ..Event::of_backend(Level::Emerg) }
+}
+
+fn say_motive(line: &mut String, motive: Motive<'_>) {
+    if let Motive::Unresolved(why) = motive {
+        let _ = write!(line, " ({why})");
+    }
 }
 
 fn word(up: bool) -> &'static str {

@@ -1,5 +1,6 @@
 //! The traits by which `engine` and `report` use each other without knowing each other.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -44,14 +45,25 @@ pub struct PageRequest<'a> {
 }
 
 /// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct PageReply {
     /// Status code.
     pub status: u16,
     /// Headers besides `Content-Length` and `Connection`.
     pub headers: Vec<(&'static str, String)>,
-    /// Body.
+    /// Body, if it comes whole.
     pub body: Vec<u8>,
+    /// Body, if it is made while it is sent; its length is not known then.
+    pub pieces: Option<Pieces>,
+}
+
+/// A long body, piece by piece; each piece takes a bounded time and is no more than a thread's worth of bytes (64 KiB or so).
+pub struct Pieces(pub Box<dyn Iterator<Item = Vec<u8>> + Send>);
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pieces")
+    }
 }
 
 /// The statistics page. `report` implements it, `engine` serves it.
@@ -73,24 +85,138 @@ pub enum Reply {
     Severity(SeverityOutput),
     /// The session ends.
     Quit,
-    /// From now on the session is interactive, or no longer.
-    Prompt,
-    /// The session's idle time limit in seconds from now on.
-    Timeout(u32),
+    /// How the conversation goes on.
+    Prompt(Manner),
+    /// The session's idle time limit from now on.
+    Timeout(Millis),
+    /// The session's rights are these from now on, if it had more; expert and experimental mode end.
+    Level(AdminLevel),
+    /// Expert or experimental mode begins or ends, or is told.
+    Freedom(Freedom, Option<bool>),
+    /// A remark on a command that only such a session may use.
+    Restricted(Freedom, String),
+    /// A report that is made in pieces, each when the one before it was sent, and none so large that others wait for it.
+    Pieces(Report),
+    /// A report that goes on as things happen, until the client types something.
+    Follow(Report),
     /// The listening sockets, in the format of `_getsocks`.
     Sockets,
-    /// The live sessions, or one of them by its number; each as [`Commands::list`] shows it.
-    Sessions(Option<u64>),
+    /// Live sessions, each as [`Commands::list`] shows it.
+    Sessions(SessionsAsked),
     /// One session ends, by its number.
     EndSession(u64),
+    /// What may take its time: to be called on a thread that serves nobody.
+    Aside(Later),
+    /// To be looked at again and again until there is an answer, or else for so long.
+    Wait(Millis, Look),
+}
+
+/// A command that is to be run elsewhere.
+pub struct Later(pub Box<dyn FnOnce() -> Reply + Send>);
+
+/// What a command waits for: the answer, or what is answered when the time is up.
+pub struct Look(pub Box<dyn FnMut(bool) -> Option<Reply> + Send>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
+}
+
+/// How a conversation goes on after a line is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// With prompts if it was without, without if it was with.
+    Toggled,
+    /// It ends.
+    OneLine,
+    /// It goes on without a prompt.
+    Silent,
+    /// It goes on with a prompt.
+    Prompts,
+}
+
+/// What a session must have asked for before it may use some commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freedom {
+    /// `expert-mode on`.
+    Expert,
+    /// `experimental-mode on`.
+    Experimental,
+}
+
+impl Freedom {
+    /// Its name in commands, before `-mode`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expert => "expert",
+            Self::Experimental => "experimental",
+        }
+    }
+}
+
+/// A report in pieces: each call adds one to the text and says whether there is more.
+pub struct Report(Box<dyn FnMut(&mut String) -> bool + Send>);
+
+impl Report {
+    /// A report that `piece` makes.
+    pub fn new(piece: impl FnMut(&mut String) -> bool + Send + 'static) -> Self {
+        Self(Box::new(piece))
+    }
+
+    /// Adds the next piece to `out`; `false`: it was the last one.
+    pub fn next(&mut self, out: &mut String) -> bool {
+        (self.0)(out)
+    }
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Report")
+    }
+}
+
+/// Which live sessions are asked for, and how they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionsAsked {
+    /// The one of this number.
+    pub only: Option<u64>,
+    /// Those that are older.
+    pub older: Option<Millis>,
+    /// Those of this frontend.
+    pub frontend: Option<ProxyIx>,
+    /// Those of this backend.
+    pub backend: Option<ProxyIx>,
+    /// Those of this server of the backend.
+    pub server: Option<ServerIx>,
+    /// With all that is known of each.
+    pub detailed: bool,
+}
+
+impl SessionsAsked {
+    /// Whether a session is meant; its number is not looked at.
+    pub fn means(&self, session: &SessionInfo) -> bool {
+        let record = &session.record;
+        self.older.is_none_or(|age| record.timers.total > age.get())
+            && self.frontend.is_none_or(|wanted| wanted == record.frontend)
+            && self.backend.is_none_or(|wanted| wanted == record.backend)
+            && self.server.is_none_or(|wanted| Some(wanted) == record.server)
+    }
 }
 
 /// The runtime commands. `report` implements it, `engine` serves it.
 pub trait Commands: Send + Sync {
-    /// Runs one command (the text between separators) with these rights.
+    /// Runs one command (the text between separators, with its escapes) with these rights. A payload behind it was read
+    /// and is not passed on: no command takes one yet.
     fn run(&self, command: &str, level: AdminLevel) -> Reply;
-    /// Adds the line of one session of a [`Reply::Sessions`] to `out`.
-    fn list(&self, session: &SessionInfo, out: &mut String);
+    /// Adds one session of a [`Reply::Sessions`] to `out`: its line, or all that is known.
+    fn list(&self, session: &SessionInfo, detailed: bool, out: &mut String);
 }
 
 /// Which sessions to end.
@@ -113,7 +239,7 @@ pub enum Closing {
 pub struct SessionInfo {
     /// Number, unique in the process.
     pub id: u64,
-    /// What its log line would say now.
+    /// What its log line would say now; with all addresses if all that is known is asked for.
     pub record: SessionRecord,
     /// Thread that owns it.
     pub thread: u32,
@@ -123,6 +249,8 @@ pub struct SessionInfo {
     pub bytes: (u64, u64),
     /// Descriptors of the client's and the server's connection.
     pub descriptors: (i32, Option<i32>),
+    /// The address it came in on, by its place among those of the frontend.
+    pub bind: Option<usize>,
     /// Milliseconds to the first time limit that it may reach; `None`: it has none.
     pub expires: Option<u64>,
 }
@@ -136,6 +264,10 @@ pub trait Control: Send + Sync {
     fn pause(&self, frontend: Option<ProxyIx>);
     /// Closes the addresses of a frontend for good.
     fn stop(&self, frontend: ProxyIx);
+    /// Sessions of a backend are to be rebalanced, or no longer ([`super::Pool::rebalancing`]).
+    fn rebalance(&self);
+    /// A server was added: its check and its agent are to be asked.
+    fn servers_changed(&self);
     /// A limit was raised: who waits for room is to look again.
     fn make_room(&self);
     /// Accepts again.
@@ -150,6 +282,14 @@ pub trait Control: Send + Sync {
     fn thin_out(&self, time: Millis);
     /// Ends a soft stop that took too long: what is cut is told and logged.
     fn cut(&self);
+    /// Connections that each serving thread has.
+    fn loads(&self) -> Vec<u32> {
+        Vec::new()
+    }
+    /// Addresses that could not be listened on again at the last [`Control::resume`].
+    fn deaf(&self) -> u32 {
+        0
+    }
     /// Copies of all listening sockets, for a process that takes over.
     fn listeners(&self) -> std::io::Result<Vec<OwnedFd>>;
 }

@@ -36,7 +36,10 @@ impl Pool {
 
     /// What `show servers state` says of a server.
     pub fn server_state(&self, proxy: ProxyIx, server: ServerIx, now: Tick) -> Option<ServerState> {
-        let line = self.server(TrackRef { proxy, server })?;
+        let line = &*self.server_now(proxy, server)?;
+        let configured = self.server(TrackRef { proxy, server })?;
+        let service = line.resolve.as_ref().is_some_and(|resolve| resolve.service.is_some());
+        let renamed = if service { self.is_changed(proxy, server) } else { line.host != configured.host };
         let core = self.back(proxy).map(BackState::lock)?;
         let member = core.members.get(server.0 as usize)?;
         let maintained = member.ordered() == Admin::Maint;
@@ -52,7 +55,7 @@ impl Pool {
                 Service::Up if member.warming_since.is_some() => Operation::Starting,
                 Service::Up => Operation::Running,
             },
-            admin: member.orders(line),
+            admin: member.orders(line) | if renamed { admin::OTHER_HOST } else { 0 },
             weight: member.weight,
             initial_weight: line.weight.get(),
             since: now.since(member.changed) / 1000,
@@ -66,6 +69,7 @@ impl Pool {
                 check::AGENT | check::CONFIGURED | enabled | running | if maintained { check::PAUSED } else { 0 }
             }),
             host: line.host.clone(),
+            service: line.resolve.as_ref().and_then(|resolve| resolve.service.clone()),
             port,
             check_port: of_check.and_then(|check| check.port).unwrap_or(0),
             check_address: of_check.and_then(|check| check.addr),

@@ -28,6 +28,11 @@ impl SourcePorts {
         self.lock().pop_front()
     }
 
+    /// How many are free.
+    pub fn left(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Takes this port: a connection from another process has it already.
     pub fn take_this(&self, port: u16) {
         self.lock().retain(|free| *free != port);

@@ -1,9 +1,13 @@
 //! The state of a process, its proxies, listeners and servers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock, RwLock};
 
+use super::added::{LineReader, Tenure};
 use super::counters::{Counter, Gauge, Rate, Times};
+use super::lines::ChangedLine;
+use super::rates::RateLimits;
+use super::resolution::Resolution;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -17,8 +21,12 @@ pub struct Pool {
     pub proxies: Box<[ProxyState]>,
     /// Of the whole process.
     pub process: ProcessState,
+    /// What is known of name servers.
+    pub resolution: Resolution,
     /// Who tracks whom: tracked and tracker, sorted.
-    pub(super) trackers: Box<[(TrackRef, TrackRef)]>,
+    pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
+    /// Who reads the lines of servers that are added.
+    pub(super) reader: OnceLock<Arc<dyn LineReader>>,
 }
 
 impl Pool {
@@ -36,9 +44,11 @@ impl Pool {
                     .map(|back| BackState::new(back, track::fullconn(&config, ProxyIx(ix as u32), 0), now)),
             })
             .collect();
-        let trackers = track::pairs(&config);
-        let pool =
-            Self { trackers, config, proxies, process: ProcessState { started: now, ..ProcessState::default() } };
+        let trackers = RwLock::new(track::pairs(&config));
+        let rates = RateLimits::of(&config.global);
+        let process = ProcessState { started: now, rates, ..ProcessState::default() };
+        let resolution = Resolution::new(&config.global);
+        let pool = Self { resolution, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool
@@ -87,6 +97,8 @@ pub struct ProcessState {
     pub connection_rate: Rate,
     /// Sessions per second.
     pub session_rate: Rate,
+    /// Limits on rates in force.
+    pub rates: RateLimits,
     /// Requests of the statistics page and commands ever.
     pub requests_total: Counter,
     /// Bytes sent.
@@ -97,6 +109,20 @@ pub struct ProcessState {
     pub stopping: AtomicBool,
     /// Serving threads.
     pub threads: AtomicU32,
+    /// How often a client connection was the last that the limit allows.
+    pub limit_reached: Counter,
+    /// Warnings of the start.
+    pub warnings: AtomicU32,
+    /// How long the start took, in milliseconds.
+    pub boot_millis: AtomicU32,
+    /// When it took over from another process, in milliseconds of the clock; 0: it did not.
+    pub reloaded: AtomicU64,
+    /// Sessions that came from another process.
+    pub sessions_taken: Counter,
+    /// The local ports that the system gives to connections; 0: not known.
+    pub first_local_port: AtomicU32,
+    /// The last of them.
+    pub last_local_port: AtomicU32,
 }
 
 /// The client side of a proxy.
@@ -195,4 +221,8 @@ pub struct ServerState {
     pub times: Times,
     /// Ports to connect from, where `source` has a range.
     pub source_ports: Option<Arc<SourcePorts>>,
+    /// What has changed of its line.
+    pub(super) changed: ChangedLine,
+    /// Whose counters these are.
+    pub(super) tenure: Tenure,
 }

@@ -37,6 +37,7 @@ pub(super) fn server(id: u32) -> Server {
         init_addr: vec![InitAddr::Libc],
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Span::line(FileId(0), 1),
     }
@@ -72,6 +73,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
+        http_rules: Vec::new(),
         frontend: (kind == ProxyKind::Listen).then(Frontend::default),
         backend: Some(back),
         stats: None,

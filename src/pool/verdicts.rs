@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::core::{Core, Grants};
 use super::health::{Admin, CheckResult, Event, Health, HealthOrder};
 use super::member::{Member, Service};
-use super::notice::{self, Change, Subject, Tally, Why};
+use super::notice::{self, Change, Motive, Subject, Tally, Why};
 use super::{BackState, Cause, Closing, Control, Journal, Pool};
 use crate::ir::{MarkedDown, MarkedUp, ProxyIx, Server, ServerIx, TrackRef};
 use crate::units::{Millis, Tick, Weight};
@@ -43,6 +43,9 @@ impl Pool {
     pub fn announce(&self, events: &[(ProxyIx, Event)], journal: &dyn Journal, control: &dyn Control) {
         for (proxy, event) in events {
             journal.event(Some(*proxy), event.level, &event.message);
+            if event.returns {
+                control.rebalance();
+            }
             let Some(ix) = event.server else { continue };
             let Some(server) = self.server(TrackRef { proxy: *proxy, server: ix }) else { continue };
             if event.marked_down && server.on_marked_down == MarkedDown::ShutdownSessions {
@@ -193,6 +196,7 @@ impl Pool {
 
     /// Gives an order to a server, or (with `via`) to one that tracks another.
     pub(super) fn order(&self, at: TrackRef, admin: Admin, via: Option<TrackRef>, now: Tick, events: &mut Events) {
+        let followed = self.followed(at);
         let Some(mut site) = Site::open(self, at, via, now) else { return };
         let member = site.member();
         let before = member.ordered();
@@ -205,7 +209,14 @@ impl Pool {
         if before == after {
             return;
         }
-        site.reorder(before, after);
+        site.followed = followed;
+        site.reorder(before, after, Motive::Order);
+        self.hand_on(site, before, after, events);
+    }
+
+    /// Ends what an order changed, and hands it on to those that track the server.
+    pub(super) fn hand_on(&self, mut site: Site<'_>, before: Admin, after: Admin, events: &mut Events) {
+        let (at, now) = (site.at, site.now);
         let (health, agent_up) = (site.member().health, site.member().agent_up());
         events.append(&mut site.close());
         for tracker in self.trackers(at) {
@@ -231,6 +242,8 @@ pub(super) struct Site<'p> {
     now: Tick,
     woken: Grants,
     events: Events,
+    /// The health of the server that it tracks, if it tracks one.
+    pub(super) followed: Option<Health>,
 }
 
 impl<'p> Site<'p> {
@@ -238,7 +251,18 @@ impl<'p> Site<'p> {
         let server = pool.server(at)?;
         let back = pool.back(at.proxy)?;
         let core = back.lock();
-        Some(Self { pool, at, via, server, back, core, now, woken: Grants::new(), events: Events::new() })
+        Some(Self {
+            pool,
+            at,
+            via,
+            server,
+            back,
+            core,
+            now,
+            woken: Grants::new(),
+            events: Events::new(),
+            followed: None,
+        })
     }
 
     pub(super) fn close(self) -> Events {
@@ -274,8 +298,16 @@ impl<'p> Site<'p> {
         match change {
             Change::Turned { up, .. } => (event.marked_up, event.marked_down) = (*up, !*up),
             Change::Maintained { was_up, .. } => event.marked_down = *was_up,
-            Change::Restored { drained, up } => event.marked_up = *up && !*drained,
+            Change::Restored { drained, up, .. } => event.marked_up = *up && !*drained,
             _ => {}
+        }
+        event.returns = match change {
+            Change::Turned { up, .. } | Change::Undrained { up } => *up,
+            Change::Restored { drained, up, .. } => *up && !*drained,
+            _ => false,
+        };
+        if event.returns {
+            self.back.begin_rebalance(self.now);
         }
         self.events.push((self.at.proxy, event));
     }
@@ -369,8 +401,8 @@ impl<'p> Site<'p> {
     }
 
     /// The administrative state in force has changed.
-    fn reorder(&mut self, before: Admin, after: Admin) {
-        let now = self.now;
+    pub(super) fn reorder(&mut self, before: Admin, after: Admin, motive: Motive<'_>) {
+        let (now, followed) = (self.now, self.followed);
         let member = self.member();
         let up = member.is_up();
         match (before, after) {
@@ -383,17 +415,19 @@ impl<'p> Site<'p> {
                 }
                 member.last.running = false;
                 let moved = self.put_in_force(false);
-                self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain }, moved);
+                self.tell(&Change::Maintained { was_up: up, was_drained: before == Admin::Drain, motive }, moved);
             }
             (Admin::Maint, _) => {
-                let (drained, up) = (after == Admin::Drain, member.agent_up());
-                // Whatever its checks said before: it is believed up until the next one, if its agent lets it.
-                member.health = Health::starting(member.health.rise(), member.health.fall());
+                // Whatever its checks said before: it is believed up until the next one, if its agent lets it. One that
+                // tracks another is as that one is.
+                let starts = Health::starting(member.health.rise(), member.health.fall());
+                member.health = followed.unwrap_or(starts);
+                let (drained, up) = (after == Admin::Drain, member.is_up());
                 if up {
                     member.turn(true, now);
                 }
                 let moved = self.put_in_force(up);
-                self.tell(&Change::Restored { drained, up }, moved);
+                self.tell(&Change::Restored { drained, up, motive }, moved);
                 if drained {
                     self.tell(&Change::RemainsDrained, 0);
                 }

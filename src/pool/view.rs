@@ -24,6 +24,8 @@ pub struct ServerView {
     pub backup: bool,
     /// Its check, while it is checked.
     pub check: Option<CheckView>,
+    /// What its last check found, in maintenance too; `None`: it has no check.
+    pub last_found: Option<CheckStatus>,
     /// `hanafail`: how often too many connections failed, where that is observed.
     pub observed_failures: Option<u64>,
     /// Its agent, if it has one.
@@ -107,6 +109,8 @@ pub struct BackView {
     pub downtime: u64,
     /// Seconds since it last went up or down.
     pub last_change: u64,
+    /// Servers that there are.
+    pub servers: u32,
     /// `slim`: `fullconn`.
     pub fullconn: u32,
 }
@@ -166,6 +170,7 @@ impl Pool {
                 running: last.running,
                 health: member.health,
             }),
+            last_found: checked.then_some(last.status),
             observed_failures: line.observe.map(|_| member.observed_failures),
             agent: member.agent.as_ref().filter(|agent| !agent.paused).map(|agent| AgentView {
                 status: agent.last.status,
@@ -209,6 +214,7 @@ impl BackState {
             downs: core.downs,
             downtime: (core.downtime + down_since) / 1000,
             last_change: now.since(core.changed) / 1000,
+            servers: self.servers.iter().filter(|server| !server.is_deleted()).count() as u32,
             fullconn: core.fullconn(),
         }
     }

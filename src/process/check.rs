@@ -8,7 +8,7 @@ use super::world::System;
 use crate::ir::Config;
 use crate::lower::{self, Choices};
 use crate::syntax;
-use crate::text::{Diagnostic, Severity, SourceMap};
+use crate::text::{Diagnostic, Severity, SourceMap, World};
 
 /// Nothing would listen: valid, but it does not start.
 const NOTHING_LISTENS: u8 = 2;
@@ -20,6 +20,8 @@ pub(crate) struct Checked {
     pub(crate) config: Config,
     /// The files.
     pub(crate) sources: SourceMap,
+    /// The environment as the configuration left it.
+    pub(crate) environment: Vec<(String, Vec<u8>)>,
     /// Whether haproxy would have warned.
     warned: bool,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Checked {
 pub(crate) fn read(arguments: &Arguments, console: &Console) -> Option<Checked> {
     let mut world = System::new(arguments);
     let mut sources = SourceMap::default();
-    let choices = Choices { ignore_resolution: arguments.ignore_unresolved };
+    let choices = Choices { ignore_resolution: arguments.ignore_unresolved, master: arguments.master };
     let judged = lower::configuration(&arguments.files, choices, &mut world, &mut sources);
     // haproxy is silent from the line `quiet` on, even of alerts; what ends the start is told here all the same.
     if judged.value.as_ref().is_some_and(|config| config.global.quiet) && !arguments.verbose {
@@ -46,7 +48,15 @@ pub(crate) fn read(arguments: &Arguments, console: &Console) -> Option<Checked> 
     }
     let warned = judged.diagnostics.iter().any(|said| said.severity == Severity::Warning);
     overrule(&mut config, arguments);
-    Some(Checked { config, sources, warned })
+    let environment = environment(&mut world, &config);
+    Some(Checked { config, sources, environment, warned })
+}
+
+/// The environment with what haproxy adds at last: its stats sockets.
+fn environment(world: &mut System, config: &Config) -> Vec<(String, Vec<u8>)> {
+    let sockets = config.global.stats_sockets.iter().filter_map(|socket| socket.endpoint.with_family());
+    world.set_env("HAPROXY_CLI", Some(sockets.collect::<Vec<_>>().join(";").as_bytes()));
+    world.environment()
 }
 
 fn counts(said: &Diagnostic) -> bool {
@@ -76,7 +86,8 @@ pub(crate) fn verdict(arguments: &Arguments, checked: &Checked, console: &Consol
     if arguments.list_objects {
         super::listing::objects();
     }
-    if !checked.config.listens() {
+    // Who is to be a master needs no listener.
+    if !checked.config.listens() && !super::master::wanted(arguments, &checked.config) {
         console.print("The configuration has no error, but nothing would listen: it would not start (exit code 2).\n");
         return ExitCode::from(NOTHING_LISTENS);
     }

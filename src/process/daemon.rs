@@ -27,6 +27,15 @@ pub(crate) enum Side {
     Child(Starter),
 }
 
+/// What becomes of the process that divides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parent {
+    /// It returns to whoever called it when the child serves.
+    Returns,
+    /// It watches the child for its life.
+    Stays,
+}
+
 /// The parent's end.
 #[derive(Debug)]
 pub(crate) struct Guardian {
@@ -40,22 +49,28 @@ pub(crate) struct Guardian {
 pub(crate) struct Starter {
     reports: OwnedFd,
     answers: OwnedFd,
+    /// Who is to return before this process goes on; nobody if the parent stays.
     parent: Option<PidFd>,
 }
 
-/// Forks; the child leaves the terminal's session.
+/// Forks; the child leaves the terminal's session if the parent is to return.
 ///
 /// # Errors
 /// EAGAIN, ENOMEM, EMFILE.
-pub(crate) fn divide() -> io::Result<Side> {
-    let parent = PidFd::open(std::process::id().cast_signed())?;
+pub(crate) fn divide(parent: Parent) -> io::Result<Side> {
+    let myself = match parent {
+        Parent::Returns => PidFd::open(std::process::id().cast_signed())?,
+        Parent::Stays => None,
+    };
     let (reports, report) = fork::report_pipe()?;
     let (answers, answer) = fork::report_pipe()?;
     match fork::fork()? {
         Fork::Parent(child) => Ok(Side::Parent(Guardian { child, reports, answers: answer })),
         Fork::Child => {
-            fork::leave_session()?;
-            Ok(Side::Child(Starter { reports: report, answers, parent }))
+            if parent == Parent::Returns {
+                fork::leave_session()?;
+            }
+            Ok(Side::Child(Starter { reports: report, answers, parent: myself }))
         }
     }
 }

@@ -116,11 +116,13 @@ pub(crate) fn find(arguments: &Arguments, wants: &[Want], console: &Console) -> 
         old.search(wants, console);
     }
     let exposed = match &arguments.sockets_from {
+        // What a haproxy's master that executes us names: a way to its worker that only it knows. The worker is named by `-sf`.
+        Some(path) if path.to_string_lossy().starts_with("sockpair@") => false,
         Some(path) if old.conversations.is_empty() => old.fetch(path, console)?,
         _ => false,
     };
     for handle in mute {
-        let copied = !exposed && old.copy(&handle, wants, console);
+        let copied = !exposed && old.copy_family(&handle, wants, console);
         if !exposed && !copied {
             old.pausable.extend(PidFd::open(handle.pid()).ok().flatten().filter(|_| !handle.ended()));
         }
@@ -143,6 +145,11 @@ fn named_as_proxy(pid: i32) -> bool {
     matches!(proc::name(pid).as_deref(), Ok("haproxy" | "baton"))
 }
 
+/// The workers of a master that is no baton.
+fn workers(pid: i32) -> Vec<i32> {
+    proc::children(pid).into_iter().filter(|child| named_as_proxy(*child)).collect()
+}
+
 /// Whether a process holds a listening socket that clashes with an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
@@ -152,16 +159,19 @@ enum Holder {
     Unknown,
 }
 
+/// A master holds what its workers hold: it passes the order to pause on.
 fn holder(pid: i32, address: SocketAddr) -> Holder {
     let there = Listeners::now().on(address);
     if there.is_empty() {
         return Holder::No;
     }
-    match proc::sockets(pid) {
+    let one = |pid| match proc::sockets(pid) {
         Ok(own) if own.iter().any(|(_, inode)| there.contains(inode)) => Holder::Yes,
         Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => Holder::Unknown,
         _ => Holder::No,
-    }
+    };
+    let held: Vec<Holder> = std::iter::once(pid).chain(workers(pid)).map(one).collect();
+    [Holder::Yes, Holder::Unknown].into_iter().find(|holder| held.contains(holder)).unwrap_or(Holder::No)
 }
 
 impl Old {
@@ -232,6 +242,18 @@ impl Old {
         console.notice(format_args!("{} listening socket(s) came from {}", sockets.len(), path.display()));
         self.sockets.extend(sockets);
         Ok(true)
+    }
+
+    /// Copies the listening sockets of a process that fit ours, or those of its workers; whether there were any.
+    fn copy_family(&mut self, handle: &PidFd, wants: &[Want], console: &Console) -> bool {
+        if self.copy(handle, wants, console) {
+            return true;
+        }
+        let mut any = false;
+        for worker in workers(handle.pid()).into_iter().filter_map(|pid| PidFd::open(pid).ok().flatten()) {
+            any |= self.copy(&worker, wants, console);
+        }
+        any
     }
 
     /// Copies the listening sockets of a process that fit ours; whether there were any.

@@ -2,7 +2,6 @@
 //!
 //! Runs in the main thread, which does nothing else. Source: management guide §4; SIGHUP and SIGQUIT as observed.
 
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +12,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SI
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::handover::server::Desk;
 use super::patience;
 use crate::engine::Engine;
 use crate::ir::{CloseSpread, Level, ProxyIx, ProxyKind};
 use crate::pool::{Control, Journal, Pool};
-use crate::sys::socket;
 use crate::units::{Millis, Tick};
 
 /// How long the engine may take to end on SIGTERM.
@@ -29,11 +26,6 @@ pub(crate) struct Serving {
     pub(crate) pool: Arc<Pool>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) control: Arc<dyn Control>,
-    pub(crate) desk: Arc<Desk>,
-    /// Whether no other process can hold copies of the sockets, but those that the desk gave away.
-    pub(crate) exclusive: bool,
-    /// Backlog for sockets that listen again.
-    pub(crate) backlog: u32,
 }
 
 /// Registers the handlers. To be called after the last fork and before the engine runs.
@@ -61,6 +53,14 @@ pub(crate) fn watch(engine: Engine, signals: &Signals) -> std::io::Result<()> {
 /// us when it runs as another user.
 pub(crate) fn order_to_end(at_once: bool) {
     let _ = signal_hook::low_level::raise(if at_once { SIGTERM } else { SIGUSR1 });
+}
+
+/// Ends this process by the signal. Process 1 of a container, which no signal of its own can end, gets the exit code that stands for it.
+fn end_by(signal: i32) -> u8 {
+    if std::process::id() != 1 {
+        let _ = emulate_default_handler(signal);
+    }
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
 /// `grace`: the time between the order to stop and the stop. Orders that come meanwhile change nothing.
@@ -95,7 +95,6 @@ impl Serving {
         let mut stopping = false;
         let mut paused = false;
         let mut grace = Grace::default();
-        let mut refusing: Vec<OwnedFd> = Vec::new();
         while !handle.is_closed() {
             let mut came: Vec<i32> = signals.wait().collect();
             // Signals that came together have lost their order: a pause never outlives the order to go on.
@@ -114,16 +113,13 @@ impl Serving {
                     SIGQUIT => {
                         self.say(None, Level::Notice, "SIGQUIT: memory is not pooled, there is nothing to flush.");
                     }
-                    SIGTTOU if !stopping && !std::mem::replace(&mut paused, true) => self.pause(&mut refusing),
-                    SIGTTIN if !stopping && std::mem::take(&mut paused) => self.resume(&mut refusing),
+                    SIGTTOU if !stopping && !std::mem::replace(&mut paused, true) => self.pause(),
+                    SIGTTIN if !stopping && std::mem::take(&mut paused) => self.resume(),
                     _ => {}
                 }
             }
         }
-        if let Some(signal) = fatal {
-            let _ = emulate_default_handler(signal);
-        }
-        ExitCode::SUCCESS
+        fatal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(end_by(signal)))
     }
 
     /// Ends the engine; if that takes too long, the process dies by the signal all the same.
@@ -131,7 +127,7 @@ impl Serving {
         self.control.hard_stop();
         let _ = thread::Builder::new().name("last-gasp".into()).spawn(move || {
             patience::pause(LAST_GASP);
-            emulate_default_handler(signal)
+            std::process::exit(end_by(signal).into())
         });
     }
 
@@ -186,32 +182,17 @@ impl Serving {
         }
     }
 
-    /// Frees the addresses if nobody else holds our sockets: to shut one down acts on all its copies. Otherwise
-    /// connections wait in the backlog, or for whoever shares it.
-    fn pause(&self, refusing: &mut Vec<OwnedFd>) {
+    fn pause(&self) {
         self.control.pause(None);
-        if self.exclusive
-            && !self.desk.shared()
-            && refusing.is_empty()
-            && let Ok(sockets) = self.control.listeners()
-        {
-            for fd in sockets.into_iter().filter(|fd| matches!(socket::local(fd), Some(socket::Local::Inet(_)))) {
-                if socket::stop_listening(&fd).is_ok() {
-                    refusing.push(fd);
-                }
-            }
-        }
         self.say_of_frontends("Paused");
     }
 
-    fn resume(&self, refusing: &mut Vec<OwnedFd>) {
-        refusing.retain(|fd| socket::listen(fd, self.backlog).is_err());
-        if !refusing.is_empty() {
-            let line = format!("{} address(es) cannot be listened on again.", refusing.len());
-            self.say(None, Level::Alert, &line);
-            refusing.clear();
-        }
+    fn resume(&self) {
         self.control.resume(None);
+        let deaf = self.control.deaf();
+        if deaf > 0 {
+            self.say(None, Level::Alert, &format!("{deaf} address(es) cannot be listened on again."));
+        }
         self.say_of_frontends("Resumed");
     }
 

@@ -1,7 +1,6 @@
 //! The outside as a configuration sees it: this system.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,6 +19,8 @@ pub(crate) struct System {
     changed: HashMap<String, Option<Vec<u8>>>,
     /// Where relative paths begin, unless at the process's own folder.
     folder: Option<PathBuf>,
+    /// Files that exist here only.
+    given: HashMap<PathBuf, Vec<u8>>,
     no_splice: bool,
     no_reuseport: bool,
     ipv4_only: bool,
@@ -31,19 +32,45 @@ impl System {
         let mut world = Self {
             changed: HashMap::new(),
             folder: None,
+            given: HashMap::new(),
             no_splice: arguments.no_splice,
             no_reuseport: arguments.no_reuseport,
             ipv4_only: arguments.ipv4_only,
         };
-        let peer = arguments.peer.clone().unwrap_or_else(|| OsString::from(identity::host_name()));
-        world.set_env("HAPROXY_LOCALPEER", Some(peer.as_bytes()));
+        world.set_env("HAPROXY_LOCALPEER", Some(arguments.local_peer().as_bytes()));
+        world.set_env("HAPROXY_STARTUP_VERSION", Some(super::version::number().as_bytes()));
+        if arguments.master {
+            world.set_env("HAPROXY_MWORKER", Some(b"1"));
+        }
+        for (name, value) in &arguments.environment {
+            world.set_env(name, Some(value.as_bytes()));
+        }
         world
     }
 }
 
 impl System {
+    /// A file that exists here only.
+    pub(crate) fn give(&mut self, name: &str, bytes: Vec<u8>) {
+        self.given.insert(name.into(), bytes);
+    }
+
     fn at(&self, path: &Path) -> PathBuf {
         self.folder.as_ref().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+    }
+}
+
+impl System {
+    /// All variables that are set, in the order of the process's environment, then those that the configuration added.
+    pub(crate) fn environment(&self) -> Vec<(String, Vec<u8>)> {
+        let inherited =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_vec())));
+        let mut all: Vec<_> = inherited.filter(|(name, _)| !self.changed.contains_key(name)).collect();
+        let mut changed: Vec<_> =
+            self.changed.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+        changed.sort();
+        all.extend(changed);
+        all
     }
 }
 
@@ -72,10 +99,16 @@ impl World for System {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if let Some(bytes) = self.given.get(path) {
+            return Ok(bytes.clone());
+        }
         std::fs::read(self.at(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+        if self.given.contains_key(path) {
+            return Ok(None);
+        }
         let path = self.at(path);
         if !std::fs::metadata(&path)?.is_dir() {
             return Ok(None);
@@ -135,6 +168,9 @@ mod tests {
         world.set_env("PATH", None);
         assert_eq!(world.env("PATH"), None);
         assert!(std::env::var_os("PATH").is_some(), "only the configuration's view changes");
+        let shown = world.environment();
+        assert!(shown.iter().any(|(name, value)| name == "HAPROXY_LOCALPEER" && value == b"me"));
+        assert!(shown.iter().all(|(name, _)| name != "PATH"));
         assert_eq!(world.user("root"), Some(0));
         assert_eq!(world.user("no-such-user"), None);
         assert!(world.resolve("localhost").unwrap().iter().any(IpAddr::is_loopback));

@@ -3,14 +3,18 @@
 //! Source: management manual §9.3; what is listed, and how a backend is named, observed on 2.6.12.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use crate::ir::{Level, ProxyIx, ServerIx};
-use crate::pool::{Pool, Reply};
+use crate::ir::{Level, ProxyIx, ServerIx, TrackRef};
+use crate::pool::{Pool, Reply, Report};
 use crate::units::Tick;
 use crate::units::server_state::{HEADER, Subject, VERSION, write};
 
+/// Servers that are told at once.
+const STRIDE: usize = 256;
+
 /// The states of all servers, or of those of one backend: its name, or `#` and its id. Words behind it do not count.
-pub(super) fn reply(pool: &Pool, now: Tick, args: &[&str]) -> Reply {
+pub(super) fn reply(pool: &Arc<Pool>, now: Tick, args: &[&str]) -> Reply {
     let proxies = || (0..).map(ProxyIx).zip(&pool.config.proxies).filter(|(_, proxy)| proxy.backend.is_some());
     let only = match args.first() {
         None => None,
@@ -22,32 +26,44 @@ pub(super) fn reply(pool: &Pool, now: Tick, args: &[&str]) -> Reply {
             }
         }
     };
-    let mut out = format!("{VERSION}\n# {HEADER}\n");
-    for (ix, proxy) in proxies().filter(|(ix, _)| only.is_none_or(|only| only == *ix)) {
-        let servers = proxy.backend.iter().flat_map(|back| &back.servers);
-        for (at, server) in (0..).map(ServerIx).zip(servers) {
+    let mut next = (only.unwrap_or(ProxyIx(0)), ServerIx(0));
+    let (pool, mut begun) = (Arc::clone(pool), false);
+    Reply::Pieces(Report::new(move |out| {
+        if !std::mem::replace(&mut begun, true) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{VERSION}\n# {HEADER}");
+        }
+        for _ in 0..STRIDE {
+            let (ix, at) = next;
+            let Some(proxy) = pool.config.proxies.get(ix.0 as usize) else { return false };
+            if pool.back(ix).is_none_or(|back| at.0 as usize >= back.servers.len()) {
+                if only.is_some() {
+                    return false;
+                }
+                next = (ProxyIx(ix.0 + 1), ServerIx(0));
+                continue;
+            }
+            next = (ix, ServerIx(at.0 + 1));
+            let Some(server) = pool.server(TrackRef { proxy: ix, server: at }) else { continue };
             let Some(state) = pool.server_state(ix, at, now) else { continue };
             let backend = (proxy.id, proxy.name.as_str(), proxy.id_given);
             let subject = Subject { backend, server: (server.id, &server.name, server.id_given) };
-            // Writing to a String cannot fail.
-            let _ = write(&subject, &state, &mut out);
+            let _ = write(&subject, &state, out);
             let _ = writeln!(out);
         }
-    }
-    Reply::Text(out)
+        true
+    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::ir::{Check, ProxyKind, Server, ServerAddress};
+    use crate::ir::{Check, ProxyKind, Server, ServerAddress, ServerIx};
     use crate::pool::{Admin, CheckResult, CheckStatus};
     use crate::report::testing;
     use crate::units::Weight;
 
-    fn pool() -> Pool {
+    fn pool() -> Arc<Pool> {
         let mut b = testing::proxy("b", 3, ProxyKind::Backend);
         let check = || Some(Check { port: Some(99), ..Check::default() });
         b.backend.as_mut().unwrap().servers = vec![
@@ -60,12 +76,13 @@ mod tests {
         c.id_given = true;
         c.backend.as_mut().unwrap().servers = vec![testing::server("s1", 1)];
         let front = testing::proxy("f", 2, ProxyKind::Frontend);
-        Pool::new(Arc::new(testing::config(vec![front, b, c])), Tick::from_millis(10_000))
+        Arc::new(Pool::new(Arc::new(testing::config(vec![front, b, c])), Tick::from_millis(10_000)))
     }
 
-    fn said(pool: &Pool, args: &[&str]) -> Vec<String> {
+    fn said(pool: &Arc<Pool>, args: &[&str]) -> Vec<String> {
         match reply(pool, Tick::from_millis(15_000), args) {
-            Reply::Text(text) | Reply::Remark(_, text) => text.lines().map(str::to_owned).collect(),
+            Reply::Pieces(report) => testing::told(report).lines().map(str::to_owned).collect(),
+            Reply::Remark(_, text) => text.lines().map(str::to_owned).collect(),
             other => panic!("{other:?}"),
         }
     }

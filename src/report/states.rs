@@ -2,7 +2,7 @@
 //!
 //! Source: management manual §4; shapes observed on 2.6.12.
 
-use crate::ir::{ProxyIx, ServerIx};
+use crate::ir::ProxyIx;
 use crate::pool::{Pool, ServerStatus};
 use crate::units::Tick;
 
@@ -12,9 +12,8 @@ pub fn states(pool: &Pool, now: Tick) -> Vec<(ProxyIx, String)> {
     for (ix, proxy) in (0..).map(ProxyIx).zip(&pool.config.proxies).filter(|(_, proxy)| !proxy.disabled) {
         let name = &proxy.name;
         lines.push((ix, format!("SIGHUP received, dumping servers states for proxy {name}.")));
-        let back = proxy.backend.as_ref().zip(pool.back(ix));
-        let servers = back.iter().flat_map(|(line, state)| line.servers.iter().zip(&state.servers));
-        for (at, (server, state)) in (0..).map(ServerIx).zip(servers) {
+        for (at, server) in pool.servers(ix) {
+            let Some(state) = pool.back(ix).and_then(|back| back.servers.get(at.0 as usize)) else { continue };
             let view = pool.server_view(ix, at, now);
             let down = view.is_none_or(|view| matches!(view.status, ServerStatus::Down { .. } | ServerStatus::Maint));
             lines.push((
@@ -40,7 +39,7 @@ pub fn states(pool: &Pool, now: Tick) -> Vec<(ProxyIx, String)> {
             front.map_or(0, |front| front.sessions_total.get()),
             pool.back(ix).map_or(0, |back| back.sessions_total.get()),
         );
-        let view = pool.back_view(ix, now).filter(|_| back.is_some_and(|(line, _)| !line.servers.is_empty()));
+        let view = pool.back_view(ix, now).filter(|_| pool.servers(ix).next().is_some());
         let state = match view {
             None => "has no servers.".into(),
             Some(view) if view.active + view.backup == 0 => "has no server available !".into(),

@@ -1,7 +1,7 @@
 //! Small configurations for this module's tests.
 
 use crate::ir::*;
-use crate::pool::{HttpRecord, Journal, SessionRecord};
+use crate::pool::{HttpRecord, Journal, Report, SessionRecord};
 use crate::units::Weight;
 
 /// A journal that writes nothing and has lost that many lines.
@@ -19,6 +19,13 @@ impl Journal for Quiet {
     fn lost(&self) -> u64 {
         self.lost
     }
+}
+
+/// All pieces of a report.
+pub(super) fn told(mut report: Report) -> String {
+    let mut out = String::new();
+    while report.next(&mut out) {}
+    out
 }
 
 /// A configuration of these proxies.
@@ -63,6 +70,7 @@ pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         backend: (kind != ProxyKind::Frontend).then(Backend::default),
         stats: None,
         error_files: Vec::new(),
+        http_rules: Vec::new(),
         span: Default::default(),
     }
 }
@@ -93,6 +101,7 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         init_addr: Vec::new(),
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Default::default(),
     }

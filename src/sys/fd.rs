@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::FdFlags;
 
@@ -13,6 +14,8 @@ use rustix::io::FdFlags;
 #[derive(Debug)]
 pub struct Inherited {
     left: Mutex<Vec<RawFd>>,
+    /// Whether what is taken is a copy, and the descriptor stays for the next image of this process.
+    lasting: AtomicBool,
 }
 
 impl Inherited {
@@ -24,11 +27,15 @@ impl Inherited {
         }
         // The directory's own descriptor was among them and is closed now.
         found.retain(|fd| *fd > 2 && is_open(*fd));
-        Self { left: Mutex::new(found) }
+        Self { left: Mutex::new(found), lasting: AtomicBool::new(false) }
     }
 
     /// Takes one; `None` when it was not inherited or was taken already.
     pub fn take(&self, number: RawFd) -> Option<OwnedFd> {
+        if self.lasting.load(Ordering::Relaxed) {
+            let left = self.left.lock().unwrap_or_else(|broken| broken.into_inner());
+            return if left.contains(&number) { copy(number) } else { None };
+        }
         let mut left = self.left.lock().unwrap_or_else(|broken| broken.into_inner());
         let at = left.iter().position(|fd| *fd == number)?;
         left.swap_remove(at);
@@ -37,6 +44,11 @@ impl Inherited {
         let owned = unsafe { OwnedFd::from_raw_fd(number) };
         let _ = rustix::io::fcntl_setfd(&owned, FdFlags::CLOEXEC);
         Some(owned)
+    }
+
+    /// From now on [`Inherited::take`] gives copies, any number of them, and the descriptors themselves stay as they are.
+    pub fn make_lasting(&self) {
+        self.lasting.store(true, Ordering::Relaxed);
     }
 
     /// Closes all that are left and not in `keep`.
@@ -103,7 +115,7 @@ mod tests {
     fn an_inherited_descriptor_is_given_out_once() {
         let file = OwnedFd::from(null().unwrap());
         let number = file.as_raw_fd();
-        let inherited = Inherited { left: Mutex::new(vec![number]) };
+        let inherited = Inherited { left: Mutex::new(vec![number]), lasting: AtomicBool::new(false) };
         std::mem::forget(file); // as the parent of a process leaves it
         let taken = inherited.take(number).unwrap();
         assert_eq!(taken.as_raw_fd(), number);

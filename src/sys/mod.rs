@@ -13,11 +13,13 @@ pub mod file_lock;
 pub mod fork;
 pub mod getsocks;
 pub mod identity;
+pub mod image;
 pub mod limits;
 pub mod passing;
 pub mod pidfd;
 pub mod pipe;
 pub mod proc;
+pub mod signals;
 pub mod socket;
 
-pub use clock::{local_offset, monotonic};
+pub use clock::{local_offset, monotonic, monotonic_microseconds};

@@ -24,6 +24,12 @@ pub fn pending(pid: i32, signal: rustix::process::Signal) -> bool {
     masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & bit != 0)
 }
 
+/// The processes that a process has started and not buried; none where the kernel does not tell.
+pub fn children(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// The inode of this process's pid namespace: with a pid it names one process of this kernel.
 ///
 /// # Errors
@@ -35,6 +41,37 @@ pub fn pid_namespace() -> io::Result<u64> {
 /// The processors that this process may run on, at least 1.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How much memory this process has in use, asked again and again, in another root directory too.
+#[derive(Debug)]
+pub struct Memory(std::fs::File);
+
+impl Memory {
+    /// Of this process; a child that is forked later must open its own.
+    ///
+    /// # Errors
+    /// When /proc is not mounted.
+    pub fn open() -> io::Result<Self> {
+        std::fs::File::open("/proc/self/statm").map(Self)
+    }
+
+    /// Resident memory in bytes; `None`: the system does not say.
+    pub fn resident(&self) -> Option<u64> {
+        use std::os::unix::fs::FileExt;
+        let mut text = [0; 128];
+        let read = self.0.read_at(&mut text, 0).ok()?;
+        let pages: u64 = std::str::from_utf8(&text[..read]).ok()?.split(' ').nth(1)?.parse().ok()?;
+        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+        pages.checked_mul(u64::try_from(page).ok()?)
+    }
+}
+
+/// The local ports that the system gives to connections, first and last; `None`: it does not say.
+pub fn local_ports() -> Option<(u16, u16)> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut ports = text.split_ascii_whitespace().map(str::parse);
+    Some((ports.next()?.ok()?, ports.next()?.ok()?))
 }
 
 /// The sockets of a process: descriptor number and inode.
@@ -182,6 +219,17 @@ mod tests {
         kill_process(handle, Signal::KILL).unwrap();
         child.wait().unwrap();
         assert!(!pending(pid, Signal::USR1));
+    }
+
+    #[test]
+    fn memory_and_ports() {
+        let memory = Memory::open().unwrap();
+        let before = memory.resident().unwrap();
+        let held = vec![1u8; 32 << 20];
+        let after = memory.resident().unwrap();
+        assert!(before > 100_000 && after >= before + (24 << 20), "{before} {after} {}", held.len());
+        let (first, last) = local_ports().unwrap();
+        assert!(first <= last);
     }
 
     #[test]

@@ -68,9 +68,10 @@ pub enum Place {
 }
 
 /// Which kinds of IP address a prefix allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Family {
     /// Both; a host that is left out means IPv4's.
+    #[default]
     Any,
     /// IPv4 only.
     V4,

@@ -6,16 +6,19 @@ pub mod address;
 #[cfg(test)]
 mod hostile_tests;
 pub mod mqtt;
+mod network;
 mod number;
 mod plain_ip;
 pub mod proxy_header;
 pub mod server_state;
 mod size;
+pub mod stats_file;
 mod tick;
 mod time;
 mod weight;
 
 pub use address::{AddressError, ParsedAddress};
+pub use network::Network;
 pub use number::{NumberError, parse_i64, parse_percent, parse_u32};
 pub use plain_ip::PlainIp;
 pub use size::{Size, SizeError};

@@ -34,6 +34,8 @@ pub mod admin {
     pub const INHERITED_DRAIN: u8 = 0x10;
     /// In maintenance because its name does not resolve.
     pub const UNRESOLVED: u8 = 0x20;
+    /// Its host name is not the configuration's.
+    pub const OTHER_HOST: u8 = 0x40;
 }
 
 /// Bits of [`ServerState::check`] and [`ServerState::agent`].
@@ -91,6 +93,8 @@ pub struct ServerState {
     pub agent: u8,
     /// Its host name, where it has one.
     pub host: Option<String>,
+    /// The service whose records say its host and port.
+    pub service: Option<String>,
     /// Its port; 0: none.
     pub port: u16,
     /// The port that is checked, if another; 0: not said.
@@ -240,6 +244,12 @@ impl Reader<'_> {
         std::str::from_utf8(self.text(at)).ok()?.parse().ok()
     }
 
+    /// The name of a service, which begins with an underscore.
+    fn service(&self) -> Option<String> {
+        let text = std::str::from_utf8(self.text(19)).ok().filter(|text| text.starts_with('_'))?;
+        text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_:".contains(&c)).then(|| text.to_owned())
+    }
+
     /// A port behind the required fields: what is none counts as not said.
     fn port(&self, at: usize) -> u16 {
         number(self.text(at)).and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
@@ -293,6 +303,7 @@ impl Reader<'_> {
             check,
             agent,
             host,
+            service: self.service(),
             port: u16::try_from(port).unwrap_or(0),
             check_port: self.port(21),
             check_address: self.address(22),
@@ -311,8 +322,9 @@ pub fn write(subject: &Subject<'_>, state: &ServerState, out: &mut impl fmt::Wri
     write!(out, "{} {} {} {} {} ", s.operation as u8, s.admin, s.weight, s.initial_weight, s.since)?;
     write!(out, "{} {} {} {} {} ", s.check_status, s.check_result, s.check_health, s.check, s.agent)?;
     let host = s.host.as_deref().unwrap_or("-");
-    // No SRV record and no TLS in this version.
-    write!(out, "{} {} {host} {} - 0 ", u8::from(backend.2), u8::from(server.2), s.port)?;
+    let service = s.service.as_deref().unwrap_or("-");
+    // No TLS in this version.
+    write!(out, "{} {} {host} {} {service} 0 ", u8::from(backend.2), u8::from(server.2), s.port)?;
     write!(out, "{} {} {} {}", s.check_port, address(s.check_address), address(s.agent_address), s.agent_port)
 }
 

@@ -57,7 +57,7 @@ impl Commands for Nobody {
         Reply::Quit
     }
 
-    fn list(&self, _: &baton::pool::SessionInfo, _: &mut String) {}
+    fn list(&self, _: &baton::pool::SessionInfo, _: bool, _: &mut String) {}
 }
 
 /// A running engine with one `listen` section.
@@ -97,6 +97,7 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         init_addr: vec![InitAddr::Libc],
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Span::default(),
     }
@@ -123,6 +124,7 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
+        http_rules: Vec::new(),
         frontend: Some(Frontend { binds: vec![bind()], ..Frontend::default() }),
         backend: Some(Backend { balance: Balance::LeastConn, servers, retries: 3, ..Backend::default() }),
         stats: None,

@@ -9,9 +9,12 @@
 
 pub mod backends;
 pub mod client;
+pub mod crowd;
 pub mod daemon;
 pub mod diagnosis;
+pub mod dns;
 pub mod logs;
+pub mod master;
 pub mod network;
 pub mod pinned;
 pub mod ports;
@@ -23,5 +26,6 @@ pub mod site;
 pub mod stats;
 pub mod storm;
 pub mod talkers;
+pub mod throwaway;
 pub mod wait;
 pub mod yard;

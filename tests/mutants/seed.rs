@@ -59,6 +59,8 @@ const LEFT_OUT: &[&str] = &[
     "transparent",
     // right only with another option behind or before them
     "agent-check",
+    // needs a section of that name
+    "resolvers",
     "usesrc",
     // right only in their order
     "http-check connect",

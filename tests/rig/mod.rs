@@ -64,6 +64,7 @@ pub fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         backend: (kind != ProxyKind::Frontend).then(Backend::default),
         stats: None,
         error_files: Vec::new(),
+        http_rules: Vec::new(),
         span: Default::default(),
     }
 }
@@ -94,6 +95,7 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         init_addr: Vec::new(),
         id_given: false,
         host: None,
+        resolve: None,
         recorded: None,
         span: Default::default(),
     }
@@ -151,6 +153,7 @@ impl Rig {
             name: None,
             maxconn: 0,
             accept_proxy: false,
+            masters: false,
             severity_output: baton::ir::SeverityOutput::None,
             span: Default::default(),
         };
@@ -165,7 +168,13 @@ impl Rig {
         let config = Arc::new(Config { global, proxies, files: Vec::new() });
         let pool = Arc::new(Pool::new(Arc::clone(&config), clock()));
         pool.set_maxconn(1000);
-        let env = Surroundings { tag: "t".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
+        let env = Surroundings {
+            tag: "t".into(),
+            hostname: "h".into(),
+            echo: false,
+            local_offset: |_| 0,
+            state: Default::default(),
+        };
         let log = Arc::new(Log::open(config, env, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap());
         let identity =
             Identity { version: "3.4.0-test".into(), released: "2026/11/22".into(), hostname: "h".into(), clock };

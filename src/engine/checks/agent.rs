@@ -4,6 +4,7 @@
 //! [`super::agent_words`] and obeyed by `pool`. A failure changes nothing: whether the server answers is for its check
 //! to find out. Source: manual §5.2 "agent-check"; limits and texts observed on 2.6.12.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -35,13 +36,34 @@ pub(in crate::engine) fn start(
     let checks = super::checks(&pool.config).count() as u64;
     let count = (checks + agents.len() as u64).max(1);
     for (position, (at, inter)) in agents.into_iter().enumerate().skip(shard).step_by(shards.max(1)) {
-        let Some(question) = Question::of(pool, at) else { continue };
         let span = pool.config.global.max_spread_checks.map_or(inter, |most| inter.min(most));
         let wait = Duration::from_millis(u64::from(span.get()) * (checks + position as u64) / count);
         let (pool, journal, control) = (Arc::clone(pool), Arc::clone(journal), Arc::clone(control));
         drop(tokio::task::spawn_local(async move {
             sleep(wait).await;
-            watch(&pool, &*journal, &*control, at, &question).await;
+            watch(&pool, &*journal, &*control, at, inter).await;
+        }));
+    }
+}
+
+/// Asks the agents of this thread's share of the servers that were added, and that nobody asks yet: `asked` has those
+/// that are asked, and which of those that have the same place one after the other.
+pub(in crate::engine) fn ask(
+    pool: &Arc<Pool>,
+    journal: &Arc<dyn Journal>,
+    control: &Arc<dyn Control>,
+    asked: &mut HashMap<(u32, u32), u32>,
+    (shard, shards): (usize, usize),
+) {
+    for at in pool.added().filter(|at| at.server.0 as usize % shards.max(1) == shard) {
+        let inter = pool.server(at).and_then(|line| line.agent.as_ref()).map(|agent| agent.inter);
+        let (Some(inter), Some(tenant)) = (inter, pool.tenant(at)) else { continue };
+        if asked.insert((at.proxy.0, at.server.0), tenant) == Some(tenant) {
+            continue;
+        }
+        let (pool, journal, control) = (Arc::clone(pool), Arc::clone(journal), Arc::clone(control));
+        drop(tokio::task::spawn_local(async move {
+            watch(&pool, &*journal, &*control, at, inter).await;
         }));
     }
 }
@@ -59,18 +81,24 @@ fn agents(config: &Config) -> Vec<(TrackRef, Millis)> {
     found
 }
 
-async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: TrackRef, question: &Question) {
+async fn watch(pool: &Pool, journal: &dyn Journal, control: &dyn Control, at: TrackRef, inter: Millis) {
     let mut noise = Noise::new(pool.config.global.spread_checks);
-    while !pool.process.stopping.load(Relaxed) {
-        if pool.start_agent(at.proxy, at.server) {
+    let tenant = pool.tenant(at);
+    while !pool.process.stopping.load(Relaxed) && tenant.is_some() && pool.tenant(at) == tenant {
+        // Each time anew: where it is asked, and what, may change.
+        let question = Question::of(pool, at);
+        if let Some(question) = question.filter(|_| pool.start_agent(at.proxy, at.server)) {
             let started = clock::now();
             let report = question.ask().await;
             let now = clock::now();
             let duration = u32::try_from(now.since(started)).unwrap_or(u32::MAX);
+            if pool.tenant(at) != tenant {
+                return; // another server has the place now
+            }
             let events = pool.report_agent(at.proxy, at.server, report, duration, now);
             pool.announce(&events, journal, control);
         }
-        sleep(Duration::from_millis(noise.applied_to(question.inter).get().into())).await;
+        sleep(Duration::from_millis(noise.applied_to(inter).get().into())).await;
     }
 }
 
@@ -80,7 +108,6 @@ struct Question {
     to: Place,
     source: Option<Source>,
     send: Vec<u8>,
-    inter: Millis,
     limits: Limits,
     /// The longest answer, in bytes.
     most: usize,
@@ -91,7 +118,7 @@ impl Question {
     fn of(pool: &Pool, at: TrackRef) -> Option<Self> {
         let config = &pool.config;
         let proxy = config.proxies.get(at.proxy.0 as usize)?;
-        let server = proxy.backend.as_ref()?.servers.get(at.server.0 as usize)?;
+        let server = pool.server_now(at.proxy, at.server)?;
         let agent: &Agent = server.agent.as_deref()?;
         let to = match (agent.addr, &server.address) {
             (Some(addr), _) => Place::Inet(SocketAddr::new(addr, agent.port)),
@@ -109,7 +136,6 @@ impl Question {
             to,
             source: Source::of(pool, at),
             send: agent.send.clone(),
-            inter: agent.inter,
             limits: Limits { connect, answer: proxy.timeouts.check },
             most: config.global.bufsize.unwrap_or(BUFSIZE) as usize,
         })

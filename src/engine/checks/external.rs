@@ -45,7 +45,7 @@ impl Program {
         let proxy = pool.config.proxies.get(at.proxy.0 as usize)?;
         let back = proxy.backend.as_ref()?;
         let external = Arc::clone(back.external.as_ref()?);
-        let server = back.servers.get(at.server.0 as usize)?;
+        let server = pool.server_now(at.proxy, at.server)?;
         let check = server.check.as_ref()?;
         let (listen, listen_port) = listener(proxy);
         let (address, port) = match &server.address {

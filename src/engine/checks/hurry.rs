@@ -1,6 +1,6 @@
 //! Servers whose next check is to come soon, as a thread's sessions leave them for its checks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use tokio::sync::Notify;
 
@@ -10,6 +10,7 @@ use crate::ir::TrackRef;
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Hurry {
     servers: RefCell<Vec<TrackRef>>,
+    newcomers: Cell<bool>,
     wanted: Notify,
 }
 
@@ -20,7 +21,18 @@ impl Hurry {
         self.wanted.notify_one();
     }
 
-    /// Waits until a server was left.
+    /// Says that servers were added.
+    pub(in crate::engine) fn announce(&self) {
+        self.newcomers.set(true);
+        self.wanted.notify_one();
+    }
+
+    /// Whether servers were added since the last call.
+    pub(super) fn has_newcomers(&self) -> bool {
+        self.newcomers.take()
+    }
+
+    /// Waits until a server was left, or some were added.
     pub(super) async fn wanted(&self) {
         self.wanted.notified().await;
     }

@@ -89,11 +89,11 @@ impl Target {
         let config = &pool.config;
         let proxy = config.proxies.get(at.proxy.0 as usize)?;
         let back = proxy.backend.as_ref()?;
-        let server = back.servers.get(at.server.0 as usize)?;
+        let server = pool.server_now(at.proxy, at.server)?;
         let check = server.check.as_ref()?;
         let most = config.global.bufsize.unwrap_or(BUFSIZE) as usize;
         Some(Self {
-            to: place(server, check)?,
+            to: place(&server, check)?,
             source: Source::of(pool, at),
             header: check.send_proxy.map(|options| (options, config.global.never_send_local)),
             script: back.check.clone(),

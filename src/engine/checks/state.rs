@@ -10,7 +10,7 @@ pub(super) fn header(pool: &Pool, at: TrackRef, now: Tick) -> String {
     let view = pool.server_view(at.proxy, at.server, now);
     let proxy = pool.config.proxies.get(at.proxy.0 as usize);
     let back = pool.back(at.proxy);
-    let line = proxy.and_then(|proxy| proxy.backend.as_ref()?.servers.get(at.server.0 as usize));
+    let line = pool.server_now(at.proxy, at.server);
     let (Some(view), Some(proxy), Some(back), Some(server)) = (view, proxy, back, line) else {
         return String::new();
     };

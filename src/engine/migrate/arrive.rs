@@ -1,9 +1,10 @@
 //! The process that takes sessions over: finds where they belong, checks what came, puts them into its threads.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::net::getsockname;
@@ -16,25 +17,15 @@ use crate::engine::proxy_header::Announced;
 use crate::engine::relay::{Flow, Socket, register};
 use crate::engine::session::Session;
 use crate::engine::shard::Shard;
+use crate::engine::shared::{Place, Shared};
 use crate::engine::splice::Pipe;
-use crate::ir::{Level, Mode, ProxyIx, ServerIx};
-use crate::pool::Peer;
+use crate::ir::{Level, Mode, ProxyIx};
+use crate::pool::{Names, Peer};
 use crate::units::Tick;
 
 /// Where the sessions of another process belong here, by its lanes.
-pub struct Routes {
-    names: Names,
-    routes: Vec<Option<Route>>,
-}
-
-/// The parts of a configuration by their names.
 #[derive(Default)]
-struct Names {
-    fronts: HashMap<String, ProxyIx>,
-    backs: HashMap<String, ProxyIx>,
-    servers: HashMap<(ProxyIx, String), ServerIx>,
-    places: HashMap<ProxyIx, Vec<(String, u32)>>,
-}
+pub struct Routes(Vec<Option<Route>>);
 
 /// Sessions that came, checked, and not touched yet. Dropped, their descriptors are closed unused.
 pub struct Arrivals(Vec<Arrival>);
@@ -63,53 +54,60 @@ pub enum ArriveError {
     Descriptor,
 }
 
+/// Sessions are about to come: while it lives, a soft stop does not end this process, for whoever gives them has them no more.
+pub struct Expecting(Arc<Shared>);
+
+impl Drop for Expecting {
+    fn drop(&mut self) {
+        let last = self.0.arriving.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.0.stopping.load(Ordering::SeqCst) {
+            self.0.wake_all();
+        }
+    }
+}
+
 impl Sessions {
-    /// Routes for nobody yet.
-    pub fn routes(&self) -> Routes {
-        let shared = &self.0;
-        let mut names = Names::default();
-        for (ix, proxy) in (0..).map(ProxyIx).zip(&shared.pool.config.proxies).filter(|(_, proxy)| !proxy.disabled) {
-            if proxy.frontend.is_some() && proxy.mode == Mode::Tcp {
-                names.fronts.insert(proxy.name.clone(), ix);
-            }
-            if let Some(back) = &proxy.backend {
-                names.backs.insert(proxy.name.clone(), ix);
-                let servers = (0..).map(ServerIx).zip(&back.servers);
-                names.servers.extend(servers.map(|(server, line)| ((ix, line.name.clone()), server)));
-            }
-        }
-        for (place, known) in (0..).zip(&shared.places) {
-            if let Purpose::Frontend(proxy, _) = known.purpose
-                && let Some(name) = listener(shared, place)
-            {
-                names.places.entry(proxy).or_default().push((name, place));
-            }
-        }
-        Routes { names, routes: Vec::new() }
+    /// Keeps this process for sessions that come; `None` when it has been told to stop, and its threads may have ended.
+    pub fn expect(&self) -> Option<Expecting> {
+        // First the one, then the other: a thread that sees the order to stop sees this too, or we see the order.
+        self.0.arriving.fetch_add(1, Ordering::SeqCst);
+        let expecting = Expecting(Arc::clone(&self.0));
+        (!self.0.stopping.load(Ordering::SeqCst)).then_some(expecting)
     }
 
     /// Adds lanes of the other process, which it counts from the first that was ever added; says which of them are here too.
     /// `strict`: only those whose listening address is here too.
     pub fn add(&self, routes: &mut Routes, lanes: &[Lane], strict: bool) -> Vec<bool> {
-        let found: Vec<Option<Route>> = lanes.iter().map(|lane| self.find(&routes.names, lane, strict)).collect();
+        let names = Names::of(&self.0.pool);
+        let found: Vec<Option<Route>> = lanes.iter().map(|lane| self.find(&names, lane, strict)).collect();
         let yes = found.iter().map(Option::is_some).collect();
-        routes.routes.extend(found);
+        routes.0.extend(found);
         yes
     }
 
-    fn find(&self, names: &Names, lane: &Lane, strict: bool) -> Option<Route> {
-        let front = *names.fronts.get(&lane.frontend)?;
-        let back = *names.backs.get(&lane.backend)?;
+    fn find(&self, names: &Names<'_>, lane: &Lane, strict: bool) -> Option<Route> {
+        let proxy = |ix: ProxyIx| &self.0.pool.config.proxies[ix.0 as usize];
+        let front = *names.fronts.get(&*lane.frontend)?;
+        let back = *names.backs.get(&*lane.backend)?;
+        if proxy(front).mode != Mode::Tcp || proxy(front).disabled || proxy(back).disabled {
+            return None;
+        }
         let target = match &lane.server {
-            Some(name) => Some(*names.servers.get(&(back, name.clone()))?),
+            Some(name) => Some(*names.servers.get(&(back, &**name))?),
             None => None,
         };
-        let places = names.places.get(&front)?;
-        let same = places.iter().find(|(name, _)| *name == lane.listener);
-        let place = same.or(places.first().filter(|_| !strict))?.1;
+        let place = self.place(front, &lane.listener, strict)?;
         let route = Route { place, front, back, target, forwarded: target.is_none() && lane.address.is_some() };
-        let (server, address) = destination(&self.0.pool.config.proxies[back.0 as usize], route)?;
+        let (server, address) = destination(&self.0.pool, route)?;
         (server == lane.server && address == lane.address).then_some(route)
+    }
+
+    /// The listening socket of a frontend that has this address, or else its first.
+    fn place(&self, front: ProxyIx, address: &str, strict: bool) -> Option<u32> {
+        let of_it = |place: &Place| matches!(place.purpose, Purpose::Frontend(proxy, _) if proxy == front);
+        let mut places = (0..).zip(&self.0.places).filter(|(_, place)| of_it(place)).map(|(place, _)| place);
+        let first = places.clone().next().filter(|_| !strict);
+        places.find(|place| listener(&self.0, *place).is_some_and(|name| name == address)).or(first)
     }
 
     /// Checks what came. Nothing is read from or written to a descriptor.
@@ -126,7 +124,7 @@ impl Sessions {
         let (mut descriptors, mut held) = (descriptors.into_iter(), held);
         let mut arrivals = Vec::with_capacity(states.len());
         for state in states {
-            let route = routes.routes.get(state.lane as usize).copied().flatten();
+            let route = routes.0.get(state.lane as usize).copied().flatten();
             let route = route.ok_or(ArriveError::Lane(state.lane))?;
             if (state.stage == Stage::Queued) == (route.target.is_some() || route.forwarded) {
                 return Err(ArriveError::Stage);
@@ -198,7 +196,15 @@ impl Shard {
         for mut one in detached {
             let descriptors = std::mem::take(&mut one.descriptors);
             match one.watch(descriptors, self) {
-                Some(sockets) => self.insert(one.into_session(sockets, self)),
+                Some(sockets) => {
+                    let due = one.state.due();
+                    let session = one.into_session(sockets, self);
+                    let id = session.id();
+                    let key = self.insert(session);
+                    if let Some(due) = due {
+                        self.closings.bring(due, key, id);
+                    }
+                }
                 None => {
                     let message = "A session is lost: the system has no memory left to watch its sockets.";
                     self.shared.journal.event(None, Level::Alert, message);

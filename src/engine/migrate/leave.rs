@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, into_threads, lane};
+use crate::engine::closing::Due;
 use crate::engine::control::Order;
 use crate::engine::dispatch::Step;
 use crate::engine::session::Session;
@@ -27,6 +28,16 @@ enum Kind {
     Relaying,
     Connecting,
     Queued,
+}
+
+impl Kind {
+    fn of(stage: Stage) -> Self {
+        match stage {
+            Stage::Relaying => Self::Relaying,
+            Stage::Connecting | Stage::Pausing(_) => Self::Connecting,
+            Stage::Queued => Self::Queued,
+        }
+    }
 }
 
 /// The most that one batch holds.
@@ -234,19 +245,26 @@ impl Shard {
     /// Takes sessions out for another process.
     pub(in crate::engine) fn take_out(self: &Rc<Self>, order: Take) {
         let (keys, next) = self.choose(&order);
-        let detached = keys.into_iter().filter_map(|key| self.take_one(key, &order.accepted)).collect();
+        let dues = self.closings.dues();
+        let detached = keys.into_iter().filter_map(|key| self.take_one(key, &order.accepted, &dues)).collect();
         if let Err(mpsc::SendError(taken)) = order.reply.send(Taken { detached, next }) {
             self.resume(taken.detached);
         }
     }
 
-    fn take_one(self: &Rc<Self>, key: u32, accepted: &HashMap<Route, u32>) -> Option<Detached> {
+    fn take_one(
+        self: &Rc<Self>,
+        key: u32,
+        accepted: &HashMap<Route, u32>,
+        dues: &HashMap<u64, Due>,
+    ) -> Option<Detached> {
         let (route, state) = {
             let sessions = self.sessions.borrow();
             let session = sessions.get(key as usize)?;
             let route = session.route();
             let frozen = clock::now().millis();
-            (route, SessionState { lane: *accepted.get(&route)?, frozen, ..SessionState::of(session)? })
+            let due = dues.get(&session.id()).map(|due| (due.at.millis(), due.cause as u8));
+            (route, SessionState { lane: *accepted.get(&route)?, frozen, due, ..SessionState::of(session)? })
         };
         Some(self.extract(key)?.detach(self, route, state))
     }
@@ -254,13 +272,14 @@ impl Shard {
     /// The sessions that an order asks for, and where the next one is to begin.
     fn choose(&self, order: &Take) -> (Vec<u32>, Option<u32>) {
         let sessions = self.sessions.borrow();
-        let wanted = |(_, session): &(usize, &Session)| {
-            session.moves_as() == Some(order.kind) && order.accepted.contains_key(&session.route())
+        let wanted = |(key, session): (usize, &Session)| {
+            let state = order.accepted.contains_key(&session.route()).then(|| session.movable()).flatten()?;
+            (Kind::of(state.stage) == order.kind).then_some((key, state))
         };
         let from = order.from as usize;
         let (mut keys, mut descriptors, mut bytes) = (Vec::new(), 0, 0);
-        for (key, session) in sessions.iter().skip_while(|(key, _)| *key < from).filter(wanted) {
-            let (fds, held) = session.weight();
+        for (key, state) in sessions.iter().skip_while(|(key, _)| *key < from).filter_map(wanted) {
+            let (fds, held) = (state.descriptors(), state.held());
             let full = keys.len() >= order.size.sessions
                 || descriptors + fds > order.size.descriptors
                 || bytes + held > order.size.bytes;
@@ -283,24 +302,12 @@ impl Session {
         Route { place: self.seat.place(), front: self.front, back: self.back, target, forwarded }
     }
 
-    /// How it moves; `None`: not now.
-    fn moves_as(&self) -> Option<Kind> {
-        if self.is_killed() {
-            return None;
-        }
-        match SessionState::of(self)?.stage {
-            Stage::Relaying => Some(Kind::Relaying),
-            // One that waits to reach `dispatch` again has nothing yet that says so.
-            Stage::Pausing(_) if self.target.is_none() => None,
-            Stage::Connecting | Stage::Pausing(_) => Some(Kind::Connecting),
-            Stage::Queued => Some(Kind::Queued),
-        }
-    }
-
-    /// Descriptors and bytes that it takes.
-    fn weight(&self) -> (usize, usize) {
-        let (up, down) = (self.up.held(), self.down.held());
-        (1 + usize::from(self.server.is_some()) + 2 * (usize::from(up.1) + usize::from(down.1)), up.0 + down.0)
+    /// What it is, if it may move now.
+    fn movable(&self) -> Option<SessionState> {
+        let state = SessionState::of(self).filter(|_| !self.is_killed())?;
+        // One that waits to reach `dispatch` again has nothing yet that says so.
+        let nowhere = matches!(state.stage, Stage::Pausing(_)) && self.target.is_none();
+        (!nowhere).then_some(state)
     }
 
     /// Makes it a session of no thread: its sockets are watched no more.

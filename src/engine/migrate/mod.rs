@@ -13,15 +13,15 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::Waker;
 
-pub use self::arrive::{Arrivals, ArriveError, Routes};
+pub use self::arrive::{Arrivals, ArriveError, Expecting, Routes};
 pub(super) use self::leave::Take;
 pub use self::leave::{Batch, Round, Size};
 pub use self::state::{FlowState, Lane, PeerState, SessionState, Stage};
 use super::clock;
 use super::control::Order;
 use super::shared::{Seat, Shared};
-use crate::ir::{Proxy, ProxyIx, ServerIx};
-use crate::pool::{Assignment, Demand};
+use crate::ir::{ProxyIx, ServerIx};
+use crate::pool::{Assignment, Demand, Pool};
 
 /// The sessions of a running engine, as another process may give or take them.
 #[derive(Clone)]
@@ -105,7 +105,7 @@ fn lane(shared: &Shared, route: Route) -> Option<Lane> {
     let proxies = &shared.pool.config.proxies;
     let front = &proxies[route.front.0 as usize];
     let back = &proxies[route.back.0 as usize];
-    let (server, address) = destination(back, route)?;
+    let (server, address) = destination(&shared.pool, route)?;
     Some(Lane {
         frontend: front.name.clone(),
         listener: listener(shared, route.place)?,
@@ -116,11 +116,11 @@ fn lane(shared: &Shared, route: Route) -> Option<Lane> {
 }
 
 /// Name of the server and address of a route.
-fn destination(back: &Proxy, route: Route) -> Option<(Option<String>, Option<String>)> {
-    let side = back.backend.as_ref()?;
+fn destination(pool: &Pool, route: Route) -> Option<(Option<String>, Option<String>)> {
+    let side = pool.config.proxies.get(route.back.0 as usize)?.backend.as_ref()?;
     Some(match route.target {
         Some(ix) => {
-            let server = side.servers.get(ix.0 as usize)?;
+            let server = pool.server_now(route.back, ix)?;
             (Some(server.name.clone()), Some(server.address.spell(server.port_offset)))
         }
         None if route.forwarded => {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::closing::Due;
 use crate::engine::dispatch::{Step, TURN_AROUND};
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
@@ -82,6 +83,9 @@ pub struct SessionState {
     pub connect_time: Option<u32>,
     /// Places in the server's and in the backend's queue.
     pub places: (u32, u32),
+    /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<(u64, u8)>,
 }
 
 /// How far a session has come.
@@ -166,7 +170,19 @@ impl SessionState {
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
+            due: None,
         })
+    }
+
+    /// When it is to end by an order that was given before.
+    pub(super) fn due(&self) -> Option<Due> {
+        let (at, cause) = self.due?;
+        let cause = match cause {
+            b'D' => Cause::Down,
+            b'U' => Cause::Up,
+            _ => Cause::Killed,
+        };
+        Some(Due { at: Tick::from_millis(at), cause })
     }
 
     /// The same with numbers that can be: what another process says is not trusted.

@@ -3,10 +3,10 @@
 //! An `errorfile` takes their place. Source: configuration manual §4.2 "errorfile"; statuses observed on 2.6.12.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue};
 
+use super::body::Content;
 use crate::ir::Proxy;
 
 /// What a status of ours is called, and our sentence about it.
@@ -44,11 +44,11 @@ pub(super) fn last_words(proxy: &Proxy, status: u16) -> Vec<u8> {
 }
 
 /// The same for a connection that goes on.
-pub(super) fn response(proxy: &Proxy, status: u16) -> Response<Full<Bytes>> {
+pub(super) fn response(proxy: &Proxy, status: u16) -> Response<Content> {
     if let Some(response) = file(proxy, status).and_then(parse) {
         return response;
     }
-    let mut response = Response::new(Full::new(Bytes::from(body(status))));
+    let mut response = Response::new(Content::whole(body(status)));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(hyper::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -57,7 +57,7 @@ pub(super) fn response(proxy: &Proxy, status: u16) -> Response<Full<Bytes>> {
 }
 
 /// An error file as an answer of its own: its status, headers (but those about the connection) and body.
-fn parse(file: &[u8]) -> Option<Response<Full<Bytes>>> {
+fn parse(file: &[u8]) -> Option<Response<Content>> {
     let (head, body) = match memchr::memmem::find(file, b"\r\n\r\n") {
         Some(at) => (&file[..at], &file[at + 4..]),
         None => {
@@ -67,7 +67,7 @@ fn parse(file: &[u8]) -> Option<Response<Full<Bytes>>> {
     };
     let mut lines = head.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let status = std::str::from_utf8(lines.next()?).ok()?.split(' ').nth(1)?.parse::<u16>().ok()?;
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body)));
+    let mut response = Response::new(Content::whole(Bytes::copy_from_slice(body)));
     *response.status_mut() = hyper::StatusCode::from_u16(status).ok()?;
     for line in lines {
         let Some(at) = memchr::memchr(b':', line) else { continue };

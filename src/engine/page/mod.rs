@@ -5,6 +5,7 @@
 //! "timeout http-keep-alive", §8.2.3; answers to bad and late requests observed on 2.6.12.
 
 mod answer;
+mod body;
 mod wire;
 
 use std::convert::Infallible;
@@ -19,7 +20,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::server::conn::http1;
@@ -32,6 +33,7 @@ use super::{clock, relay};
 use crate::ir::{Proxy, ProxyIx, Timeouts};
 use crate::pool::{Cause, HttpRecord, PageReply, PageRequest, Peer, Phase, SessionRecord, Termination, Timers};
 use crate::units::Tick;
+use body::Content;
 use wire::{Line, Stage, Wire};
 
 /// Longest body that the page gets, and the byte more that tells it was longer.
@@ -128,11 +130,7 @@ fn limit(timeouts: &Timeouts, line: &Line) -> Option<Tick> {
 }
 
 /// Answers one request.
-async fn attend(
-    desk: Rc<Desk>,
-    line: Rc<Line>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn attend(desk: Rc<Desk>, line: Rc<Line>, request: Request<Incoming>) -> Result<Response<Content>, Infallible> {
     let first = line.requests.replace(line.requests.get() + 1) == 0;
     line.stage.set(Stage::Body);
     let begun = line.begun.get().unwrap_or_else(clock::now);
@@ -152,6 +150,7 @@ async fn attend(
         Peer::Inet(address) => Some(address),
         Peer::Unix(_) => None,
     };
+    desk.count_request();
     let (shared, proxy, asked, method, headers) =
         (Arc::clone(&desk.shared), desk.proxy, target.clone(), parts.method.clone(), parts.headers);
     let reply = desk.shared.aside(move || {
@@ -161,7 +160,10 @@ async fn attend(
     });
     let reply = reply.await.flatten();
     let cause = if reply.is_some() { Cause::Local } else { Cause::Server };
-    let response = reply.map_or_else(|| answer::response(desk.proxy(), 503), respond);
+    let response = match reply {
+        Some(reply) => respond(reply, &line, desk.shared.is_large()),
+        None => answer::response(desk.proxy(), 503),
+    };
     let status = response.status().as_u16();
     let mut record =
         desk.record(Termination { cause, phase: if cause == Cause::Local { Phase::Request } else { Phase::Connect } });
@@ -174,12 +176,12 @@ async fn attend(
     if first {
         desk.shared.journal.accepted(&record);
     }
-    desk.count(status, cause);
+    desk.count_answer(status, cause);
     let text = format!("{} {target} {:?}", parts.method, parts.version);
     let record = HttpRecord { session: record, status, request: text, request_time: Some(request_time) };
     let length = match parts.method {
         Method::HEAD => 0,
-        _ => hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default(),
+        _ => response.body().length().unwrap_or(u64::MAX),
     };
     *line.due.borrow_mut() = Some((record, length));
     Ok(response)
@@ -193,8 +195,12 @@ async fn read(body: Incoming) -> Bytes {
     }
 }
 
-fn respond(reply: PageReply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+fn respond(reply: PageReply, line: &Rc<Line>, large: bool) -> Response<Content> {
+    let body = match reply.pieces {
+        Some(pieces) => Content::pieces(pieces, Rc::clone(line), large),
+        None => Content::whole(reply.body),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in reply.headers {
         // A value that cannot be sent is left out: no page has one.
@@ -238,15 +244,21 @@ impl Desk {
         }
     }
 
-    /// Counts a request that was understood. What is not for the page has gone to a backend without servers.
-    fn count(&self, status: u16, cause: Cause) {
+    /// Counts a request that was understood: it is in what its own answer says.
+    fn count_request(&self) {
+        self.shared.pool.process.requests_total.add(1);
+        if let Some((front, _)) = self.seat.counters() {
+            front.requests_total.add(1);
+            front.request_rate.hit(clock::now());
+        }
+    }
+
+    /// Counts an answer. What is not for the page has gone to a backend without servers.
+    fn count_answer(&self, status: u16, cause: Cause) {
         let pool = &self.shared.pool;
         let now = clock::now();
         let class = usize::from((status / 100).clamp(1, 6) - 1);
-        pool.process.requests_total.add(1);
         if let Some((front, _)) = self.seat.counters() {
-            front.requests_total.add(1);
-            front.request_rate.hit(now);
             front.answers[class].add(1);
         }
         if cause == Cause::Server

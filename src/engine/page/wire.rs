@@ -46,7 +46,7 @@ pub(super) struct Line {
     /// Bytes of the present request and its answer.
     pub(super) received: Cell<u64>,
     pub(super) sent: Cell<u64>,
-    /// The record of the answer that is being sent, and the length of its body.
+    /// The record of the answer that is being sent, and the length of its body (the largest number: not known yet).
     pub(super) due: RefCell<Option<(HttpRecord, u64)>>,
     /// Told when an answer is sent whole.
     done: RefCell<Box<dyn FnMut(HttpRecord)>>,
@@ -87,6 +87,13 @@ impl Line {
     /// Whether no byte of a next request has come.
     pub(super) fn is_idle(&self) -> bool {
         self.stage.get() == Stage::Head && self.begun.get().is_none()
+    }
+
+    /// All of the answer has been made: it is sent when what was made is sent.
+    pub(super) fn whole_length_is_known(&self) {
+        if let Some((_, body)) = self.due.borrow_mut().as_mut() {
+            *body = 0;
+        }
     }
 
     fn settle(&self) {

@@ -1,6 +1,7 @@
 //! `global`: what holds for the whole process. Source: manual §3.
 
 pub mod cpus;
+pub mod master;
 pub mod old;
 pub mod paths;
 pub mod process;
@@ -34,6 +35,8 @@ pub struct GlobalDraft {
     pub state_base: Option<PathBuf>,
     /// `server-state-file`, and its word.
     pub state_file: Option<(PathBuf, Span)>,
+    /// `stats-file`, and its words.
+    pub stats_file: Option<(PathBuf, Span)>,
     /// What may be said once and was.
     pub said: Said,
 }

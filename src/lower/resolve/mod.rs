@@ -25,8 +25,10 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
+    crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
     }
@@ -45,6 +47,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             servers::judge(&sections, at, &mut tracked, said);
+            servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
         formats.push(compiled);
     }
@@ -52,6 +55,8 @@ pub(super) fn resolve(
     servers::addresses(&mut sections.proxies, choices, world, said);
     let defaults = sections.defaults.iter().map(|defaults| defaults.draft.reserved);
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
+    global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
+    global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let mut proxy = proxies::fold(draft, references[at], formats);

@@ -271,6 +271,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         frontend,
         backend,
         stats: set.stats.filter(|_| http).map(|stats| stats.page),
+        http_rules: if http { set.http_rules.into_iter().map(|(rule, _)| rule).collect() } else { Vec::new() },
         error_files: if http { set.error_files } else { Vec::new() },
         span: draft.span,
     }

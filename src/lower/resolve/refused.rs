@@ -48,6 +48,17 @@ pub(super) fn judge(sections: &Sections, references: &[Reference], clean: bool, 
             let alert = Diagnostic::alert(own.unwrap_or(proxy.span), format!("{message}, which this version cannot"));
             said.push(alert.hint("'mode tcp' is built; 'mode http' is not yet, but for the statistics page"));
         }
+        for blame in &proxy.set.unbuilt_acls {
+            if blamed.insert(blame.span) {
+                said.push(blame.clone().alert());
+            }
+        }
+        if proxy.set.mode == Mode::Tcp
+            && let Some((_, span)) = proxy.set.http_rules.first()
+        {
+            let message = format!("'http-request' is ignored: {} is in 'mode tcp'", called(proxy));
+            said.push(Diagnostic::warning(*span, message).resolved());
+        }
         for word in proxy.set.refused.iter().chain(&proxy.refused) {
             match judge_word(proxy, word, http, clean) {
                 Verdict::Silent => {}
@@ -120,12 +131,12 @@ fn in_defaults(row: &Row) -> bool {
     row.places.has(SectionKind::Defaults.bit())
 }
 
-/// Whether a proxy in `mode http` does more than serve its own statistics page.
+/// Whether a proxy in `mode http` does more than serve its own statistics page and its services.
 fn serves_http(proxy: &ProxyDraft, reference: Reference, referenced: bool) -> bool {
     if proxy.set.mode != Mode::Http {
         return false;
     }
-    let page = proxy.set.stats.is_some();
+    let page = proxy.set.stats.is_some() || !proxy.set.http_rules.is_empty();
     let forwards = !proxy.servers.is_empty() || reference != Reference::None;
     match proxy.kind {
         // a backend that nobody uses and that has no server does nothing

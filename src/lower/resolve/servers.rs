@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::ir::{InitAddr, Proxy, ProxyIx, Server, ServerAddress, ServerIx, TrackRef};
+use crate::ir::{InitAddr, Proxy, ProxyIx, Resolvers, ResolversIx, Server, ServerAddress, ServerIx, TrackRef};
 use crate::lower::Choices;
 use crate::lower::address::first;
 use crate::lower::draft::{Named, ProxyDraft, is_backend};
@@ -68,8 +68,32 @@ pub(super) fn judge(sections: &Sections, at: usize, tracked: &mut Tracked, said:
 
 fn has_port(server: &Server) -> bool {
     match &server.address {
+        // the record of a service has the port
+        ServerAddress::Unresolved { .. } if is_service(server) => true,
         ServerAddress::Inet(_) | ServerAddress::Unresolved { .. } => server.port_offset.is_none(),
         ServerAddress::Unix(_) | ServerAddress::Abstract(_) | ServerAddress::SockPair(_) => true,
+    }
+}
+
+fn is_service(server: &Server) -> bool {
+    server.resolve.as_ref().is_some_and(|resolve| resolve.service.is_some())
+}
+
+/// Looks up the `resolvers` sections that servers name.
+pub(super) fn look_up_resolvers(proxy: &mut ProxyDraft, sections: &[Resolvers], said: &mut Vec<Diagnostic>) {
+    for (ix, named) in &proxy.resolvers {
+        let Some(server) = proxy.servers.get_mut(*ix as usize) else { continue };
+        match (0..).zip(sections).find(|(_, section)| section.name == named.name) {
+            Some((at, _)) => {
+                if let Some(resolve) = &mut server.resolve {
+                    resolve.section = ResolversIx(at);
+                }
+            }
+            None => {
+                let message = format!("'{}/{}': there is no 'resolvers {}'", proxy.name, server.name, named.name);
+                said.push(Diagnostic::alert(named.span, message).resolved());
+            }
+        }
     }
 }
 
@@ -168,8 +192,12 @@ fn first_address(
     libc: &mut dyn FnMut(&str) -> Vec<IpAddr>,
 ) -> Found {
     let mut tried = false;
-    let methods: &[InitAddr] =
-        if server.init_addr.is_empty() { &[InitAddr::Last, InitAddr::Libc] } else { &server.init_addr };
+    let methods: &[InitAddr] = match (&server.init_addr[..], &server.resolve) {
+        ([], None) => &[InitAddr::Last, InitAddr::Libc],
+        // haproxy goes on without: somebody will find it
+        ([], Some(_)) => &[InitAddr::Last, InitAddr::Libc, InitAddr::None],
+        (said, _) => said,
+    };
     for method in methods {
         match method {
             InitAddr::Last => {
@@ -177,6 +205,7 @@ fn first_address(
                     return Found::Address { ip, tried: false };
                 }
             }
+            InitAddr::Libc if is_service(server) => {} // no host
             InitAddr::Libc => {
                 if let Some(ip) = first(&libc(host), family) {
                     return Found::Address { ip, tried: false };

@@ -31,6 +31,11 @@ impl Bound {
         Self { factor: factor.into(), places: vec![Place::default(); servers], served: 0, total: 0, told: 0 }
     }
 
+    /// One more server, of no weight yet.
+    pub(super) fn add(&mut self) {
+        self.places.push(Place::default());
+    }
+
     pub(super) fn update(&mut self, server: u32, standing: Standing) {
         let place = &mut self.places[server as usize];
         let new = Place { weight: standing.weight.into(), served: standing.served.into(), ..*place };

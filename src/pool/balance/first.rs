@@ -18,6 +18,10 @@ impl First {
 }
 
 impl Balancer for First {
+    fn add(&mut self, id: u32) {
+        self.ids.push(id);
+    }
+
     fn update(&mut self, server: u32, standing: Standing) {
         let key = (self.ids[server as usize], server);
         if standing.weight > 0 && !standing.full {

@@ -38,6 +38,10 @@ fn key(standing: Standing) -> u64 {
 }
 
 impl Balancer for LeastConn {
+    fn add(&mut self, _: u32) {
+        self.places.push(None);
+    }
+
     fn update(&mut self, server: u32, standing: Standing) {
         let old = self.places[server as usize].take();
         if let Some(place) = old.filter(|place| place.roomy) {

@@ -20,6 +20,11 @@ impl Map {
         Self { weights: vec![0; servers], table: Vec::new(), stale: false }
     }
 
+    /// One more server, of no weight yet.
+    pub(super) fn add(&mut self) {
+        self.weights.push(0);
+    }
+
     /// Sets a server's scaled weight; the table holds whole units, at least one for a server that is used.
     pub(super) fn set_weight(&mut self, server: u32, scaled: u32) {
         let weight = scaled.div_ceil(WEIGHT_SCALE);

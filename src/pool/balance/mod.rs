@@ -51,6 +51,8 @@ pub(super) struct Wish {
 pub(super) trait Balancer: Debug + Send {
     /// Tells what is true of a server from now on.
     fn update(&mut self, server: u32, standing: Standing);
+    /// One more server, behind the others; it is not in use before it is updated.
+    fn add(&mut self, id: u32);
     /// The server of the next session, or `None` if the backend's queue is to take it. A full server is
     /// returned only by balancers that insist on it: the session then waits for that server.
     fn pick(&mut self, wish: &Wish) -> Option<u32>;

@@ -52,6 +52,19 @@ impl Random {
 }
 
 impl Balancer for Random {
+    fn add(&mut self, _: u32) {
+        self.bound.add();
+        self.standings.push(Standing::default());
+        // What the new sum covers: itself, of no weight yet, and what its lower neighbours have.
+        let place = self.sums.len();
+        let (mut sum, mut below, stop) = (0, place - 1, place - (place & place.wrapping_neg()));
+        while below > stop {
+            sum += self.sums[below];
+            below -= below & below.wrapping_neg();
+        }
+        self.sums.push(sum);
+    }
+
     fn update(&mut self, server: u32, standing: Standing) {
         self.bound.update(server, standing);
         let slot = &mut self.standings[server as usize];

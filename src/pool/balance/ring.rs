@@ -29,6 +29,12 @@ impl Ring {
         Self { ids: ids.to_vec(), counts: vec![0; ids.len()], points: BTreeSet::new(), last: None }
     }
 
+    /// One more server, of no weight yet.
+    pub(super) fn add(&mut self, id: u32) {
+        self.ids.push(id);
+        self.counts.push(0);
+    }
+
     /// Gives a server one point for each unit of its scaled weight.
     pub(super) fn set_weight(&mut self, server: u32, scaled: u32) {
         let first = self.ids[server as usize].wrapping_mul(SPAN);

@@ -141,6 +141,10 @@ impl RoundRobin {
 }
 
 impl Balancer for RoundRobin {
+    fn add(&mut self, _: u32) {
+        self.nodes.push(Node::default());
+    }
+
     fn update(&mut self, server: u32, standing: Standing) {
         let old = self.nodes[server as usize];
         self.roomy -= u32::from(old.roomy());

@@ -36,6 +36,16 @@ impl Source {
 }
 
 impl Balancer for Source {
+    fn add(&mut self, id: u32) {
+        match &mut self.places {
+            Places::Map(map, _) => map.add(),
+            Places::Ring(ring, bound) => {
+                ring.add(id);
+                bound.add();
+            }
+        }
+    }
+
     fn update(&mut self, server: u32, standing: Standing) {
         match &mut self.places {
             Places::Map(map, _) => map.set_weight(server, standing.weight),

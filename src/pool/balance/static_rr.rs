@@ -21,6 +21,12 @@ impl StaticRr {
 }
 
 impl Balancer for StaticRr {
+    fn add(&mut self, _: u32) {
+        self.full.push(false);
+        self.weights.push(0);
+        self.map.add();
+    }
+
     fn update(&mut self, server: u32, standing: Standing) {
         let ix = server as usize;
         self.roomy -= usize::from(self.weights[ix] > 0 && !self.full[ix]);

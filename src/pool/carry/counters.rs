@@ -8,9 +8,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::counters::{Counter, Gauge, Rate, Times};
-use super::super::{BackState, FrontState, ListenerState, Notice, Pool, ProcessState, ServerState};
-use super::{Names, Tally, read, write};
+use super::super::counters::Counter;
+use super::super::parts::Parts;
+use super::super::{ListenerState, Names, Notice, Pool};
+use super::{Tally, read, write};
 use crate::ir::ProxyIx;
 use crate::units::Tick;
 
@@ -54,16 +55,6 @@ enum Kind {
     Back,
 }
 
-/// The numbers of one object. Their order is the order of the lines: a new one goes to the end.
-#[derive(Default)]
-struct Parts<'s> {
-    counters: Vec<&'s Counter>,
-    gauges: Vec<&'s Gauge>,
-    rates: Vec<&'s Rate>,
-    times: Option<&'s Times>,
-    last_session: Option<&'s Counter>,
-}
-
 fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -104,79 +95,6 @@ impl Parts<'_> {
     }
 }
 
-impl<'s> Parts<'s> {
-    fn of_process(s: &'s ProcessState) -> Self {
-        let counters = vec![&s.connections_total, &s.requests_total, &s.bytes_out, &s.bytes_spliced];
-        let rates = vec![&s.connection_rate, &s.session_rate];
-        Self { counters, gauges: vec![&s.connections], rates, ..Self::default() }
-    }
-
-    fn of_front(s: &'s FrontState) -> Self {
-        let mut counters = vec![
-            &s.sessions_total,
-            &s.connections_total,
-            &s.bytes_in,
-            &s.bytes_out,
-            &s.request_errors,
-            &s.requests_total,
-        ];
-        counters.extend(&s.answers);
-        let rates = vec![&s.session_rate, &s.connection_rate, &s.request_rate];
-        Self { counters, gauges: vec![&s.sessions], rates, ..Self::default() }
-    }
-
-    fn of_listener(s: &'s ListenerState) -> Self {
-        let counters = vec![&s.sessions_total, &s.bytes_in, &s.bytes_out];
-        Self { counters, gauges: vec![&s.sessions], ..Self::default() }
-    }
-
-    fn of_server(s: &'s ServerState) -> Self {
-        let counters = vec![
-            &s.sessions_total,
-            &s.picked_total,
-            &s.bytes_in,
-            &s.bytes_out,
-            &s.connect_errors,
-            &s.response_errors,
-            &s.retries,
-            &s.redispatches,
-            &s.client_aborts,
-            &s.server_aborts,
-        ];
-        Self {
-            counters,
-            gauges: vec![&s.sessions, &s.queue],
-            rates: vec![&s.session_rate],
-            times: Some(&s.times),
-            last_session: Some(&s.last_session),
-        }
-    }
-
-    fn of_back(s: &'s BackState) -> Self {
-        let mut counters = vec![
-            &s.sessions_total,
-            &s.picked_total,
-            &s.bytes_in,
-            &s.bytes_out,
-            &s.connect_errors,
-            &s.response_errors,
-            &s.retries,
-            &s.redispatches,
-            &s.client_aborts,
-            &s.server_aborts,
-            &s.requests_total,
-        ];
-        counters.extend(&s.answers);
-        Self {
-            counters,
-            gauges: vec![&s.sessions, &s.queue],
-            rates: vec![&s.session_rate],
-            times: Some(&s.times),
-            last_session: Some(&s.last_session),
-        }
-    }
-}
-
 /// A frontend's listeners with their addresses, and which of the same address each is.
 fn listeners(pool: &Pool, ix: ProxyIx) -> Vec<(String, u32, &ListenerState)> {
     let mut seen: HashMap<String, u32> = HashMap::new();
@@ -205,8 +123,9 @@ impl Pool {
             for (address, nth, state) in listeners(self, ix) {
                 write(&mut lines, &Parts::of_listener(state).line(Kind::Listener, name, address, nth));
             }
-            let (Some(line), Some(back)) = (&proxy.backend, self.back(ix)) else { continue };
-            for (server, state) in line.servers.iter().zip(&back.servers) {
+            let Some(back) = self.back(ix) else { continue };
+            for (at, server) in self.servers(ix) {
+                let Some(state) = back.servers.get(at.0 as usize) else { continue };
                 write(&mut lines, &Parts::of_server(state).line(Kind::Server, name, server.name.as_str(), 0));
             }
             write(&mut lines, &Parts::of_back(back).line(Kind::Back, name, "", 0));

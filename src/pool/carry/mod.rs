@@ -9,6 +9,7 @@
 
 mod counters;
 mod identity;
+mod place;
 mod proxy;
 mod server;
 mod settle;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use self::proxy::{BackLine, FrontLine, ProcessLine};
 use self::server::ServerLine;
 use self::settle::Kept;
-use super::Pool;
+use super::{AddRefusal, Names, Pool};
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
 
@@ -48,6 +49,13 @@ pub enum Notice {
         /// How many.
         servers: usize,
     },
+    /// A server that was added at run time is not taken over.
+    NotAdded {
+        /// `proxy/server`.
+        of: String,
+        /// Why not.
+        why: AddRefusal,
+    },
     /// An order given at run time ends: the new configuration says something else than the old one did.
     FileWins {
         /// `proxy/server`, or the proxy's name.
@@ -68,6 +76,11 @@ impl fmt::Display for Notice {
             Self::Gone { lines } => write!(f, "the old process knew {lines} server(s) or proxies that are gone"),
             Self::Afresh { servers } => {
                 write!(f, "{servers} server(s) have another address or check now: their health starts afresh")
+            }
+            Self::NotAdded { of, why } => {
+                let why = why.to_string();
+                let why = why.trim_end_matches('.');
+                write!(f, "server {of}, which was added at run time, is not here: {why}")
             }
             Self::FileWins { of, what, was, now } => {
                 write!(f, "{of}: {what} was {was} by order, and is {now} now as the configuration changed")
@@ -114,36 +127,6 @@ impl Tally {
     }
 }
 
-/// Who has which name.
-struct Names<'p> {
-    fronts: HashMap<&'p str, ProxyIx>,
-    backs: HashMap<&'p str, ProxyIx>,
-    servers: HashMap<(ProxyIx, &'p str), ServerIx>,
-}
-
-impl<'p> Names<'p> {
-    fn of(pool: &'p Pool) -> Self {
-        let mut names = Self { fronts: HashMap::new(), backs: HashMap::new(), servers: HashMap::new() };
-        for (ix, proxy) in (0..).map(ProxyIx).zip(&pool.config.proxies) {
-            if proxy.frontend.is_some() {
-                names.fronts.entry(&proxy.name).or_insert(ix);
-            }
-            let Some(back) = &proxy.backend else { continue };
-            names.backs.entry(&proxy.name).or_insert(ix);
-            for (at, server) in (0..).map(ServerIx).zip(&back.servers) {
-                names.servers.entry((ix, &server.name)).or_insert(at);
-            }
-        }
-        names
-    }
-
-    fn server(&self, proxy: &str, server: &str) -> Option<TrackRef> {
-        let proxy = *self.backs.get(proxy)?;
-        let server = *self.servers.get(&(proxy, server))?;
-        Some(TrackRef { proxy, server })
-    }
-}
-
 /// Reads a line; `None`: it is too long or says nothing.
 fn read<'a, T: Deserialize<'a>>(line: &'a str) -> Option<T> {
     if line.len() > LINE_MAX { None } else { serde_json::from_str(line).ok() }
@@ -167,7 +150,7 @@ impl Pool {
             }
             let Some(back) = &proxy.backend else { continue };
             let script = identity::script(back);
-            for server in (0..back.servers.len() as u32).map(ServerIx) {
+            for (server, _) in self.servers(ix) {
                 if let Some(line) = self.server_line(TrackRef { proxy: ix, server }, script) {
                     write(&mut lines, &StateLine::Server(Box::new(line)));
                 }
@@ -200,10 +183,19 @@ impl Pool {
                     None => tally.gone += 1,
                 },
                 Some(StateLine::Back(line)) => match names.backs.get(&*line.proxy) {
-                    Some(ix) => backs.push((*ix, line)),
+                    Some(ix) => {
+                        if let Some(rebalance) = &line.rebalance
+                            && !self.take_rebalance(*ix, rebalance, now)
+                        {
+                            tally.file_wins(line.proxy.to_string(), "rebalance", "on", "off");
+                        }
+                        backs.push((*ix, line));
+                    }
                     None => tally.gone += 1,
                 },
-                Some(StateLine::Server(line)) => match names.server(&line.proxy, &line.server) {
+                Some(StateLine::Server(line)) => match self.server_of(&names, &line, now, &mut tally) {
+                    // That was told already.
+                    None if line.added.is_some() && names.backs.contains_key(&*line.proxy) => {}
                     None => tally.gone += 1,
                     Some(at) if kept.contains_key(&(at.proxy, at.server)) => tally.unreadable += 1,
                     Some(at) => {
@@ -217,5 +209,20 @@ impl Pool {
         }
         self.settle_imported(&kept, &backs, now);
         tally.close()
+    }
+
+    /// The server that a line is about. One that was added at run time is added again.
+    fn server_of(&self, names: &Names<'_>, line: &ServerLine<'_>, now: Tick, tally: &mut Tally) -> Option<TrackRef> {
+        let known = names.server(&line.proxy, &line.server);
+        let (Some((words, id)), None) = (&line.added, known) else { return known };
+        let proxy = *names.backs.get(&*line.proxy)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match self.add_as(proxy, &line.server, &words, *id, now) {
+            Ok(server) => Some(TrackRef { proxy, server }),
+            Err(why) => {
+                tally.notices.push(Notice::NotAdded { of: format!("{}/{}", line.proxy, line.server), why });
+                None
+            }
+        }
     }
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::super::health::LastCheck;
 use super::super::member::Member;
 use super::super::{Admin, BackState, CheckStatus, Pool};
+use super::place::Watch;
 use super::settle::Kept;
-use super::{Tally, identity};
+use super::{Tally, identity, place};
 use crate::ir::{Server, TrackRef};
 use crate::units::{Tick, Weight};
 
@@ -24,12 +25,29 @@ pub(super) struct ServerLine<'a> {
     pub(super) proxy: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) server: Cow<'a, str>,
-    /// As the configuration has it.
+    /// The words behind its name, if it was added at run time, and its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) added: Option<(Vec<String>, u32)>,
+    /// As the configuration has it: [`place::written`].
     #[serde(borrow)]
-    address: Cow<'a, str>,
-    /// In use, where it is another.
+    pub(super) address: Cow<'a, str>,
+    /// In use, where that is spelled otherwise.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    address_now: Option<Cow<'a, str>>,
+    pub(super) address_now: Option<Cow<'a, str>>,
+    /// Whether that was set at run time.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) moved: bool,
+    /// The name that its address is looked up by, if that was set at run time.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) host_now: Option<Cow<'a, str>>,
+    /// Where its check and its agent are: of the configuration, and in force where that is elsewhere.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) watch: Watch,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) watch_now: Option<Watch>,
+    /// In maintenance for want of an address.
+    #[serde(default, skip_serializing_if = "is_default")]
+    unresolved: bool,
     /// What its checks ask; 0: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     checks: u64,
@@ -150,14 +168,21 @@ impl Pool {
     /// `script`: [`identity::script`] of its backend.
     pub(super) fn server_line(&self, at: TrackRef, script: u64) -> Option<ServerLine<'_>> {
         let server = self.server(at)?;
+        let line = self.server_now(at.proxy, at.server)?;
         let core = self.back(at.proxy)?.lock();
         let member = core.members.get(at.server.0 as usize)?;
         let weight = server.weight.get();
         Some(ServerLine {
             proxy: self.config.proxies[at.proxy.0 as usize].name.as_str().into(),
             server: server.name.as_str().into(),
-            address: server.address.spell(server.port_offset).into(),
-            address_now: None, // addresses do not change at run time yet
+            added: self.words(at).map(|words| (words.to_vec(), server.id)),
+            address: place::written(server).into(),
+            address_now: Some(place::spell(&line)).filter(|now| *now != place::written(server)).map(Into::into),
+            moved: place::spell(&line) != place::spell(server),
+            host_now: line.host.clone().filter(|_| line.host != server.host).map(Into::into),
+            watch: Watch::of(server),
+            watch_now: Some(Watch::of(&line)).filter(|now| *now != Watch::of(server)),
+            unresolved: member.unresolved,
             checks: identity::checks(server, script),
             tracks: server.track.map(|tracked| self.label(tracked).into()),
             weight,
@@ -199,6 +224,9 @@ impl Pool {
     ) -> Option<Kept> {
         let server = self.server(at)?;
         let tracks = server.track.map(|tracked| self.label(tracked));
+        self.take_place(at, line, tally);
+        self.take_watch(at, line, tally);
+        let here = self.server_now(at.proxy, at.server)?;
         let mut core = self.back(at.proxy).map(BackState::lock)?;
         let member = core.members.get_mut(at.server.0 as usize)?;
         let of = || self.label(at);
@@ -218,8 +246,11 @@ impl Pool {
         } else if line.admin != by_file && line.admin != member.admin {
             tally.file_wins(of(), "state", word(line.admin), word(member.admin));
         }
-        let same = line.address_now.as_ref().unwrap_or(&line.address) == &server.address.spell(server.port_offset)
+        let same_place = line.place() == place::spell(&here);
+        member.unresolved = here.has_no_address() || line.unresolved && same_place;
+        let same = same_place
             && line.checks == identity::checks(server, script)
+            && line.watch_now.as_ref().unwrap_or(&line.watch) == &Watch::of(&here)
             && line.tracks.as_deref() == tracks.as_deref();
         // Who leaves maintenance is believed up until the next check, whatever was found before.
         let left = line.ordered == Admin::Maint && line.inherited < Admin::Maint && member.admin < Admin::Maint;
@@ -227,6 +258,13 @@ impl Pool {
             tally.afresh += 1;
         } else if !left {
             member.continue_health(line, server, now);
+        }
+        if line.added.is_some() {
+            // Whoever added it says when it is asked.
+            member.checked = server.check.is_some() && !line.unchecked;
+            if let (Some(agent), Some(line)) = (&mut member.agent, &line.agent) {
+                agent.paused = line.paused;
+            }
         }
         member.downs = line.downs.min(u32::MAX / 2);
         member.downtime = line.downtime.min(now.millis());

@@ -38,8 +38,9 @@ struct Inherited {
 impl Pool {
     /// Settles what lines said one by one: trackers inherit, moments of change go on where nothing changed.
     pub(super) fn settle_imported(&self, kept: &Keeps, backs: &[(ProxyIx, BackLine<'_>)], now: Tick) {
-        for (_, by) in &self.trackers {
-            self.inherit_imported(*by, kept);
+        let pairs = self.tracked().clone();
+        for (_, by) in pairs {
+            self.inherit_imported(by, kept);
         }
         for ((proxy, server), keeps) in kept {
             let Some(back) = self.back(*proxy) else { continue };
@@ -106,7 +107,7 @@ impl Pool {
         let mut all =
             Inherited { admin: Admin::Ready, agent_up: true, health: None, same_orders: true, same_health: true };
         let mut at = by;
-        for _ in 0..self.trackers.len() {
+        for _ in 0..self.tracked().len() {
             let Some(next) = self.server(at).and_then(|server| server.track) else { break };
             at = next;
             let keeps = kept.get(&(at.proxy, at.server));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::super::tests::{NOW, backend, pool};
-use super::super::{Admin, CheckResult, CheckStatus, Pool};
+use super::super::{Admin, By, CheckResult, CheckStatus, Limited, Pool};
 use super::*;
 use crate::ir::{Agent, Backend, Balance, Bind, BindOptions, Check, Endpoint, ProxyKind, Server, ServerAddress};
 use crate::units::{Millis, Weight};
@@ -202,6 +202,70 @@ fn another_address_or_check_starts_afresh_but_orders_go_on() {
 }
 
 #[test]
+fn an_address_that_was_set_goes_on_unless_the_file_changed() {
+    use crate::units::address::ServerPort;
+    let elsewhere = |s: &mut Server| s.address = ServerAddress::Inet(([127, 0, 0, 7], 1).into());
+    let named = |s: &mut Server| s.host = Some("a.test".into());
+    let named_elsewhere = |s: &mut Server| (elsewhere(s), named(s)).0;
+    type Change<'a> = &'a dyn Fn(&mut Server);
+    let rows: [(&str, Change<'_>, Change<'_>, &str); 4] = [
+        ("as before", &|_| (), &|_| (), "127.0.0.9:80"),
+        ("another address", &|_| (), &elsewhere, "127.0.0.7:1"),
+        ("a name that is found elsewhere now", &named, &named_elsewhere, "127.0.0.9:80"),
+        ("a name", &|_| (), &named, "127.0.0.1:1"),
+    ];
+    for (what, before, after, want) in rows {
+        let old = process(back(before), NOW);
+        let ip = Some([127, 0, 0, 9].into());
+        old.set_server_address(B, S1, ip, Some(ServerPort::Fixed(80)), By::Command, LATER).unwrap();
+        let (new, notices) = reload(&old, process(back(after), NEW));
+        assert_eq!(new.server_now(B, S1).unwrap().address.to_string(), want, "{what}");
+        let wins = notices.iter().any(|notice| matches!(notice, Notice::FileWins { what: "address", .. }));
+        assert_eq!(wins, want != "127.0.0.9:80", "{what}: {notices:?}");
+    }
+}
+
+#[test]
+fn what_was_set_of_checks_agents_and_limits_goes_on() {
+    let with_agent = |s: &mut Server| {
+        let (inter, addr, port, send) = (Millis::seconds(1), None, 9, b"hi".to_vec());
+        s.agent = Some(Box::new(Agent { inter, addr, port, send }));
+    };
+    let old = process(back(with_agent), NOW);
+    old.change_server(B, S1, |line| {
+        line.check.iter_mut().for_each(|check| (check.addr, check.port) = (Some([10, 0, 0, 1].into()), Some(7)));
+        line.agent.iter_mut().for_each(|agent| (agent.port, agent.send) = (8, b"ho".to_vec()));
+    });
+    found(&old, S1, CheckStatus::L4Con, 1, Tick::from_millis(20_000));
+    old.process.rates.set(Limited::Sessions, 5);
+    old.process.maxconn.store(100, Relaxed);
+    old.front(B).unwrap().barred.store(true, Relaxed);
+    let (new, notices) = reload(&old, process(back(with_agent), NEW));
+    assert_eq!(notices, []);
+    let line = new.server_now(B, S1).unwrap();
+    let (check, agent) = (line.check.as_ref().unwrap(), line.agent.as_ref().unwrap());
+    assert_eq!((check.addr, check.port), (Some([10, 0, 0, 1].into()), Some(7)));
+    assert_eq!((agent.addr, agent.port, &*agent.send), (None, 8, &b"ho"[..]));
+    assert_eq!(new.server_view(B, S1, NEW).unwrap().status_text, "DOWN");
+    assert_eq!([Limited::Connections, Limited::Sessions].map(|of| new.process.rates.get(of)), [0, 5]);
+    let process = &new.process;
+    assert_eq!((process.maxconn.load(Relaxed), process.hard_maxconn.load(Relaxed)), (100, 500));
+    assert!(new.front(B).unwrap().barred.load(Relaxed));
+    // Another port in the file: what was ordered of that is told to have ended.
+    let other = |s: &mut Server| {
+        with_agent(s);
+        s.check.iter_mut().for_each(|check| check.port = Some(6));
+        s.agent.iter_mut().for_each(|agent| agent.port = 6);
+    };
+    let (new, notices) = reload(&old, self::process(back(other), NEW));
+    let wins: Vec<String> = notices.iter().take(2).map(ToString::to_string).collect();
+    let ends =
+        |what, was, now| format!("b/s1: {what} was {was} by order, and is {now} now as the configuration changed");
+    assert_eq!(wins, [ends("check-addr", "10.0.0.1:7", ":6"), ends("agent-addr", ":8", ":6")]);
+    assert_eq!(new.server_now(B, S1).unwrap().check.as_ref().unwrap().port, Some(6));
+}
+
+#[test]
 fn names_that_are_gone_are_counted() {
     let old = old();
     let only = Backend { servers: vec![back(|_| ()).servers[1].clone()], ..Backend::default() };
@@ -217,11 +281,16 @@ fn names_that_are_gone_are_counted() {
 fn a_global_limit_goes_on_within_what_is_planned() {
     for (ordered, now) in [(100, 100), (9_000, 500)] {
         let old = process(back(|_| ()), NOW);
-        old.set_maxconn(ordered);
+        old.process.maxconn.store(ordered, Relaxed);
         let (new, notices) = reload(&old, process(back(|_| ()), NEW));
         assert_eq!(notices, []);
         assert_eq!(new.process.maxconn.load(Relaxed), now);
-        assert_eq!(new.front(B).unwrap().maxconn.load(Relaxed), now);
+        assert_eq!(new.process.hard_maxconn.load(Relaxed), 500, "it can be raised again");
+        assert_eq!(
+            new.front(B).unwrap().maxconn.load(Relaxed),
+            500,
+            "an order to the process is none to its frontends"
+        );
     }
 }
 
@@ -284,6 +353,10 @@ fn lines_are_bounded_and_many_servers_are_quick() {
 fn hostile_lines() {
     let old = old();
     busy(&old, 3, LATER);
+    old.read_lines_by(Arc::new(super::super::added_tests::Simple));
+    old.add_server(B, "x", &["7", "check", "agent"], NOW).unwrap();
+    old.set_server_address(B, S1, Some([127, 0, 0, 9].into()), None, By::Command, LATER).unwrap();
+    old.change_server(B, S2, |line| line.check.iter_mut().for_each(|check| check.port = Some(9)));
     let good: Vec<String> = old.export_states(LATER).into_iter().chain(old.export_counters()).collect();
     let good = std::panic::AssertUnwindSafe(good);
     bolero::check!().with_type::<(u8, u16, Vec<u8>, u64, u8)>().for_each(|(which, at, bytes, number, mode)| {
@@ -306,6 +379,7 @@ fn hostile_lines() {
         }
         let lines = [String::from_utf8_lossy(&text).into_owned(), line.clone()];
         let new = process(back(|_| ()), NEW);
+        new.read_lines_by(Arc::new(super::super::added_tests::Simple));
         for notice in new.import_states(&lines, NEW).into_iter().chain(new.import_counters(&lines, NEW)) {
             assert!(!notice.to_string().is_empty());
         }

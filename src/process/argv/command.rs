@@ -71,14 +71,14 @@ const HELP: &[(&str, &str, &str)] = &[
     ("no-zero-copy", "", "accepted, no effect"),
     ("dump-archive", "FILE", "not available"),
     ("dump-config", "KEY", "not available"),
-    ("master-worker", "", "not available"),
-    ("master-worker-notify", "", "not available"),
-    ("master-socket", "BIND", "not available"),
+    ("master-worker", "", "a master process watches the one that serves; SIGUSR2 to it reloads"),
+    ("master-worker-notify", "", "the same, and systemd is told what it does ($NOTIFY_SOCKET)"),
+    ("master-socket", "BIND", "the master answers commands here; options of 'bind' after commas"),
 ];
 
 fn command() -> Command {
     let mut command = Command::new("haproxy")
-        .about("baton, an HAProxy-compatible proxy")
+        .about("an HAProxy-compatible proxy")
         .override_usage("haproxy [-f FILE|DIR]… [options] [-- FILE…]")
         .after_help("Options are written as haproxy writes them; each has a long name too.")
         .disable_version_flag(true)
@@ -107,10 +107,10 @@ pub(crate) fn usage() -> String {
     command().render_help().to_string()
 }
 
-/// Writes a man page or completions.
-pub(crate) fn generate(what: Generated, out: &mut dyn io::Write) -> io::Result<()> {
+/// Writes a man page or completions for the program under this name.
+pub(crate) fn generate(what: Generated, program: &str, out: &mut dyn io::Write) -> io::Result<()> {
     use clap_complete::Shell;
-    let mut command = command();
+    let mut command = command().display_name(program);
     let shell = match what {
         Generated::Man => return clap_mangen::Man::new(command).render(out),
         Generated::Bash => Shell::Bash,
@@ -118,7 +118,7 @@ pub(crate) fn generate(what: Generated, out: &mut dyn io::Write) -> io::Result<(
         Generated::Fish => Shell::Fish,
     };
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command, "haproxy", &mut text);
+    clap_complete::generate(shell, &mut command, program, &mut text);
     out.write_all(&text)
 }
 
@@ -143,14 +143,6 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
     if let Some(condition) = last(&given, "check-condition") {
         return Ok(Invocation::Condition(condition));
     }
-    for (name, short) in [("master-worker", "-W"), ("master-worker-notify", "-Ws")] {
-        if on(name) {
-            return Err(ArgvError::NoMaster(short));
-        }
-    }
-    if last(&given, "master-socket").is_some() {
-        return Err(ArgvError::NoMaster("-S"));
-    }
     for (name, short) in [("dump-archive", "-dA"), ("dump-config", "-dC")] {
         if last(&given, name).is_some() {
             return Err(ArgvError::NotBuilt(short));
@@ -170,7 +162,7 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
         directory: last(&given, "directory").map(PathBuf::from),
         check: on("check"),
         daemon: on("daemon"),
-        foreground: on("foreground") || on("debug"),
+        foreground: on("foreground") || on("debug") || on("master-worker-notify"),
         debug: on("debug") || trace,
         quiet: on("quiet") && !on("verbose") && !on("debug"),
         verbose: on("verbose") || on("debug"),
@@ -191,6 +183,10 @@ pub(super) fn interpret(long: Vec<OsString>) -> Result<Invocation, ArgvError> {
         list_objects: on("list-objects"),
         list_keywords: last(&given, "list-keywords").map(|classes| classes.to_string_lossy().into_owned()),
         ipv4_only: on("ipv4-only"),
+        master: on("master-worker") || on("master-worker-notify"),
+        notify: on("master-worker-notify"),
+        environment: Vec::new(),
+        master_socket: last(&given, "master-socket"),
     })))
 }
 
@@ -239,14 +235,17 @@ mod tests {
     #[test]
     fn man_page_and_completions_are_generated() {
         for (what, sign) in [
-            (Generated::Man, ".TH"),
-            (Generated::Bash, "complete -F"),
-            (Generated::Zsh, "#compdef haproxy"),
-            (Generated::Fish, "complete -c haproxy"),
+            (Generated::Man, ".TH NAME "),
+            (Generated::Bash, "-o default NAME"),
+            (Generated::Zsh, "#compdef NAME"),
+            (Generated::Fish, "complete -c NAME"),
         ] {
-            let mut text = Vec::new();
-            generate(what, &mut text).unwrap();
-            assert!(String::from_utf8(text).unwrap().contains(sign), "{what:?}");
+            for name in ["haproxy", "baton"] {
+                let mut text = Vec::new();
+                generate(what, name, &mut text).unwrap();
+                let text = String::from_utf8(text).unwrap();
+                assert!(text.contains(&sign.replace("NAME", name)), "{what:?} of {name}: {text:.300}");
+            }
         }
     }
 }

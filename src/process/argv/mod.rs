@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     pub check: bool,
     /// `-D`: go to the background, even beside `-db`.
     pub daemon: bool,
-    /// `-db` or `-d`: the configuration's `daemon` does not count.
+    /// `-db`, `-d` or `-Ws`: the configuration's `daemon` does not count.
     pub foreground: bool,
     /// `-d` or `-dt`: baton's own events on standard error.
     pub debug: bool,
@@ -98,12 +98,25 @@ pub(crate) struct Arguments {
     pub list_keywords: Option<String>,
     /// `-4`: names resolve to IPv4 only.
     pub ipv4_only: bool,
+    /// `-W` or `-Ws`: a master process watches the one that serves.
+    pub master: bool,
+    /// `-Ws`: it tells systemd what it does.
+    pub notify: bool,
+    /// What a master adds to the environment that the configuration sees. Not of the command line.
+    pub environment: Vec<(String, OsString)>,
+    /// `-S`: where it answers commands, with options of `bind` after commas.
+    pub master_socket: Option<OsString>,
 }
 
 /// In the environment the same as `--leave-sessions`.
 const LEAVE_SESSIONS: &str = "BATON_LEAVE_SESSIONS";
 
 impl Arguments {
+    /// The name of this peer.
+    pub(crate) fn local_peer(&self) -> OsString {
+        self.peer.clone().unwrap_or_else(|| OsString::from(crate::sys::identity::host_name()))
+    }
+
     /// Whether established sessions stay in the old process, as with haproxy: asked for by the command line or the environment.
     pub(crate) fn leaves_sessions(&self) -> bool {
         self.leave_sessions || std::env::var_os(LEAVE_SESSIONS).is_some_and(|value| !value.is_empty())
@@ -125,9 +138,6 @@ pub(crate) enum ArgvError {
     /// An option without the word that it takes.
     #[error("option {0} takes a value")]
     NoValue(&'static str),
-    /// `-W`, `-Ws`, `-S`.
-    #[error("option {0} is not available: this version has no master-worker mode")]
-    NoMaster(&'static str),
     /// Options whose output this version cannot produce.
     #[error("option {0} is not available in this version")]
     NotBuilt(&'static str),
@@ -240,6 +250,16 @@ mod tests {
     }
 
     #[test]
+    fn a_master_is_asked_for() {
+        let debian = arguments("-Ws -f /etc/h.cfg -p /run/h.pid -S /run/m.sock,level,user");
+        assert!(debian.master && debian.notify);
+        assert_eq!(debian.master_socket, Some("/run/m.sock,level,user".into()));
+        let docker = arguments("-W -db -f x");
+        assert!(docker.master && !docker.notify && docker.foreground);
+        assert!(!arguments("-f x -S /m").master);
+    }
+
+    #[test]
     fn values_may_look_like_options() {
         assert_eq!(arguments("-f -c").files, [PathBuf::from("-c")]);
         assert_eq!(arguments("-f --help").files, [PathBuf::from("--help")]);
@@ -281,9 +301,6 @@ mod tests {
         assert_eq!(run("-h"), Err(ArgvError::Usage));
         assert_eq!(run("-f"), Err(ArgvError::NoValue("-f")));
         assert_eq!(run("-cc"), Err(ArgvError::NoValue("-cc")));
-        for (line, name) in [("-W -f x", "-W"), ("-Ws -f x", "-Ws"), ("-f x -S /m", "-S")] {
-            assert_eq!(run(line), Err(ArgvError::NoMaster(name)), "{line}");
-        }
         for line in ["-z -f x", "--foo -f x", "-f x y", "-Dc -f x", "-dfoo -f x", "-f x -", "-fx -c"] {
             let error = run(line).unwrap_err();
             assert!(matches!(error, ArgvError::Unknown(_)) && error.wants_usage(), "{line}: {error:?}");

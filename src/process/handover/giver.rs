@@ -209,6 +209,6 @@ fn hand_over(visitor: &OwnedFd, batch: &Batch) -> Result<Offered, ReceiveError> 
 }
 
 /// Whether a process of that number is there.
-pub(super) fn lives(pid: i32) -> bool {
+pub(crate) fn lives(pid: i32) -> bool {
     PidFd::open(pid).is_ok_and(|process| process.is_some_and(|process| !process.ended()))
 }

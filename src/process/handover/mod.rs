@@ -10,17 +10,29 @@
 //! told the successor's pid.
 
 pub(crate) mod client;
+pub(crate) mod elders;
 pub(crate) mod giver;
 mod offer;
 pub(crate) mod server;
 pub(crate) mod taker;
 pub(crate) mod wire;
 
+use std::sync::OnceLock;
+
 use crate::sys::proc;
 
-/// What the names of all handover sockets of this pid namespace start with.
+/// What the names of all handover sockets of this pid namespace start with. It is known from the first call on, where a
+/// later change of the root directory may hide /proc.
 fn prefix() -> std::io::Result<String> {
-    Ok(format!("baton/handover/{}/", proc::pid_namespace()?))
+    static NAMESPACE: OnceLock<u64> = OnceLock::new();
+    let namespace = match NAMESPACE.get() {
+        Some(known) => *known,
+        None => {
+            let namespace = proc::pid_namespace()?;
+            *NAMESPACE.get_or_init(|| namespace)
+        }
+    };
+    Ok(format!("baton/handover/{namespace}/"))
 }
 
 /// The processes of this pid namespace that have a handover socket.

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::super::patience;
 use super::giver::{Estate, lives};
-use super::wire::{self, Message, ReceiveError};
+use super::wire::{self, Count, Message, ReceiveError};
 use crate::sys::passing::MAX_DESCRIPTORS;
 use crate::sys::pidfd::PidFd;
 use crate::sys::{identity, pidfd, socket};
 
 /// How long a newcomer may take for a word of the protocol.
 const WORD: Duration = Duration::from_secs(2);
+/// The same where nobody else is served meanwhile.
+const FIRST_WORD: Duration = Duration::from_millis(200);
 /// How long it may take from its sockets to accepting on them; then the next one gets its turn.
 const START: Duration = Duration::from_secs(60);
 /// How long a successor that closed its end of a conversation may take to be dead.
@@ -26,6 +28,8 @@ const MOST: usize = 64;
 
 /// Gives copies of the listening sockets.
 pub(crate) type Listeners = dyn Fn() -> io::Result<Vec<OwnedFd>> + Send + Sync;
+/// Tells how many connections there are, since when, and whether more are accepted; who has taken over is left out.
+pub(crate) type Counting = dyn Fn() -> Count + Send + Sync;
 /// Called when something changes for this process.
 pub(crate) type Changes = dyn Fn(Change) + Send + Sync;
 
@@ -46,6 +50,7 @@ pub(crate) enum Change {
 pub(crate) struct Desk {
     listeners: Box<Listeners>,
     changes: Box<Changes>,
+    counting: Box<Counting>,
     /// Whether a newcomer is being served now.
     busy: Mutex<bool>,
     freed: Condvar,
@@ -60,10 +65,16 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// A desk that hands out what `listeners` gives.
-    pub(crate) fn new(listeners: Box<Listeners>, changes: Box<Changes>, estate: Option<Estate>) -> Arc<Self> {
+    pub(crate) fn new(
+        listeners: Box<Listeners>,
+        changes: Box<Changes>,
+        counting: Box<Counting>,
+        estate: Option<Estate>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             listeners,
             changes,
+            counting,
             busy: Mutex::new(false),
             freed: Condvar::new(),
             successor: Mutex::new(None),
@@ -144,6 +155,24 @@ impl Door {
         Ok(Self(door))
     }
 
+    /// The socket.
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// Sends the next newcomer that waits to the process that serves; the newcomer's pid, if it is to be trusted. Waits for
+    /// its first word, but not long: for the single thread of a master.
+    pub(crate) fn send_on(&self, serving: i32) -> Option<i32> {
+        let visitor = socket::accept(&self.0).ok()?;
+        let peer = identity::peer(&visitor).ok().filter(|peer| peer.uid == 0 || peer.uid == identity::user())?;
+        socket::set_time_limits(&visitor, FIRST_WORD).ok()?;
+        match wire::receive(&visitor).ok()?.message {
+            Message::Hello => wire::send(&visitor, &Message::GoTo { pid: serving }, &[]).ok()?,
+            _ => wire::send(&visitor, &Message::Finished { left: 0 }, &[]).ok()?,
+        }
+        Some(peer.pid)
+    }
+
     /// Answers newcomers, in threads of their own, for the life of the process, from when the returned [`Latch`] is lifted.
     ///
     /// # Errors
@@ -165,6 +194,12 @@ impl Door {
             }
         })?;
         Ok(Latch(lift))
+    }
+}
+
+impl From<OwnedFd> for Door {
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
     }
 }
 
@@ -205,6 +240,11 @@ pub(super) fn converse(visitor: &OwnedFd, desk: &Arc<Desk>) -> Result<(), Receiv
     match wire::receive(visitor)?.message {
         Message::Hello => {}
         Message::Move { askers } => return collect(visitor, desk, &askers),
+        Message::Count => {
+            let successor = desk.successor().map_or(0, i32::cast_unsigned);
+            let count = Count { successor, ..(desk.counting)() };
+            return Ok(wire::send(visitor, &Message::Counted(count), &[])?);
+        }
         _ => return Err(wire::WireError::Magic.into()),
     }
     let Some(turn) = Turn::wait(desk, visitor)? else { return Ok(()) };

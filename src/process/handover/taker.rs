@@ -13,7 +13,7 @@ use super::client::{self, Conversation};
 use super::offer;
 use super::server::{Desk, Turn};
 use super::wire::{self, Message, Parcel, ReceiveError, WireError};
-use crate::engine::migrate::{Arrivals, Routes, Sessions};
+use crate::engine::migrate::{Arrivals, Expecting, Routes, Sessions};
 use crate::ir::Level;
 use crate::pool::Journal;
 use crate::sys::pidfd::{self, PidFd};
@@ -37,6 +37,8 @@ pub(crate) struct Taker {
     pub(crate) sessions: Sessions,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) count: Box<Count>,
+    /// Told how many sessions came.
+    pub(crate) came: Box<dyn Fn(usize) + Send + Sync>,
     pub(crate) desk: Arc<Desk>,
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn start(taker: Taker, conversations: Vec<Conversation>) -> io::Resul
     let turn = Arc::new(taker.desk.reserve());
     let (told, over) = mpsc::channel();
     for conversation in same {
-        let pass = Pass { _turn: Arc::clone(&turn), told: told.clone() };
+        let pass = Pass { _turn: Arc::clone(&turn), told: told.clone(), stays: taker.sessions.expect() };
         let (taker, askers) = (Arc::clone(&taker), Arc::clone(&askers));
         let take = move || taker.take_from(conversation, &askers, pass);
         std::thread::Builder::new().name("sessions".into()).spawn(take)?;
@@ -80,6 +82,8 @@ pub(crate) fn start(taker: Taker, conversations: Vec<Conversation>) -> io::Resul
 /// Held while a process gives what it has when it is first asked.
 struct Pass {
     _turn: Arc<Turn>,
+    /// A soft stop of this process waits for what is given.
+    stays: Option<Expecting>,
     told: mpsc::Sender<()>,
 }
 
@@ -136,7 +140,7 @@ impl Taker {
     }
 
     fn take(&self, old: &PidFd, connection: &OwnedFd, found: bool, askers: &[i32], pass: Option<Pass>) {
-        let routes = self.sessions.routes();
+        let routes = Routes::default();
         let mut giving = Giving {
             taker: self,
             old,
@@ -191,7 +195,7 @@ impl Giving<'_> {
             Message::Told(body) => self.lines.extend(offer::read_lines(&body)?),
             Message::Lanes { new, lanes } => {
                 if new {
-                    self.routes = self.taker.sessions.routes();
+                    self.routes = Routes::default();
                 }
                 let yes = self.taker.sessions.add(&mut self.routes, &offer::read_lanes(&lanes)?, self.found);
                 self.say(&Message::Accept(yes.into_iter().map(u8::from).collect()))?;
@@ -199,6 +203,12 @@ impl Giving<'_> {
             }
             Message::Offer(body) => {
                 fault::at("new-offered");
+                let stays = self.pass.as_ref().is_some_and(|pass| pass.stays.is_some());
+                let expecting = if stays { None } else { self.taker.sessions.expect() };
+                if !stays && expecting.is_none() {
+                    self.say(&Message::Refuse)?; // this process may end at any moment
+                    return Ok(Next::Go);
+                }
                 let (states, held) = offer::decode(&body)?;
                 let checked = self.taker.sessions.check(&self.routes, states, parcel.descriptors, held);
                 let arrivals = checked.map_err(|why| {
@@ -260,6 +270,7 @@ impl Giving<'_> {
             let (pid, time, usual) = (self.old.pid(), self.begun.elapsed().as_millis(), pauses[(taken - 1) * 99 / 100]);
             let left = left.map_or(String::new(), |left| format!(", {left} connections stay there"));
             let pause = format!("99 % of them paused for {usual} ms at most, all for {longest} ms");
+            (self.taker.came)(taken);
             let line = format!("{taken} sessions taken over from process {pid} in {time} ms ({pause}){left}.");
             self.taker.journal.event(None, Level::Notice, &line);
         }

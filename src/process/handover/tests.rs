@@ -9,7 +9,7 @@ use rustix::io::dup;
 
 use super::client::{Answer, AskError, Conversation, talk};
 use super::server::{Desk, converse};
-use super::wire::ReceiveError;
+use super::wire::{Count, ReceiveError};
 use crate::sys::pidfd::PidFd;
 use crate::sys::{passing, socket};
 
@@ -21,7 +21,7 @@ fn desk(copies: usize) -> (Arc<Desk>, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.try_clone().unwrap();
     let give = move || (0..copies).map(|_| own.try_clone().map(OwnedFd::from)).collect();
-    (Desk::new(Box::new(give), Box::new(|_| {}), None), listener)
+    (Desk::new(Box::new(give), Box::new(|_| {}), Box::new(Count::default), None), listener)
 }
 
 type Server = JoinHandle<Result<(), ReceiveError>>;

@@ -99,6 +99,23 @@ pub(crate) enum Message {
         /// Connections that stay here.
         left: u32,
     },
+    /// Anybody whom we may trust: how many connections do you serve?
+    Count,
+    /// A process that serves: this many.
+    Counted(Count),
+}
+
+/// What a process says of itself to who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Count {
+    /// Connections that it serves.
+    pub(crate) connections: u32,
+    /// Seconds since its start.
+    pub(crate) seconds: u32,
+    /// Whether it accepts no more.
+    pub(crate) stopping: bool,
+    /// The process that has taken over from it; 0: none.
+    pub(crate) successor: u32,
 }
 
 /// A message with the descriptors that came with it.
@@ -208,6 +225,11 @@ impl Message {
             Self::Release => (23, Vec::new()),
             Self::Withdraw => (24, Vec::new()),
             Self::Finished { left } => (25, left.to_le_bytes().to_vec()),
+            Self::Count => (26, Vec::new()),
+            Self::Counted(count) => {
+                let words = [count.connections, count.seconds, u32::from(count.stopping), count.successor];
+                (27, words.iter().flat_map(|word| word.to_le_bytes()).collect())
+            }
         };
         let mut bytes = Vec::with_capacity(HEADER + body.len());
         bytes.extend_from_slice(&MAGIC);
@@ -259,6 +281,12 @@ impl Message {
             23 => Self::Release,
             24 => Self::Withdraw,
             25 => Self::Finished { left: count(0)? },
+            26 => Self::Count,
+            27 => {
+                let stopping = count(8)? != 0;
+                let (connections, seconds) = (count(0)?, count(4)?);
+                Self::Counted(Count { connections, seconds, stopping, successor: count(12)? })
+            }
             unknown => return Err(WireError::Kind(unknown)),
         })
     }
@@ -334,6 +362,8 @@ mod tests {
             Message::Release,
             Message::Withdraw,
             Message::Finished { left: 3 },
+            Message::Count,
+            Message::Counted(Count { connections: 3, seconds: 99, stopping: true, successor: 7 }),
         ]
     }
 

@@ -78,7 +78,12 @@ impl Console {
         if !front.state.paused.load(Relaxed) {
             return Err(needless("This frontend is enabled already."));
         }
-        self.control()?.resume(Some(front.ix));
+        let control = self.control()?;
+        control.resume(Some(front.ix));
+        let deaf = control.deaf();
+        if deaf > 0 {
+            return Err(wrong(&format!("It stays disabled: {deaf} of its addresses cannot be listened on again.")));
+        }
         self.tell_of(&front, "Resumed");
         Ok(Reply::Done)
     }

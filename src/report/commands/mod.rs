@@ -4,33 +4,59 @@
 //! no connection: the engine reads lines and writes replies. Source: management manual §9.3; shapes of replies
 //! observed on 2.6.12.
 
+mod absent;
+mod addresses;
+mod backends;
 mod counters;
+mod dynamic;
+mod events;
 mod frontends;
+mod help;
 mod names;
+mod nothing;
+mod old;
+mod process;
+mod rates;
+mod rebalance;
+mod resolvers;
 mod servers;
+mod session_lines;
 mod sessions;
 mod show;
 mod talk;
 mod weights;
 
-use std::fmt::Write;
+pub use self::old::Elder;
+
 use std::sync::{Arc, OnceLock};
 
-use super::Identity;
+use super::figures::Memory;
 use super::stats::Process;
+use super::{Background, Identity};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::{Commands, Control, Events, Journal, Pool, Reply, SessionInfo};
 use crate::units::Tick;
 
 /// The tables of all families, in the order of `help`.
 const FAMILIES: &[&[Command]] = &[
+    help::COMMANDS,
     talk::COMMANDS,
     show::COMMANDS,
+    resolvers::COMMANDS,
+    process::COMMANDS,
+    backends::COMMANDS,
+    events::COMMANDS,
     counters::COMMANDS,
     frontends::COMMANDS,
+    rates::COMMANDS,
     servers::COMMANDS,
     weights::COMMANDS,
+    rebalance::COMMANDS,
+    dynamic::COMMANDS,
     sessions::COMMANDS,
+    old::COMMANDS,
+    nothing::COMMANDS,
+    absent::COMMANDS,
 ];
 
 /// The commands of a process.
@@ -38,9 +64,15 @@ pub struct Console {
     pool: Arc<Pool>,
     journal: Arc<dyn Journal>,
     identity: Identity,
+    background: Background,
     process: Process,
     control: OnceLock<Arc<dyn Control>>,
+    elders: OnceLock<Arc<Elders>>,
+    memory: OnceLock<Arc<Memory>>,
 }
+
+/// Tells the processes that others have taken over from.
+pub type Elders = dyn Fn() -> Vec<Elder> + Send + Sync;
 
 /// One command.
 struct Command {
@@ -60,6 +92,10 @@ fn wrong(text: &str) -> Reply {
     Reply::Remark(Level::Err, format!("{text}\n"))
 }
 
+fn denied() -> Reply {
+    wrong("Permission denied")
+}
+
 fn commands() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().copied().flatten()
 }
@@ -67,12 +103,29 @@ fn commands() -> impl Iterator<Item = &'static Command> {
 impl Console {
     /// The commands of the process that has this state; `journal` tells how many log lines it lost.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, process: Process::default(), control: OnceLock::new() }
+        let (background, process) = (Background::default(), Process::default());
+        let (control, elders, memory) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { pool, journal, identity, background, process, control, elders, memory }
+    }
+
+    /// The same, with what is known of the process's start.
+    pub fn with(self, background: Background) -> Self {
+        Self { background, ..self }
     }
 
     /// Gives it the running engine, which orders need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it who knows the old processes. Only the first call counts.
+    pub fn attach_elders(&self, elders: Arc<Elders>) {
+        let _ = self.elders.set(elders);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     fn now(&self) -> Tick {
@@ -95,65 +148,58 @@ impl Console {
         self.pool.announce(events, &*self.journal, self.control()?);
         Ok(Reply::Done)
     }
+}
 
-    /// The commands that start with these words, as `help` lists them.
-    fn help(&self, level: AdminLevel, words: &[&str]) -> String {
-        let starts = |command: &&Command| {
-            let pairs = words.iter().zip(command.words);
-            command.level <= level && !command.help.is_empty() && pairs.into_iter().all(|(a, b)| a == b)
-        };
-        let mut out = String::new();
-        for command in commands().filter(starts) {
-            let mut line = command.words.join(" ");
-            if !command.usage.is_empty() {
-                line = line + " " + command.usage;
-            }
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "  {line:<58} : {}", command.help);
+/// The words of a command; a backslash takes from the byte behind it its meaning.
+fn words(command: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_ascii_whitespace() => all.extend(word.take()),
+            '\\' => word.get_or_insert_default().extend(chars.next()),
+            c => word.get_or_insert_default().push(c),
         }
-        out
     }
+    all.extend(word);
+    all
 }
 
 impl Commands for Console {
     fn run(&self, command: &str, level: AdminLevel) -> Reply {
-        let words: Vec<&str> = command.split_ascii_whitespace().collect();
-        let known = commands().find(|known| words.starts_with(known.words));
+        let words = words(command);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let known = commands().filter(|known| words.starts_with(known.words)).max_by_key(|known| known.words.len());
         match known {
-            Some(known) if known.level > level => Reply::Remark(Level::Err, "Permission denied\n".into()),
-            Some(known) if known.words == ["help"] => {
-                let listed = self.help(level, &words[1..]);
-                if listed.is_empty() {
-                    return Reply::Remark(Level::Info, "No command starts so. 'help' alone lists all.\n".into());
-                }
-                Reply::Remark(Level::Info, format!("Commands at this level:\n{listed}"))
+            Some(known) if known.level > level => denied(),
+            // The list of rings is everybody's, what they hold is not.
+            Some(known) if known.words == ["show", "events"] && words.len() > 2 && level < AdminLevel::Operator => {
+                denied()
             }
-            Some(known) if known.words == ["show", "cli", "level"] => Reply::Text(
-                match level {
-                    AdminLevel::User => "user\n",
-                    AdminLevel::Operator => "operator\n",
-                    AdminLevel::Admin => "admin\n",
-                }
-                .into(),
-            ),
+            Some(known) if known.words == ["show", "cli", "level"] => {
+                Reply::Remark(Level::Info, format!("{}\n", level.name()))
+            }
             Some(known) => (known.run)(self, &words[known.words.len()..]),
-            None => {
-                let listed = self.help(level, &[]);
-                Reply::Remark(Level::Info, format!("Unknown command. Commands at this level:\n{listed}"))
-            }
+            None => help::unknown(&words),
         }
     }
-    fn list(&self, session: &SessionInfo, out: &mut String) {
-        sessions::line(&self.pool, session, out);
+    fn list(&self, session: &SessionInfo, detailed: bool, out: &mut String) {
+        if detailed {
+            session_lines::all(&self.pool, session, self.background.local_offset, out);
+        } else {
+            session_lines::one(&self.pool, session, out);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::{ProxyIx, ProxyKind};
+    use crate::ir::{ProxyIx, ProxyKind, ServerIx};
+    use crate::pool::SessionsAsked;
     use crate::report::testing;
-    use crate::units::Tick;
+    use crate::units::{Millis, Tick};
 
     struct Idle;
 
@@ -162,7 +208,9 @@ mod tests {
         fn close(&self, _: crate::pool::Closing, _: crate::pool::Cause) {}
         fn pause(&self, _: Option<ProxyIx>) {}
         fn stop(&self, _: ProxyIx) {}
+        fn servers_changed(&self) {}
         fn make_room(&self) {}
+        fn rebalance(&self) {}
         fn resume(&self, _: Option<ProxyIx>) {}
         fn soft_stop(&self) {}
         fn hard_stop(&self) {}
@@ -191,6 +239,7 @@ mod tests {
     fn said(command: &str) -> String {
         match console().run(command, AdminLevel::User) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
+            Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
         }
     }
@@ -199,6 +248,7 @@ mod tests {
     fn obeyed(console: &Console, command: &str) -> String {
         match console.run(command, AdminLevel::Admin) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
+            Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
         }
     }
@@ -220,22 +270,38 @@ mod tests {
             ("show stat", "# pxname,svname,"),
             ("show stat json", r#"[[{"objType":"Frontend","proxyId":2,"#),
             ("show stat typed", "F.2.0.0.pxname.1:KNS:str:web\n"),
+            ("show stat typed desc", "F.2.0.0.pxname.1:KNS:str:web:\"Name of the proxy\"\n"),
+            ("show stat json typed", "F.2.0.0.pxname.1:KNS:str:web\n"), // the last one counts
+            ("show stat typed json", "[[{"),
+            ("show info typed float", "0.Name.1:POS:str:HAProxy\n"),
+            ("show schema json", "{\"$schema\":"),
             ("show stat nothere 1 1", "No such proxy.\n"),
+            ("show stat 0 1 1", "No such proxy.\n"),
+            ("show stat domain", "Invalid statistics domain.\n"),
+            ("show stat domain dns", "Invalid statistics domain.\n"),
+            ("show baton", "Sessions_taken: 0\nLost_log_lines: 7\n"),
             ("show servers state", "1\n# be_id be_name srv_id"),
             ("show servers state nothere", "Can't find backend.\n"),
             ("show version", "3.4.0-baton0\n"),
-            ("set timeout cli 30s", "Timeout(30)"),
+            ("set timeout cli 30s", "Timeout(Millis(30000))"),
+            ("set timeout cli 1m", "Timeout(Millis(60000))"),
             ("set timeout cli x", "Invalid timeout value.\n"),
             ("set timeout cli 0", "Invalid timeout value.\n"),
-            ("help", "Commands at this level:\n  help [<command>]"),
+            ("help", "Commands at this level:\n  abort ssl ca-file <cafile>              : "),
             ("help show stat", "Commands at this level:\n  show stat "),
-            ("help nonsense", "No command starts so."),
-            ("", "Unknown command."), // haproxy lists its commands here too
-            ("show", "Unknown command."),
+            ("help nonsense", "Commands at this level:\n  abort ssl"),
+            ("", "Unknown command. These are known:\n"), // haproxy lists its commands here too
+            ("show", "Unknown command; these come near:\n  show "),
+            ("show\\ version", "Unknown command"), // one word
+            ("sh\\ow ver\\sion", "3.4.0-baton0\n"),
+            ("show env", "Permission denied\n"),
+            ("operator", "Permission denied\n"),
+            ("user", "Level(User)"),
             ("shutdown sessions server web/one", "Permission denied\n"), // of a user
             ("set severity-output string", "Severity(Text)"),
             ("set severity-output loud", "'none'"),
-            ("prompt", "Prompt"),
+            ("prompt", "Prompt(Toggled)"),
+            ("prompt i", "Prompt(Silent)"),
             ("quit", "Quit"),
             ("_getsocks", "Sockets"),
         ] {
@@ -257,6 +323,11 @@ mod tests {
             ("show stat domain proxy web 1 -1", vec!["web/FRONTEND"]),
             ("show stat web 1", vec!["web/FRONTEND", "web/one", "web/two", "web/BACKEND", "db/BACKEND"]), // ignored
             ("show stat 99 -1 -1", vec![]),
+            ("show stat #2 1 -1", vec!["web/FRONTEND"]),
+            ("show stat 2x 1x -1", vec!["web/FRONTEND"]), // what stands behind the digits does not count
+            ("show stat -2 1 -1", vec![]),
+            ("show stat web 4 one", vec![]), // no name: 0
+            ("show stat -1 x -1", vec![]),
         ] {
             assert_eq!(rows(command), want, "{command}");
         }
@@ -277,8 +348,10 @@ mod tests {
             ("shutdown sessions server web/x", "Backend 'web' has no server 'x'.\n"),
             ("shutdown session 0x1f", "EndSession(31)"),
             ("shutdown session x", "A session is named as in 'show sess'.\n"),
-            ("show sess", "Sessions(None)"),
-            ("show sess 0x2", "Sessions(Some(2))"),
+            ("show sess older", "An age is needed, in seconds or with its unit.\n"),
+            ("show sess older x", "This is no age.\n"),
+            ("show sess server web", "A server is named as 'backend/server'.\n"),
+            ("show sess susp", "No session is judged suspicious here.\n"),
             ("disable frontend", "The name of a frontend is needed.\n"),
             ("disable frontend db", "There is no frontend 'db'.\n"), // a backend only
             ("disable frontend #2", "Done"),
@@ -300,7 +373,14 @@ mod tests {
             ("set server web/one health stopping", "Done"),
             ("set server web/one health", "A health is 'up', 'stopping' or 'down'.\n"),
             ("set server web/one agent up", "No agent of this server is asked.\n"),
-            ("set server web/one", "What can be set of a server: state, weight, health, agent.\n"),
+            ("set server web/one check-port 5", "health checks are not enabled on this server\n"),
+            ("set server web/one agent-send x", "No agent of this server is asked.\n"),
+            ("set server web/one fqdn a.test", "The address of server 'one' is not looked up at run time.\n"),
+            (
+                "set server web/one ssl on",
+                "TLS to servers is missing in this version: it cannot be switched on or off.\n",
+            ),
+            ("set rate-limit sessions global 5", "Done"),
             ("clear counters", "Done"),
             ("clear counters all", "Done"),
         ] {
@@ -308,11 +388,34 @@ mod tests {
         }
     }
 
-    /// No command is hidden by a shorter one before it in the list.
+    #[test]
+    fn sessions_that_are_asked_for() {
+        let console = console();
+        let none = SessionsAsked::default();
+        let web = Some(ProxyIx(0));
+        for (command, want) in [
+            ("show sess", none),
+            ("show sess foo", none), // as haproxy
+            ("show sess all", SessionsAsked { detailed: true, ..none }),
+            ("show sess 0x1f", SessionsAsked { only: Some(31), detailed: true, ..none }),
+            ("show sess older 2m", SessionsAsked { older: Millis::new(120_000), ..none }),
+            ("show sess all older 5", SessionsAsked { older: Millis::new(5000), detailed: true, ..none }),
+            ("show sess frontend web", SessionsAsked { frontend: web, ..none }),
+            ("show sess backend #3", SessionsAsked { backend: Some(ProxyIx(1)), ..none }),
+            ("show sess server web/two", SessionsAsked { backend: web, server: Some(ServerIx(1)), ..none }),
+        ] {
+            match console.run(command, AdminLevel::Operator) {
+                Reply::Sessions(asked) => assert_eq!(asked, want, "{command}"),
+                other => panic!("{command}: {other:?}"),
+            }
+        }
+    }
+
+    /// Each command stands once in the tables.
     #[test]
     fn every_command_is_found() {
         for (ix, command) in commands().enumerate() {
-            let first = commands().position(|other| command.words.starts_with(other.words));
+            let first = commands().position(|other| command.words == other.words);
             assert_eq!(first, Some(ix), "{:?}", command.words);
         }
     }

@@ -1,7 +1,7 @@
 //! The frontends and servers that commands name: by name, or by `#` and the id. Source: management manual §9.3.
 
 use super::{Console, wrong};
-use crate::ir::{Proxy, ProxyIx, Server, ServerIx};
+use crate::ir::{Backend, Proxy, ProxyIx, Server, ServerIx};
 use crate::pool::{FrontState, Reply};
 
 /// A frontend that a command names.
@@ -19,7 +19,7 @@ pub(super) struct Named<'a> {
 }
 
 /// Whether `word` means what has this name and id.
-fn means(word: &str, name: &str, id: u32) -> bool {
+pub(super) fn means(word: &str, name: &str, id: u32) -> bool {
     match word.strip_prefix('#') {
         Some(number) => number.parse() == Ok(id),
         None => word == name,
@@ -42,6 +42,18 @@ impl Console {
         found.ok_or_else(|| wrong(&format!("There is no frontend '{word}'.")))
     }
 
+    /// The backend that a word names.
+    ///
+    /// # Errors
+    /// What to answer: no word, no such backend.
+    pub(super) fn back(&self, word: Option<&&str>) -> Result<(ProxyIx, &Backend), Reply> {
+        let word = word.ok_or_else(|| wrong("The name of a backend is needed."))?;
+        let proxies = (0..).map(ProxyIx).zip(&self.pool.config.proxies);
+        let mut backs = proxies.filter_map(|(ix, proxy)| Some((ix, proxy, proxy.backend.as_ref()?)));
+        let found = backs.find(|(_, proxy, _)| means(word, &proxy.name, proxy.id));
+        found.map(|(ix, _, back)| (ix, back)).ok_or_else(|| wrong(&format!("There is no backend '{word}'.")))
+    }
+
     /// The server that the first word names as `backend/server`.
     ///
     /// # Errors
@@ -52,13 +64,9 @@ impl Console {
         else {
             return Err(wrong("A server is named as 'backend/server'."));
         };
-        let mut backs = self.pool.config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.backend.is_some());
-        let found = backs.find(|(_, proxy)| means(backend, &proxy.name, proxy.id));
-        let (proxy, back) = found
-            .and_then(|(ix, proxy)| Some((ProxyIx(ix as u32), proxy.backend.as_ref()?)))
-            .ok_or_else(|| wrong(&format!("There is no backend '{backend}'.")))?;
-        let at = back.servers.iter().position(|line| means(server, &line.name, line.id));
-        let at = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
-        Ok(Named { proxy, ix: ServerIx(at as u32), line: &back.servers[at] })
+        let (proxy, _) = self.back(Some(&backend))?;
+        let at = self.pool.servers(proxy).find(|(_, line)| means(server, &line.name, line.id));
+        let (ix, line) = at.ok_or_else(|| wrong(&format!("Backend '{backend}' has no server '{server}'.")))?;
+        Ok(Named { proxy, ix, line })
     }
 }

@@ -1,11 +1,39 @@
 //! Orders to servers: administrative state, health, agent, limit.
 
 use super::names::Named;
-use super::{Command, Console, weights, wrong};
-use crate::ir::AdminLevel;
-use crate::pool::{Admin, Events, HealthOrder, Reply};
+use super::{Command, Console, addresses, weights, wrong};
+use crate::ir::{AdminLevel, TrackRef};
+use crate::pool::{Admin, By, Events, HealthOrder, Reply};
 
 pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        words: &["disable", "agent"],
+        usage: "<backend>/<server>",
+        help: "ask the server's agent no more",
+        level: AdminLevel::Admin,
+        run: |console, args| console.ask_agent(args, false).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["disable", "health"],
+        usage: "<backend>/<server>",
+        help: "check the server no more",
+        level: AdminLevel::Admin,
+        run: |console, args| console.check_server(args, false).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["enable", "agent"],
+        usage: "<backend>/<server>",
+        help: "ask the server's agent again",
+        level: AdminLevel::Admin,
+        run: |console, args| console.ask_agent(args, true).unwrap_or_else(|reply| reply),
+    },
+    Command {
+        words: &["enable", "health"],
+        usage: "<backend>/<server>",
+        help: "check the server again",
+        level: AdminLevel::Admin,
+        run: |console, args| console.check_server(args, true).unwrap_or_else(|reply| reply),
+    },
     Command {
         words: &["disable", "server"],
         usage: "<backend>/<server>",
@@ -29,12 +57,16 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: &["set", "server"],
-        usage: "<backend>/<server> state|weight|health|agent <value>",
-        help: "state, weight, health of a server",
+        usage: "<backend>/<server> <what> <value>",
+        help: "state, weight, health, address of a server, its check, its agent",
         level: AdminLevel::Admin,
         run: |console, args| console.set_server(args).unwrap_or_else(|reply| reply),
     },
 ];
+
+/// What is answered to a `set server` that says nothing.
+const SETTABLE: &str = "What can be set of a server: addr, agent, agent-addr, agent-port, agent-send, check-addr, check-port, \
+                        fqdn, health, ssl, state, weight.";
 
 impl Console {
     fn set_state(&self, args: &[&str], admin: Admin) -> Result<Reply, Reply> {
@@ -45,6 +77,23 @@ impl Console {
     fn order(&self, server: &Named<'_>, admin: Admin) -> Result<Reply, Reply> {
         self.control()?;
         self.announce(&self.pool.set_admin(server.proxy, server.ix, admin, self.now()))
+    }
+
+    /// To stop what is not there is no mistake, as with haproxy.
+    fn check_server(&self, args: &[&str], checked: bool) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        if !self.pool.enable_check(server.proxy, server.ix, checked) && checked {
+            return Err(wrong("This server has no check: it cannot be enabled."));
+        }
+        Ok(Reply::Done)
+    }
+
+    fn ask_agent(&self, args: &[&str], asked: bool) -> Result<Reply, Reply> {
+        let server = self.server(args.first())?;
+        if !self.pool.enable_agent(server.proxy, server.ix, asked) && asked {
+            return Err(wrong("This server has no agent: it cannot be enabled."));
+        }
+        Ok(Reply::Done)
     }
 
     fn limit_server(&self, args: &[&str]) -> Result<Reply, Reply> {
@@ -68,7 +117,15 @@ impl Console {
             Some("weight") => self.weigh(&server, value),
             Some("health") => self.announce(&self.believe(&server, value)?),
             Some("agent") => self.announce(&self.speak_for_agent(&server, value)?),
-            _ => Err(wrong("What can be set of a server: state, weight, health, agent.")),
+            Some("addr") => self.set_address(&server, &args[2..]),
+            Some("check-addr") => self.set_check_address(&server, &args[2..]),
+            Some("check-port") => self.set_check_port(&server, value),
+            Some("agent-addr") => self.set_agent_address(&server, &args[2..]),
+            Some("agent-port") => self.set_agent_port(&server, value),
+            Some("agent-send") => self.set_agent_send(&server, value),
+            Some("fqdn") => self.set_host(&server, value),
+            Some("ssl") => Err(wrong("TLS to servers is missing in this version: it cannot be switched on or off.")),
+            _ => Err(wrong(SETTABLE)),
         }
     }
 
@@ -98,6 +155,23 @@ impl Console {
         };
         self.control()?;
         self.pool.set_agent(server.proxy, server.ix, up, self.now()).ok_or_else(nobody)
+    }
+
+    /// Changes the name that a server's address is looked up by: only where it is looked up at run time.
+    fn set_host(&self, server: &Named<'_>, value: Option<&str>) -> Result<Reply, Reply> {
+        let host = value.ok_or_else(|| wrong("A host name is needed."))?;
+        self.control()?;
+        let at = TrackRef { proxy: server.proxy, server: server.ix };
+        let old = self.pool.server_now(at.proxy, at.server).and_then(|line| line.host.clone());
+        if !self.pool.resolve_by(at, host) {
+            let name = &server.line.name;
+            return Err(wrong(&format!("The address of server '{name}' is not looked up at run time.")));
+        }
+        if old.as_deref() == Some(host) {
+            return Ok(Reply::Done);
+        }
+        let (label, old) = (self.pool.label(at), old.as_deref().unwrap_or("(null)"));
+        Ok(addresses::remark(&format!("{label} changed its FQDN from {old} to {host} by '{}'", By::Command)))
     }
 
     /// Gives a server the weight that a word says.

@@ -1,21 +1,20 @@
 //! `show sess` and the orders that end sessions.
 //!
-//! A session is named by its number, in hexadecimal behind `0x` as `show sess` shows it. Shape of the lines: names
-//! and order of haproxy's fields where there is something to tell; what only its developers read is left out.
-
-use std::fmt::Write;
+//! A session is named by its number, in hexadecimal behind `0x` as `show sess` shows it. Which ones are listed: all, one
+//! of a number, and as in haproxy 3.x those of an age, a frontend, a backend, a server.
 
 use super::{Command, Console, wrong};
 use crate::ir::{AdminLevel, Level};
-use crate::pool::{Cause, Closing, Peer, Phase, Pool, Reply, SessionInfo};
+use crate::pool::{Cause, Closing, Reply, SessionsAsked};
+use crate::units::{Millis, Seconds};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command {
         words: &["show", "sess"],
-        usage: "[<id>]",
-        help: "live sessions, or one of them",
+        usage: "[<id>|all|older <age>|...]*",
+        help: "live sessions, or all that is known of one or of all; also: frontend, backend, server <name>",
         level: AdminLevel::Operator,
-        run: |_, args| Reply::Sessions(args.first().and_then(|word| id(word))),
+        run: |console, args| console.asked(args).map_or_else(|reply| reply, Reply::Sessions),
     },
     Command {
         words: &["shutdown", "session"],
@@ -46,6 +45,39 @@ fn id(word: &str) -> Option<u64> {
 }
 
 impl Console {
+    /// Which sessions the words ask for. A first word that says nothing is passed over, as in haproxy.
+    ///
+    /// # Errors
+    /// What to answer: an option without its value, something that is not there.
+    fn asked(&self, args: &[&str]) -> Result<SessionsAsked, Reply> {
+        let mut asked = SessionsAsked::default();
+        let mut words = args.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "all" => asked.detailed = true,
+                "older" => {
+                    let age = words.next().ok_or_else(|| wrong("An age is needed, in seconds or with its unit."))?;
+                    let age = Seconds::parse(age.as_bytes()).map_err(|_| wrong("This is no age."))?;
+                    asked.older = Some(Millis::seconds(age.get()));
+                }
+                "frontend" => asked.frontend = Some(self.front(words.next())?.ix),
+                "backend" => asked.backend = Some(self.back(words.next())?.0),
+                "server" => {
+                    let server = self.server(words.next())?;
+                    (asked.backend, asked.server) = (Some(server.proxy), Some(server.ix));
+                }
+                "susp" => return Err(wrong("No session is judged suspicious here.")),
+                word => {
+                    if let Some(id) = id(word) {
+                        (asked.only, asked.detailed) = (Some(id), true);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(asked)
+    }
+
     fn end_sessions(&self, args: &[&str]) -> Result<Reply, Reply> {
         let server = self.server(args.first())?;
         let control = self.control.get().ok_or_else(|| wrong("The process does not serve yet."))?;
@@ -54,72 +86,9 @@ impl Console {
     }
 }
 
-/// Adds the line of a session.
-pub(super) fn line(pool: &Pool, session: &SessionInfo, out: &mut String) {
-    let record = &session.record;
-    let proxies = &pool.config.proxies;
-    let name = |ix: crate::ir::ProxyIx| proxies.get(ix.0 as usize).map_or("?", |proxy| proxy.name.as_str());
-    let back = proxies.get(record.backend.0 as usize).and_then(|proxy| proxy.backend.as_ref());
-    let server = record.server.and_then(|ix| back?.servers.get(ix.0 as usize));
-    // Writing to a String cannot fail.
-    let _ = match record.client {
-        Peer::Inet(address) if address.is_ipv4() => write!(out, "{:#x}: proto=tcpv4 src={address}", session.id),
-        Peer::Inet(address) => write!(out, "{:#x}: proto=tcpv6 src={address}", session.id),
-        Peer::Unix(listener) => write!(out, "{:#x}: proto=unix_stream src=unix:{listener}", session.id),
-    };
-    let _ = write!(
-        out,
-        " fe={} be={} srv={} state={} thread={} age=",
-        name(record.frontend),
-        if back.is_some() { name(record.backend) } else { "<NONE>" },
-        server.map_or("<none>", |server| &server.name),
-        match session.phase {
-            Phase::Queue => "queued",
-            Phase::Connect => "connecting",
-            _ => "relaying",
-        },
-        session.thread,
-    );
-    duration(u64::from(record.timers.total), out);
-    let (up, down) = session.bytes;
-    let (client, server) = (session.descriptors.0, session.descriptors.1.unwrap_or(-1));
-    let _ = write!(out, " rq[total={up}] rp[total={down}] scf=[fd={client}] scb=[fd={server}] exp=");
-    if let Some(expires) = session.expires {
-        duration(expires, out);
-    }
-    let _ = writeln!(out, " rc={}", record.retries);
-}
-
-/// Adds a time as people read it: its two largest units, in whole seconds.
-fn duration(millis: u64, out: &mut String) {
-    let seconds = millis / 1000;
-    let _ = match seconds {
-        0..60 => write!(out, "{seconds}s"),
-        60..3600 => write!(out, "{}m{}s", seconds / 60, seconds % 60),
-        3600..86_400 => write!(out, "{}h{}m", seconds / 3600, seconds / 60 % 60),
-        _ => write!(out, "{}d{}h", seconds / 86_400, seconds / 3600 % 24),
-    };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_two_units() {
-        for (millis, want) in [
-            (0, "0s"),
-            (59_999, "59s"),
-            (60_000, "1m0s"),
-            (3_599_000, "59m59s"),
-            (3_661_000, "1h1m"),
-            (90_000_000, "1d1h"),
-        ] {
-            let mut out = String::new();
-            duration(millis, &mut out);
-            assert_eq!(out, want, "{millis}");
-        }
-    }
 
     #[test]
     fn sessions_have_numbers() {

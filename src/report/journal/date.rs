@@ -106,6 +106,13 @@ pub(super) fn accept(out: &mut Vec<u8>, at: SystemTime, env: &Surroundings) {
     });
 }
 
+/// `22/Nov/2026:19:41:18.774075`, in commands.
+pub(in crate::report) fn exact(at: SystemTime, offset: fn(i64) -> i32) -> String {
+    cached(1, at, offset, |second, exact| {
+        format!("{}.{:06}", String::from_utf8_lossy(&second.accept), exact.subsec_micros())
+    })
+}
+
 /// `22/Nov/2026:19:41:18 +0000`: in GMT, or in the local time of `env`.
 pub(super) fn zoned(out: &mut Vec<u8>, at: SystemTime, env: Option<&Surroundings>) {
     let (slot, offset) = env.map_or((2, (|_| 0) as fn(i64) -> i32), |env| (1, env.local_offset));
@@ -121,7 +128,13 @@ mod tests {
     use super::*;
 
     fn shown(show: fn(&mut Vec<u8>, SystemTime, &Surroundings), micros: u64, local_offset: fn(i64) -> i32) -> String {
-        let env = Surroundings { tag: "t".into(), hostname: "h".into(), echo: false, local_offset };
+        let env = Surroundings {
+            tag: "t".into(),
+            hostname: "h".into(),
+            echo: false,
+            local_offset,
+            state: Default::default(),
+        };
         CACHE.with_borrow_mut(|cache| *cache = Default::default());
         let mut out = Vec::new();
         show(&mut out, UNIX_EPOCH + Duration::from_micros(micros), &env);

@@ -40,7 +40,7 @@ impl<'a> View<'a> {
         let front = config.proxies.get(record.frontend.0 as usize)?;
         let back = config.proxies.get(record.backend.0 as usize).unwrap_or(front);
         let state = [record.termination.cause as u8, record.termination.phase as u8, b'-', b'-'];
-        let server = line::server(back, record);
+        let server = line::server(back, env, record);
         Some(Self { env, record, http: None, front, back, server, state, logged: 0, id: b"" })
     }
 

@@ -84,7 +84,13 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     fn framed(format: LogFormat, hostname: Option<&str>, limit: usize) -> String {
-        let env = Surroundings { tag: "x".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
+        let env = Surroundings {
+            tag: "x".into(),
+            hostname: "h".into(),
+            echo: false,
+            local_offset: |_| 0,
+            state: Default::default(),
+        };
         let now = UNIX_EPOCH + Duration::from_micros(1_795_376_478_774_075);
         let framing = Framing { env: &env, hostname, tag: "tag", level: Level::Alert, now, structured: b"" };
         let mut out = Vec::new();

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use super::{Surroundings, date};
-use crate::ir::{Config, Mode, Proxy};
+use crate::ir::{Config, Mode, Proxy, TrackRef};
 use crate::pool::{Cause, HttpRecord, Peer, SessionRecord, Timers};
 use crate::units::PlainIp;
 
@@ -52,10 +52,12 @@ pub(super) fn connect(out: &mut Vec<u8>, config: &Config, record: &SessionRecord
 }
 
 /// The server's name, or what stands for it.
-pub(super) fn server<'a>(back: &'a Proxy, record: &SessionRecord) -> &'a str {
+pub(super) fn server<'a>(back: &'a Proxy, env: &'a Surroundings, record: &SessionRecord) -> &'a str {
     let server = match (record.server, record.termination.cause) {
         (Some(ix), _) => {
-            back.backend.as_ref().and_then(|side| side.servers.get(ix.0 as usize)).map(|s| s.name.as_str())
+            let configured = back.backend.as_ref().and_then(|side| side.servers.get(ix.0 as usize));
+            let added = || env.state.get()?.known(TrackRef { proxy: record.backend, server: ix });
+            configured.or_else(added).map(|server| server.name.as_str())
         }
         (None, Cause::Local) => Some("<STATS>"),
         (None, _) => None,
@@ -74,7 +76,7 @@ fn head(out: &mut Vec<u8>, config: &Config, env: &Surroundings, record: &Session
     peer(out, record.client);
     out.extend_from_slice(b" [");
     date::accept(out, record.accepted, env);
-    let _ = write!(out, "] {} {}/{} ", front.name, back.name, server(back, record));
+    let _ = write!(out, "] {} {}/{} ", front.name, back.name, server(back, env, record));
 }
 
 /// ` actconn/feconn/beconn/srv_conn/retries srv_queue/backend_queue`.

@@ -3,7 +3,7 @@
 //! Never waits and allocates nothing per line: text is built in a buffer of the thread, sent without blocking, and
 //! what cannot be sent is counted. Knows no session, only records. Entry point: [`Log::open`].
 
-mod date;
+pub(super) mod date;
 mod facts;
 mod forward;
 mod frame;
@@ -16,15 +16,15 @@ pub use ring::Ring;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use thiserror::Error;
 
 use crate::expr::Format;
 use crate::ir::{Config, Level, LogMoment, LogProtocol, LogTarget, Proxy, ProxyIx, SessionLog};
-use crate::pool::{Cause, HttpRecord, Journal, SessionRecord};
+use crate::pool::{Cause, HttpRecord, Journal, Pool, SessionRecord};
 use facts::View;
 use frame::Framing;
 use target::{Sink, Sockets};
@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub echo: bool,
     /// Seconds that local time is ahead of UTC at a moment: `sys::local_offset`.
     pub local_offset: fn(i64) -> i32,
+    /// The state of the process once it serves: it names the servers that were added.
+    pub state: Arc<OnceLock<Arc<Pool>>>,
 }
 
 /// Why a log target cannot be opened.

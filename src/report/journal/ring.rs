@@ -154,6 +154,26 @@ impl Ring {
         all
     }
 
+    /// Where the next message will stand, counted in bytes from the very first one.
+    pub fn end(&self) -> u64 {
+        let store = self.store();
+        store.start + store.bytes.len() as u64
+    }
+
+    /// Adds messages from `at` on, a line each, and says where it stopped: at the end, or behind `most` bytes. Those that
+    /// are gone are passed over.
+    pub fn lines(&self, at: u64, most: usize, out: &mut Vec<u8>) -> u64 {
+        let store = self.store();
+        let mut at = at.max(store.start);
+        let mut message = Vec::new();
+        while out.len() < most && store.copy(at, &mut message).is_some() {
+            at += (LENGTH + message.len()) as u64;
+            out.extend_from_slice(message.trim_ascii_end());
+            out.push(b'\n');
+        }
+        at
+    }
+
     /// Messages that found no room.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
@@ -187,6 +207,25 @@ mod tests {
         let ring = ring(10, 100);
         assert!(ring.push(b"123456") && !ring.push(b"1234567"));
         assert_eq!((kept(&ring), ring.dropped()), (vec!["123456".to_owned()], 1));
+    }
+
+    #[test]
+    fn lines_go_on_where_they_stopped() {
+        let ring = ring(30, 8);
+        let read = |at: u64, most: usize| {
+            let mut out = Vec::new();
+            let next = ring.lines(at, most, &mut out);
+            (String::from_utf8(out).unwrap(), next)
+        };
+        assert_eq!(read(0, 100), (String::new(), 0));
+        for text in ["first", "second\n"] {
+            assert!(ring.push(text.as_bytes()));
+        }
+        assert_eq!(read(0, 1), ("first\n".into(), 9));
+        assert_eq!(read(9, 100), ("second\n".into(), 20));
+        assert_eq!((read(20, 100), ring.end()), ((String::new(), 20), 20));
+        assert!(ring.push(b"a third") && ring.push(b"a fourth"));
+        assert_eq!(read(0, 100), ("a third\na fourth\n".into(), 43)); // two made room
     }
 
     #[test]

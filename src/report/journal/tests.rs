@@ -26,7 +26,13 @@ fn journal(change: impl FnOnce(&mut Config)) -> (Log, UdpSocket) {
     let mut config = testing::config(vec![a, stats]);
     config.global.logs = vec![to()];
     change(&mut config);
-    let env = Surroundings { tag: "haproxy".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
+    let env = Surroundings {
+        tag: "haproxy".into(),
+        hostname: "h".into(),
+        echo: false,
+        local_offset: |_| 0,
+        state: Default::default(),
+    };
     let log = Log::open(Arc::new(config), env, &|_| Err(io::Error::from(io::ErrorKind::NotFound))).unwrap();
     (log, socket)
 }
@@ -291,7 +297,13 @@ fn a_full_pipe_loses_lines() {
     let mut config = testing::config(vec![testing::proxy("a", 2, ProxyKind::Listen)]);
     config.global.logs = vec![testing::log_target(LogProtocol::Fd(9), LogFormat::Short)];
     config.global.logs[0].max_len = 5;
-    let env = Surroundings { tag: "t".into(), hostname: "h".into(), echo: false, local_offset: |_| 0 };
+    let env = Surroundings {
+        tag: "t".into(),
+        hostname: "h".into(),
+        echo: false,
+        local_offset: |_| 0,
+        state: Default::default(),
+    };
     let log = Log::open(Arc::new(config), env, &|_| Ok(OwnedFd::from(writer.try_clone()?))).unwrap();
     log.event(None, Level::Notice, "hello");
     let mut buffer = [0; 5];

@@ -3,7 +3,7 @@
 //! Field names, actions and outcome codes are haproxy's, so that scripts that post them keep working. A browser
 //! that was sent here by another site is refused.
 
-use crate::ir::{ProxyIx, Server, ServerIx};
+use crate::ir::{ProxyIx, ServerIx};
 use crate::pool::{Admin, Cause, Closing, Control, HealthOrder, Journal, PageRequest, Pool};
 use crate::units::Tick;
 
@@ -155,12 +155,12 @@ impl Hands<'_> {
             return Outcome::None;
         }
         let Some(action) = Action::parse(&action) else { return Outcome::Wrong };
-        let Some((ix, known)) = self.backend(&backend) else { return Outcome::Wrong };
+        let Some(ix) = self.backend(&backend) else { return Outcome::Wrong };
         let (mut known_names, mut done) = (0, 0);
         for name in &servers {
-            if let Some(at) = known.iter().position(|server| server.name == *name) {
+            if let Some((at, _)) = self.pool.servers(ix).find(|(_, server)| server.name == *name) {
                 known_names += 1;
-                done += usize::from(self.act(ix, ServerIx(at as u32), action));
+                done += usize::from(self.act(ix, at, action));
             }
         }
         match done {
@@ -171,14 +171,14 @@ impl Hands<'_> {
         }
     }
 
-    fn backend(&self, named: &str) -> Option<(ProxyIx, &[Server])> {
+    fn backend(&self, named: &str) -> Option<ProxyIx> {
         let id = named.strip_prefix('#').map(|id| id.parse::<u32>().ok());
         let mut proxies = self.pool.config.proxies.iter().enumerate();
-        let (ix, proxy) = proxies.find(|(_, proxy)| {
+        let (ix, _) = proxies.find(|(_, proxy)| {
             let meant = id.map_or(proxy.name == named, |id| id == Some(proxy.id));
             meant && !proxy.disabled && proxy.backend.is_some()
         })?;
-        Some((ProxyIx(ix as u32), &proxy.backend.as_ref()?.servers))
+        Some(ProxyIx(ix as u32))
     }
 
     /// Whether there was something to do it to.

@@ -15,15 +15,22 @@ use std::sync::{Arc, OnceLock};
 use askama::Template;
 
 use super::Identity;
+use super::figures::{Memory, Source};
+use super::prometheus;
 use super::stats::{self, Selection};
-use crate::ir::{Proxy, StatsAdmin, StatsPage, StatsScope};
+use crate::expr::page_condition::Asked;
+use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsScope};
 use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
 use admin::Outcome;
 use request::{Form, Wanted};
+use stats::Form::{Csv, Json};
 
 /// What the browser may do with the page: show it, load from here, post to here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+/// Typed lines without what each means.
+const TYPED: stats::Form = stats::Form::Typed { described: false };
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -33,18 +40,26 @@ pub struct Site {
     pool: Arc<Pool>,
     journal: Arc<dyn Journal>,
     identity: Identity,
+    process: stats::Process,
     control: OnceLock<Arc<dyn Control>>,
+    memory: OnceLock<Arc<Memory>>,
 }
 
 impl Site {
     /// The pages of the process that has this state; `journal` is told what orders changed.
     pub fn new(pool: Arc<Pool>, journal: Arc<dyn Journal>, identity: Identity) -> Self {
-        Self { pool, journal, identity, control: OnceLock::new() }
+        let process = stats::Process::default();
+        Self { pool, journal, identity, process, control: OnceLock::new(), memory: OnceLock::new() }
     }
 
     /// Gives it the running engine, which orders that end sessions need. Only the first call counts.
     pub fn attach(&self, control: Arc<dyn Control>) {
         let _ = self.control.set(control);
+    }
+
+    /// Gives it what tells the process's memory. Only the first call counts.
+    pub fn measure(&self, memory: Arc<Memory>) {
+        let _ = self.memory.set(memory);
     }
 
     /// Whether this client may give orders.
@@ -53,6 +68,27 @@ impl Site {
             StatsAdmin::Never => false,
             StatsAdmin::Always => true,
             StatsAdmin::Localhost => request.client.is_none_or(|client| client.ip().to_canonical().is_loopback()),
+        }
+    }
+
+    /// What a rule's service answers; `None`: no rule's condition holds.
+    fn service(&self, proxy: &Proxy, request: &PageRequest<'_>) -> Option<PageReply> {
+        let asked = Asked { path: request::path_of(request.target), client: request.client.map(|client| client.ip()) };
+        let holds = |rule: &&HttpRule| rule.when.as_ref().is_none_or(|condition| condition.holds(asked));
+        match proxy.http_rules.iter().find(holds)?.service {
+            Service::PrometheusExporter => {
+                let now = (self.identity.clock)();
+                let info = stats::Info {
+                    pool: &self.pool,
+                    identity: &self.identity,
+                    lost_logs: self.journal.lost(),
+                    now,
+                    sample: self.process.sample(&self.pool, now),
+                };
+                let memory = self.memory.get().and_then(|memory| memory());
+                let own = Source { pool: &self.pool, now, lost_logs: info.lost_logs, memory };
+                Some(prometheus::answer(&self.pool, &info, &own, request.target))
+            }
         }
     }
 
@@ -101,6 +137,9 @@ impl Site {
 impl Page for Site {
     fn answer(&self, request: &PageRequest<'_>) -> Option<PageReply> {
         let proxy = self.pool.config.proxies.get(request.proxy.0 as usize)?;
+        if let Some(service) = self.service(proxy, request) {
+            return Some(service);
+        }
         let page = proxy.stats.as_ref()?;
         if !matches!(request.method, "GET" | "HEAD" | "POST") {
             return None;
@@ -123,15 +162,30 @@ impl Page for Site {
             })
             .collect();
         let scope = (!names.is_empty()).then_some(names.as_slice());
-        let selection = Selection { hide: wanted.hide, scope, ..Selection::default() };
+        let selection = Selection {
+            hide: wanted.hide,
+            legends: page.show_legends,
+            holding: wanted.filter,
+            scope,
+            ..Selection::default()
+        };
         let now = (self.identity.clock)();
-        Some(match wanted.form {
+        let mut reply = match wanted.form {
             Form::Html => self.html(proxy, page, request, &wanted, scope),
-            Form::Csv => plain(200, "text/plain", stats::csv(&self.pool, now, &selection)),
-            Form::Json => plain(200, "application/json", stats::json(&self.pool, now, &selection)),
+            Form::Csv => plain(200, "text/plain", stats::whole(Csv, &self.pool, now, &selection)),
+            Form::Json => plain(200, "application/json", stats::whole(Json, &self.pool, now, &selection)),
+            Form::Typed => plain(200, "text/plain", stats::whole(TYPED, &self.pool, now, &selection)),
+            Form::Schema => plain(200, "application/json", stats::SCHEMA.into()),
             Form::Style => asset("text/css; charset=utf-8", STYLE),
             Form::Script => asset("text/javascript; charset=utf-8", SCRIPT),
-        })
+        };
+        // The page itself says it in a way that its script can do without.
+        if let (Form::Csv | Form::Typed | Form::Json | Form::Schema, Some(seconds), false) =
+            (wanted.form, page.refresh, wanted.still)
+        {
+            reply.headers.push(("refresh", seconds.to_string()));
+        }
+        Some(reply)
     }
 }
 
@@ -144,6 +198,7 @@ fn plain(status: u16, kind: &str, body: String) -> PageReply {
             ("x-content-type-options", "nosniff".into()),
         ],
         body: body.into_bytes(),
+        pieces: None,
     }
 }
 

@@ -1,17 +1,21 @@
 //! What a request for the statistics page asks for: the words behind `;` in its target.
 //!
 //! The target only has to start with the configured uri; the words may follow anywhere (`/haproxy?stats/;csv`, as
-//! telegraf writes it). Source: management manual §9.1, observed on 2.6.12.
+//! telegraf writes it), and may go on (`;csvx`). Source: management manual §9.1, observed on 2.6.12.
 
 use crate::report::stats::Hide;
 
-/// The form of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The form of the answer. Of several that are asked for the last one here is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Form {
     #[default]
     Html,
     Csv,
+    /// One line a value.
+    Typed,
     Json,
+    /// What the JSON looks like, as a schema.
+    Schema,
     /// The page's style sheet.
     Style,
     /// The page's script.
@@ -41,6 +45,13 @@ fn path(target: &str) -> &str {
     rest.find('/').map_or("/", |at| &rest[at..])
 }
 
+/// The path that a condition is asked about: what stands before the query; `None`: the target has none.
+pub(super) fn path_of(target: &str) -> Option<&[u8]> {
+    let path = path(target);
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    path.starts_with('/').then(|| &path.as_bytes()[..end])
+}
+
 impl<'a> Wanted<'a> {
     /// Reads a target; `None` if it is not the page's.
     pub(super) fn parse(target: &'a str, uri: &str) -> Option<Self> {
@@ -54,15 +65,21 @@ impl<'a> Wanted<'a> {
             }
         }
         for word in rest.split(';').skip(1) {
-            match word {
-                "csv" => wanted.form = Form::Csv,
-                "json" => wanted.form = Form::Json,
-                "style" => wanted.form = Form::Style,
-                "script" => wanted.form = Form::Script,
-                "norefresh" => wanted.still = true,
-                "up" => wanted.hide = Hide::Down,
-                "no-maint" => wanted.hide = Hide::Maintenance,
-                _ => {}
+            let form = match word {
+                "style" => Form::Style,
+                "script" => Form::Script,
+                _ if word.starts_with("json-schema") => Form::Schema,
+                _ if word.starts_with("json") => Form::Json,
+                _ if word.starts_with("typed") => Form::Typed,
+                _ if word.starts_with("csv") => Form::Csv,
+                _ => Form::Html,
+            };
+            wanted.form = wanted.form.max(form);
+            wanted.still |= word.starts_with("norefresh");
+            if word.starts_with("up") {
+                wanted.hide = Hide::Down;
+            } else if word.starts_with("no-maint") && wanted.hide == Hide::Nothing {
+                wanted.hide = Hide::Maintenance;
             }
         }
         Some(wanted)
@@ -89,6 +106,10 @@ mod tests {
             ("/haproxy?stats;csv;norefresh", "/haproxy?stats", Some(Wanted { still: true, ..csv })),
             ("/st?csv", "/st", Some(html)),
             ("/st;json", "/st", Some(Wanted { form: Form::Json, ..html })),
+            ("/st;json;csvx", "/st", Some(Wanted { form: Form::Json, ..html })), // whatever comes first
+            ("/st;typed;csv;no-maint", "/st", Some(Wanted { form: Form::Typed, hide: Hide::Maintenance, ..html })),
+            ("/st;json-schema;json", "/st", Some(Wanted { form: Form::Schema, ..html })),
+            ("/st;norefreshx;xcsv", "/st", Some(Wanted { still: true, ..html })),
             ("/st;up;st=DONE", "/st", Some(Wanted { hide: Hide::Down, outcome: Some("DONE"), ..html })),
             ("/haproxy?stats=&scope=db", "/haproxy?stats", Some(Wanted { filter: "db", ..html })),
             ("/st?scope=db", "/st", Some(Wanted { filter: "db", ..html })),

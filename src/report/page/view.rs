@@ -7,7 +7,7 @@ use askama::Template;
 use super::admin::{self, Outcome};
 use super::request::Wanted;
 use super::show;
-use crate::ir::{Endpoint, Mode, Proxy, StatsPage};
+use crate::ir::{Endpoint, Mode, Proxy, ProxyIx, StatsPage};
 use crate::pool::{Pool, ServerStatus};
 use crate::report::Identity;
 use crate::report::stats::{self, Kind, Selection, Subject};
@@ -274,7 +274,7 @@ fn row(subject: &Subject<'_>, legends: bool) -> Row {
         }
         Kind::Listener { bind, .. } => ("socket", format!("id {}, {}", bind.id, endpoint(&bind.endpoint))),
         Kind::Server { server, .. } => {
-            let address = stats::address(&server.address).unwrap_or_else(|| "no address".into());
+            let address = stats::address(server).unwrap_or_else(|| "no address".into());
             ("server", format!("id {}, {address}", server.id))
         }
         Kind::Back { .. } => ("backend", String::new()),
@@ -312,7 +312,9 @@ pub(super) fn build(pool: &Pool, identity: &Identity, now: Tick, asked: &Asked<'
             return;
         }
         if groups.last().is_none_or(|group| group.id != subject.proxy.id) {
-            groups.push(group(subject.proxy, page, *admin));
+            let servers = pool.config.proxies.iter().position(|proxy| std::ptr::eq(proxy, subject.proxy));
+            let servers = servers.is_some_and(|ix| pool.servers(ProxyIx(ix as u32)).next().is_some());
+            groups.push(group(subject.proxy, servers, page, *admin));
         }
         let row = row(subject, page.show_legends);
         if row.kind == "server" {
@@ -371,15 +373,15 @@ pub(super) fn build(pool: &Pool, identity: &Identity, now: Tick, asked: &Asked<'
     }
 }
 
-fn group(proxy: &Proxy, page: &StatsPage, admin: bool) -> Group {
-    let servers = proxy.backend.as_ref().map_or(0, |back| back.servers.len());
+/// `servers`: whether it has any.
+fn group(proxy: &Proxy, servers: bool, page: &StatsPage, admin: bool) -> Group {
     Group {
         name: proxy.name.clone(),
         id: proxy.id,
         mode: if proxy.mode == Mode::Http { "http" } else { "tcp" },
         description: page.show_desc.as_ref().and(proxy.description.clone()),
-        algorithm: proxy.backend.as_ref().filter(|_| servers > 0).map(|back| stats::algorithm(back.balance).into()),
+        algorithm: proxy.backend.as_ref().filter(|_| servers).map(|back| stats::algorithm(back.balance).into()),
         rows: Vec::new(),
-        orders: admin && servers > 0,
+        orders: admin && servers,
     }
 }

@@ -143,7 +143,7 @@ fn changes(pool: &Pool) {
 }
 
 fn rows(pool: &Pool) -> Vec<Vec<String>> {
-    let text = csv(pool, NOW, &Selection::default());
+    let text = output::whole(Form::Csv, pool, NOW, &Selection::default());
     let fields = |line: &str| {
         let mut quoted = false;
         let split = line.split(|c: char| {

@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::subject::{Kind, Subject};
 use super::value::{Cell, Tags, Value, large, small, text};
-use crate::ir::{Balance, Endpoint, Mode, Proxy, ServerAddress};
+use std::net::SocketAddr;
+
+use crate::ir::{Balance, Endpoint, Mode, Proxy, Server, ServerAddress};
 use crate::pool::{
     AgentView, BackState, BackView, CheckStatus, FrontState, ListenerState, ServerState, ServerView, Times,
 };
@@ -125,10 +127,14 @@ pub(crate) fn algorithm(balance: Balance) -> &'static str {
     }
 }
 
-/// `addr:port`, `[addr]:port` or `unix`; nothing while it is unknown.
-pub(crate) fn address(address: &ServerAddress) -> Option<String> {
-    match address {
-        ServerAddress::Inet(address) => Some(address.to_string()),
+/// `addr:port`, `[addr]:port` or `unix`; nothing while it is unknown. A port that follows the client's is its offset, as
+/// in 16 bits.
+pub(crate) fn address(server: &Server) -> Option<String> {
+    match &server.address {
+        ServerAddress::Inet(address) => {
+            let port = server.port_offset.map_or(address.port(), |offset| offset as u16);
+            Some(SocketAddr::new(address.ip(), port).to_string())
+        }
         ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some("unix".into()),
         ServerAddress::SockPair(_) | ServerAddress::Unresolved { .. } => None,
     }
@@ -192,6 +198,16 @@ fn agent<'a>(s: &'a Subject<'a>, value: fn(&'a AgentView) -> Cell<'a>) -> Cell<'
     if let Kind::Server { view, .. } = &s.kind { view.agent.as_ref().and_then(value) } else { None }
 }
 
+/// Where a column stands.
+pub(crate) fn position(name: &str) -> Option<usize> {
+    COLUMNS.iter().position(|column| column.name == name)
+}
+
+/// What the column at this place holds for an object.
+pub(crate) fn cell<'a>(position: usize, subject: &'a Subject<'a>) -> Cell<'a> {
+    COLUMNS.get(position).and_then(|column| (column.value)(subject))
+}
+
 #[rustfmt::skip]
 pub(super) const COLUMNS: [Column; 118] = [
     col("pxname", "KNS", |s| text(s.proxy.name.as_str())),
@@ -222,7 +238,7 @@ pub(super) const COLUMNS: [Column; 118] = [
         Kind::Front(_) | Kind::Listener { .. } => None,
         Kind::Server { view, .. } => view.failures.as_ref().and_then(|f| small(f.downtime)),
         // A backend that has no server cannot be down.
-        Kind::Back { back, view, .. } => if back.servers.is_empty() { None } else { small(view.downtime) },
+        Kind::Back { view, .. } => if view.servers == 0 { None } else { small(view.downtime) },
     }),
     col("qlimit", "CGS", |s| server(s, |v| v.queue_limit.map(Value::U32))),
     col("pid", "KGP", |_| small(1u32)), // the number of the process, not its pid: there is one
@@ -288,13 +304,14 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("agent_fall", "CGS", |s| agent(s, |_| small(1u32))),
     col("agent_health", "CGS", |s| agent(s, |a| small(u32::from(a.up)))),
     col("addr", "CGS", |s| match &s.kind {
-        Kind::Server { server, .. } => address(&server.address).and_then(text),
+        _ if !s.legends => None,
+        Kind::Server { server, .. } => address(server).and_then(text),
         Kind::Listener { bind, .. } => endpoint(&bind.endpoint).and_then(text),
         _ => None,
     }),
     col("cookie", "CNS", nothing),
     col("mode", "CGS", |s| text(if is_http(s.proxy) { "http" } else { "tcp" })),
-    col("algo", "CGS", |s| if let Kind::Back { back, .. } = &s.kind { text(algorithm(back.balance)) } else { None }),
+    col("algo", "CGS", |s| if let Kind::Back { back, .. } = &s.kind && s.legends { text(algorithm(back.balance)) } else { None }),
     col("conn_rate", "MRP", |s| if let Kind::Front(state) = &s.kind { small(state.connection_rate.get(s.now)) } else { None }),
     col("conn_rate_max", "MMP", |s| by(s, |f| small(f.connection_rate.max()), none, none)),
     col("conn_tot", "MCP", |s| by(s, |f| large(f.connections_total.get()), none, none)),

@@ -1,4 +1,5 @@
-//! The lines of `show info`: the process, in 2.6's order and under 2.6's names.
+//! The lines of `show info`: the process, in 2.6's order and under 2.6's names, then what 2.7 to 3.0 added.
+//! `TotalSplicdedBytesOut` stands beside the name that it has now.
 //!
 //! Lines about what baton does not have (TLS, compression, peers, memory pools) say 0, as haproxy does when it is
 //! not used.
@@ -11,7 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::value::{Cell, Tags, Value, large, small, text};
-use crate::pool::Pool;
+use crate::pool::{Limited, Pool};
 use crate::report::Identity;
 use crate::units::Tick;
 
@@ -147,7 +148,7 @@ fn big_zero<'a>(_: &Info<'a>) -> Cell<'a> {
 }
 
 #[rustfmt::skip]
-pub(super) const LINES: [Line; 70] = [
+pub(super) const LINES: [Line; 75] = [
     line(0, "Name", "POS", |_| text("HAProxy"), "Name of the product, as tools expect it"),
     line(1, "Version", "POS", |i| text(i.identity.version.as_str()), "Version of this program"),
     line(2, "Release_date", "POS", |i| text(i.identity.released.as_str()), "Date of this version"),
@@ -175,13 +176,13 @@ pub(super) const LINES: [Line; 70] = [
     line(24, "PipesUsed", "MGP", zero, "Pipes in use"),
     line(25, "PipesFree", "MGP", zero, "Pipes in reserve"),
     line(26, "ConnRate", "MRP", |i| small(i.pool.process.connection_rate.get(i.now)), "Client connections in the last second"),
-    line(27, "ConnRateLimit", "CLP", |i| small(i.pool.config.global.max_connection_rate), "Limit on client connections per second"),
+    line(27, "ConnRateLimit", "CLP", |i| small(i.pool.process.rates.get(Limited::Connections)), "Limit on client connections per second"),
     line(28, "MaxConnRate", "MMP", |i| small(i.pool.process.connection_rate.max()), "Most client connections in a second"),
     line(29, "SessRate", "MRP", |i| small(i.pool.process.session_rate.get(i.now)), "Sessions in the last second"),
-    line(30, "SessRateLimit", "CLP", |i| small(i.pool.config.global.max_session_rate), "Limit on sessions per second"),
+    line(30, "SessRateLimit", "CLP", |i| small(i.pool.process.rates.get(Limited::Sessions)), "Limit on sessions per second"),
     line(31, "MaxSessRate", "MRP", |i| small(i.pool.process.session_rate.max()), "Most sessions in a second"),
     line(32, "SslRate", "MRP", zero, "TLS connections in the last second"),
-    line(33, "SslRateLimit", "CLP", zero, "Limit on TLS connections per second"),
+    line(33, "SslRateLimit", "CLP", |i| small(i.pool.process.rates.get(Limited::SslSessions)), "Limit on TLS connections per second"),
     line(34, "MaxSslRate", "MMP", zero, "Most TLS connections in a second"),
     line(35, "SslFrontendKeyRate", "MGP", zero, "TLS keys computed for clients in the last second"),
     line(36, "SslFrontendMaxKeyRate", "MMP", zero, "Most TLS keys computed for clients in a second"),
@@ -192,7 +193,7 @@ pub(super) const LINES: [Line; 70] = [
     line(41, "SslCacheMisses", "MCP", zero, "TLS session lookups without a result"),
     line(42, "CompressBpsIn", "MRP", zero, "Bytes per second into compression"),
     line(43, "CompressBpsOut", "MRP", zero, "Bytes per second out of compression"),
-    line(44, "CompressBpsRateLim", "CLP", zero, "Limit on bytes per second out of compression"),
+    line(44, "CompressBpsRateLim", "CLP", |i| small(i.pool.process.rates.get(Limited::Compression).saturating_mul(1024)), "Limit on bytes per second out of compression"),
     line(47, "Tasks", "MGP", |i| small(i.pool.process.connections.get()), "Tasks: sessions that are served"),
     line(48, "Run_queue", "MGP", zero, "Tasks that wait for a thread"),
     line(49, "Idle_pct", "MaP", |i| small(i.sample.idle_percent), "Percentage of time the threads had nothing to do"),
@@ -209,6 +210,7 @@ pub(super) const LINES: [Line; 70] = [
     line(60, "FailedResolutions", "MGP", zero, "Names that could not be resolved"),
     line(61, "TotalBytesOut", "MGP", |i| large(i.pool.process.bytes_out.get()), "Bytes sent since the start"),
     line(62, "TotalSplicdedBytesOut", "MGP", |i| large(i.pool.process.bytes_spliced.get()), "Bytes sent by splicing since the start"),
+    line(62, "TotalSplicedBytesOut", "MGP", |i| large(i.pool.process.bytes_spliced.get()), "Bytes sent by splicing since the start"), // 2.7 and later
     line(63, "BytesOutRate", "MRP", |i| large(i.sample.bytes_per_second), "Bytes sent per second since the last look"),
     line(64, "DebugCommandsIssued", "MGP", zero, "Debugging commands that were run"),
     line(65, "CumRecvLogs", "MCP", zero, "Log messages received"),
@@ -218,6 +220,11 @@ pub(super) const LINES: [Line; 70] = [
     line(69, "PoolUsed_bytes", "MGP", big_zero, "Bytes in use in memory pools"),
     line(70, "Start_time_sec", "MDP", started, "When it started, in seconds since 1970"),
     line(71, "Tainted", "SGP", |_| text("0"), "What was used that is not supported"),
+    // From here on: 2.7 to 3.0.
+    line(72, "TotalWarnings", "MCP", |i| small(i.pool.process.warnings.load(Relaxed)), "Warnings of the start"),
+    line(73, "MaxconnReached", "MCP", |i| large(i.pool.process.limit_reached.get()), "Times that a connection was the last that the limit allows"),
+    line(74, "BootTime_ms", "MDP", |i| small(i.pool.process.boot_millis.load(Relaxed)), "Milliseconds that the start took"),
+    line(75, "Niced_tasks", "MGP", zero, "Tasks with a priority of their own that wait for a thread"),
 ];
 
 fn started<'a>(info: &Info<'a>) -> Cell<'a> {
@@ -230,8 +237,54 @@ fn started<'a>(info: &Info<'a>) -> Cell<'a> {
 pub(crate) struct Style {
     pub(crate) described: bool,
     pub(crate) typed: bool,
-    /// Seconds with their fraction.
+    /// Rates and seconds as numbers that may have a fraction.
     pub(crate) float: bool,
+}
+
+/// The lines that `show info float` has as such numbers, but for those of seconds. Observed on 2.6.12.
+const FLOATS: [&str; 8] = [
+    "ConnRate",
+    "SessRate",
+    "SslRate",
+    "SslFrontendKeyRate",
+    "SslFrontendSessionReuse_pct",
+    "SslBackendKeyRate",
+    "CompressBpsIn",
+    "CompressBpsOut",
+];
+
+impl Line {
+    /// Its tags; what is told with a fraction is a rate.
+    pub(super) fn tags(&self, float: bool) -> Tags {
+        if float && FLOATS.contains(&self.name) { Tags("MRP") } else { self.tags }
+    }
+}
+
+impl<'a> Info<'a> {
+    /// A line's value, as it is or as a number with a fraction.
+    pub(super) fn value(&self, line: &Line, float: bool) -> Cell<'a> {
+        let value = (line.value)(self)?;
+        if !float {
+            return Some(value);
+        }
+        let uptime = self.now.since(self.pool.process.started) as f64 / 1000.0;
+        Some(match (line.name, value) {
+            ("Uptime_sec", _) => Value::F64(uptime),
+            ("Start_time_sec", _) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Value::F64(now.as_secs_f64() - uptime)
+            }
+            (name, Value::U32(n)) if FLOATS.contains(&name) => Value::F64(n.into()),
+            (_, value) => value,
+        })
+    }
+}
+
+impl<'a> Info<'a> {
+    /// The value of a line by its name, and what it means; `None`: there is no such line.
+    pub(crate) fn named(&self, name: &str) -> Option<(Cell<'a>, &'static str)> {
+        LINES.iter().find(|line| line.name == name).map(|line| ((line.value)(self), line.description))
+    }
 }
 
 impl Info<'_> {
@@ -239,21 +292,15 @@ impl Info<'_> {
     pub(crate) fn lines(&self, style: Style) -> String {
         use std::fmt::Write;
         let mut out = String::new();
-        let exact = |name: &str| {
-            let fraction = style.float && name == "Uptime_sec";
-            let millis = self.now.since(self.pool.process.started);
-            fraction.then(|| format!("{}.{:03}", millis / 1000, millis % 1000))
-        };
         for line in &LINES {
-            let Some(value) = (line.value)(self) else { continue };
-            let shown = exact(line.name).unwrap_or_else(|| value.to_string());
+            let Some(value) = self.value(line, style.float) else { continue };
             // Writing to a String cannot fail.
             let _ = match style.typed {
                 true => {
-                    let kind = if exact(line.name).is_some() { "flt" } else { value.kind() };
-                    write!(out, "{}.{}.1:{}:{kind}:{shown}", line.position, line.name, line.tags.0)
+                    let tags = line.tags(style.float);
+                    write!(out, "{}.{}.1:{}:{}:{value}", line.position, line.name, tags.0, value.kind())
                 }
-                false => write!(out, "{}: {shown}", line.name),
+                false => write!(out, "{}: {value}", line.name),
             };
             if style.described {
                 let _ = write!(out, ":\"{}\"", line.description);

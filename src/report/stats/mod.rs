@@ -5,14 +5,21 @@
 
 mod columns;
 mod info;
+mod keep;
+mod meanings;
 mod output;
+mod schema;
 mod subject;
 mod value;
 
-pub(crate) use columns::{address, algorithm};
+pub(crate) use columns::{address, algorithm, cell, position};
 pub(crate) use info::{Info, Process, Style, uptime};
-pub(crate) use output::{csv, json, typed};
+pub(crate) use keep::stats_file;
+pub(crate) use meanings::MEANINGS;
+pub(crate) use output::{Form, report, whole};
+pub(crate) use schema::SCHEMA;
 pub(crate) use subject::{Hide, Kind, Selection, Subject, subjects};
+pub(crate) use value::Value;
 
 #[cfg(test)]
 mod carried_tests;

@@ -12,6 +12,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) now: Tick,
     /// The process's `maxconn`, for frontends without their own.
     pub(super) maxconn: u32,
+    /// Whether addresses and ways of balancing are told.
+    pub(super) legends: bool,
     /// Whether a backend's state shows how many of its servers are in use: when others are hidden.
     pub(super) counted: bool,
 }
@@ -26,6 +28,7 @@ pub(crate) enum Kind<'a> {
         front: &'a FrontState,
     },
     Server {
+        at: ServerIx,
         server: &'a Server,
         state: &'a ServerState,
         view: Box<ServerView>,
@@ -36,6 +39,9 @@ pub(crate) enum Kind<'a> {
         view: BackView,
     },
 }
+
+/// Servers that are looked at for one piece of a report.
+const STRIDE: u32 = 64;
 
 /// Which servers are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,13 +64,25 @@ pub(crate) struct Selection<'a> {
     /// One server or listener, by its id; `None`: all.
     pub(crate) server: Option<u32>,
     pub(crate) hide: Hide,
+    /// Whether addresses and ways of balancing are told: on the page only with `stats show-legends`.
+    pub(crate) legends: bool,
+    /// Only proxies whose name holds this, in whatever case (`;scope=` of the page); empty: all.
+    pub(crate) holding: &'a str,
     /// Names of the only proxies that may be seen (`stats scope`); `None`: all.
     pub(crate) scope: Option<&'a [&'a str]>,
 }
 
 impl Default for Selection<'_> {
     fn default() -> Self {
-        Self { proxy: None, kinds: u32::MAX, server: None, hide: Hide::Nothing, scope: None }
+        Self {
+            proxy: None,
+            kinds: u32::MAX,
+            server: None,
+            hide: Hide::Nothing,
+            legends: true,
+            holding: "",
+            scope: None,
+        }
     }
 }
 
@@ -73,6 +91,7 @@ impl Selection<'_> {
     pub(crate) fn takes(&self, proxy: &Proxy) -> bool {
         !proxy.disabled
             && self.proxy.is_none_or(|id| id == proxy.id)
+            && (self.holding.is_empty() || proxy.name.to_ascii_lowercase().contains(&self.holding.to_ascii_lowercase()))
             && self.scope.is_none_or(|names| names.contains(&proxy.name.as_str()))
     }
 
@@ -89,18 +108,40 @@ impl Selection<'_> {
 /// Calls `each` for every object that is asked for, in haproxy's order: by proxy, its frontend, its listeners, its
 /// servers, its backend.
 pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut each: impl FnMut(&Subject<'_>)) {
+    let mut at = Cursor::default();
+    while some_subjects(pool, now, selection, &mut at, &mut each) {}
+}
+
+/// How far a report has come: a proxy, and the next of its servers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    proxy: u32,
+    server: u32,
+}
+
+/// [`subjects`] from a place on, for one proxy or [`STRIDE`] servers of it; whether there is more.
+pub(crate) fn some_subjects(
+    pool: &Pool,
+    now: Tick,
+    selection: &Selection<'_>,
+    cursor: &mut Cursor,
+    mut each: impl FnMut(&Subject<'_>),
+) -> bool {
     let maxconn = pool.process.maxconn.load(std::sync::atomic::Ordering::Relaxed);
     let counted = selection.hide != Hide::Nothing;
-    for (ix, proxy) in pool.config.proxies.iter().enumerate() {
-        if !selection.takes(proxy) {
-            continue;
-        }
-        let ix = ProxyIx(ix as u32);
-        let mut show = |kind| each(&Subject { proxy, kind, now, maxconn, counted });
+    let (ix, from) = (ProxyIx(cursor.proxy), cursor.server);
+    let Some(proxy) = pool.config.proxies.get(ix.0 as usize) else { return false };
+    *cursor = Cursor { proxy: ix.0 + 1, server: 0 };
+    if !selection.takes(proxy) {
+        return true;
+    }
+    let legends = selection.legends;
+    let of = |kind| Subject { proxy, kind, now, maxconn, legends, counted };
+    if from == 0 {
         if selection.kinds & 1 != 0
             && let Some(front) = pool.front(ix)
         {
-            show(Kind::Front(front));
+            each(&of(Kind::Front(front)));
         }
         if selection.kinds & 8 != 0
             && let (Some(side), Some(front)) = (&proxy.frontend, pool.front(ix))
@@ -108,24 +149,32 @@ pub(crate) fn subjects(pool: &Pool, now: Tick, selection: &Selection<'_>, mut ea
         {
             let listeners = side.binds.iter().zip(&front.listeners);
             for (bind, state) in listeners.filter(|(bind, _)| selection.server.is_none_or(|id| id == bind.id)) {
-                show(Kind::Listener { bind, state, front });
+                each(&of(Kind::Listener { bind, state, front }));
             }
-        }
-        let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { continue };
-        if selection.kinds & 4 != 0 {
-            for (at, (server, state)) in back.servers.iter().zip(&state.servers).enumerate() {
-                let Some(view) = pool.server_view(ix, ServerIx(at as u32), now) else { continue };
-                if selection.shows(server, &view) {
-                    show(Kind::Server { server, state, view: Box::new(view) });
-                }
-            }
-        }
-        if selection.kinds & 2 != 0
-            && let Some(view) = pool.back_view(ix, now)
-        {
-            show(Kind::Back { back, state, view });
         }
     }
+    let (Some(back), Some(state)) = (&proxy.backend, pool.back(ix)) else { return true };
+    if selection.kinds & 4 != 0 {
+        for at in (from..state.servers.len() as u32).map(ServerIx) {
+            if at.0 - from == STRIDE {
+                *cursor = Cursor { proxy: ix.0, server: at.0 };
+                return true;
+            }
+            let (line, view) = (pool.server_now(ix, at), pool.server_view(ix, at, now));
+            let place = state.servers.get(at.0 as usize);
+            let (Some(server), Some(view), Some(state)) = (line.as_deref(), view, place) else { continue };
+            if selection.shows(server, &view) {
+                let kind = Kind::Server { at, server, state, view: Box::new(view) };
+                each(&Subject { proxy, kind, now, maxconn, legends, counted });
+            }
+        }
+    }
+    if selection.kinds & 2 != 0
+        && let Some(view) = pool.back_view(ix, now)
+    {
+        each(&of(Kind::Back { back, state, view }));
+    }
+    true
 }
 
 impl Subject<'_> {
@@ -156,10 +205,10 @@ impl Subject<'_> {
                 }
             }
             Kind::Server { view, .. } => view.status_text.clone(),
-            Kind::Back { back, view, .. } => {
+            Kind::Back { view, .. } => {
                 let word = if view.up { "UP" } else { "DOWN" };
                 match self.counted {
-                    true => format!("{word} ({}/{})", view.active + view.backup, back.servers.len()),
+                    true => format!("{word} ({}/{})", view.active + view.backup, view.servers),
                     false => word.into(),
                 }
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::columns::COLUMNS;
 use super::info::LINES;
+use super::output::whole;
 use super::*;
 use crate::ir::*;
 use crate::pool::{CheckResult, CheckStatus, Pool};
@@ -105,7 +106,7 @@ fn the_header_is_haproxys() {
 
 #[test]
 fn rows_are_haproxys() {
-    let text = csv(&pool(), NOW, &Selection::default());
+    let text = whole(Form::Csv, &pool(), NOW, &Selection::default());
     let mut lines = text.lines();
     let header = lines.next().unwrap();
     assert!(header.starts_with("# pxname,svname,") && header.ends_with(",resbin,resbout,-,"), "{header}");
@@ -130,7 +131,7 @@ fn rows_are_haproxys() {
 /// What prometheus' haproxy_exporter does with each row.
 #[test]
 fn numbers_are_numbers() {
-    let text = csv(&pool(), NOW, &Selection::default());
+    let text = whole(Form::Csv, &pool(), NOW, &Selection::default());
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
         for at in [4, 18, 32, 33, 38, 39, 40, 41, 42, 43, 44, 48] {
@@ -169,7 +170,7 @@ fn selections() {
 
 #[test]
 fn typed_lines_and_json() {
-    let typed = typed(&pool(), NOW, &Selection::default());
+    let typed = whole(Form::Typed { described: false }, &pool(), NOW, &Selection::default());
     for line in [
         "F.2.0.0.pxname.1:KNS:str:a",
         "F.2.0.6.slim.1:CLP:u32:500",
@@ -182,7 +183,7 @@ fn typed_lines_and_json() {
     ] {
         assert!(typed.lines().any(|is| is == line), "no {line}");
     }
-    let json = json(&pool(), NOW, &Selection::default());
+    let json = whole(Form::Json, &pool(), NOW, &Selection::default());
     assert!(json.starts_with(concat!(
         r#"[[{"objType":"Frontend","proxyId":2,"id":0,"field":{"pos":0,"name":"pxname"},"processNum":1,"#,
         r#""tags":{"origin":"Key","nature":"Name","scope":"Service"},"value":{"type":"str","value":"a"}},"#,
@@ -214,9 +215,9 @@ fn info_lines() {
     assert!(text.lines().take(8).all(|line| line.matches(": ").count() == 1));
     assert!(!text.contains("description"));
     let typed = info.lines(Style { typed: true, float: true, described: true });
-    assert!(typed.contains("8.Uptime_sec.1:MDP:flt:2.500:\"Seconds since the start\"\n"), "{typed}");
+    assert!(typed.contains("8.Uptime_sec.1:MDP:flt:2.5:\"Seconds since the start\"\n"), "{typed}");
     assert!(typed.contains("\n47.Tasks.1:MGP:u32:0:"));
-    let json: Vec<serde_json::Value> = serde_json::from_str(&info.json()).unwrap();
+    let json: Vec<serde_json::Value> = serde_json::from_str(&info.json(false)).unwrap();
     assert_eq!(json.len(), LINES.len() - 1); // no description was given
     assert_eq!(json[0]["value"]["value"], "HAProxy");
 }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 /// A value with its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value<'a> {
     U32(u32),
     U64(u64),
     S32(i32),
+    F64(f64),
     Text(Cow<'a, str>),
 }
 
@@ -18,6 +19,7 @@ impl Value<'_> {
             Self::U32(_) => "u32",
             Self::U64(_) => "u64",
             Self::S32(_) => "s32",
+            Self::F64(_) => "flt",
             Self::Text(_) => "str",
         }
     }
@@ -29,13 +31,17 @@ impl std::fmt::Display for Value<'_> {
             Self::U32(n) => n.fmt(f),
             Self::U64(n) => n.fmt(f),
             Self::S32(n) => n.fmt(f),
+            Self::F64(n) => {
+                let digits = format!("{n:.6}");
+                f.write_str(digits.trim_end_matches('0').trim_end_matches('.'))
+            }
             Self::Text(text) => f.write_str(text),
         }
     }
 }
 
 /// What a column or a line of `show info` holds for one object; `None`: nothing, an empty field.
-pub(super) type Cell<'a> = Option<Value<'a>>;
+pub(crate) type Cell<'a> = Option<Value<'a>>;
 
 /// A cell of 32 bits; what is larger saturates.
 pub(super) fn small<'a>(n: impl TryInto<u32>) -> Cell<'a> {
