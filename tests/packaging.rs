@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use harness::program::Program;
 use harness::throwaway::{deb, in_a_copy, is_the_copy};
@@ -18,13 +19,16 @@ use stage::{CONFIG, HAPROXY, Stage, haproxies, ok, run};
 
 const ASIDE: &str = "/usr/sbin/haproxy.distrib";
 
-/// Where `examples/packaging/build` puts the packages.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
+/// Where `examples/packaging/build` puts the packages: a folder of each test's, for the next one builds while this one installs.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+fn folder() -> &'static Path {
+    FOLDER.get().expect("with_packages comes first")
 }
 
 /// Plays the test in a copy of the machine, with the packages of the binary that this run tests; true there.
 fn with_packages(test: &str) -> bool {
+    let folder = FOLDER.get_or_init(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(test));
     if !is_the_copy() {
         let binary = Path::new(env!("CARGO_BIN_EXE_baton"));
         let built = binary.parent().expect("a folder");
@@ -36,7 +40,7 @@ fn with_packages(test: &str) -> bool {
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/packaging/build");
         let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages.lock");
         let mut command = Command::new("flock"); // one test at a time
-        command.arg(lock).arg(build).arg(profile).arg(folder());
+        command.arg(lock).arg(build).arg(profile).arg(folder);
         command.env("CARGO_TARGET_DIR", built.parent().expect("the target folder"));
         let out = command.output().expect("flock runs");
         assert!(out.status.success(), "the packages: {}", harness::daemon::text(&out));
@@ -120,13 +124,13 @@ fn it_takes_haproxys_place_and_gives_it_back() {
     install_haproxy();
     assert!(is_baton());
     assert!(std::fs::read(ASIDE).unwrap() == theirs, "the new file is aside");
-    wait::until_true("another baton", || haproxies().len() == 1 && haproxies() != old);
+    wait::until_true("another baton", || matches!(haproxies()[..], [pid] if !old.contains(&pid)));
     client::echo(&mut session, b"still here");
 
     // Ours: the running process is replaced too.
     let old = haproxies();
     install(&["baton"]);
-    wait::until_true("another baton", || haproxies().len() == 1 && haproxies() != old);
+    wait::until_true("another baton", || matches!(haproxies()[..], [pid] if !old.contains(&pid)));
     client::echo(&mut session, b"and here");
     install(&["baton-as-haproxy"]);
     assert!(is_baton() && std::fs::read(ASIDE).unwrap() == theirs);

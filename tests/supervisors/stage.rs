@@ -69,7 +69,10 @@ impl Stage {
     /// Waits until a new connection is served by processes none of which is one of these.
     #[track_caller]
     pub(crate) fn served_by_others(&self, old: &[u32]) {
-        let gone = || !haproxies().is_empty() && haproxies().iter().all(|pid| !old.contains(pid));
+        let gone = || {
+            let all = haproxies();
+            !all.is_empty() && all.iter().all(|pid| !old.contains(pid))
+        };
         wait::until_or("other processes", gone, || format!("{:?}, of which old: {old:?}", haproxies()));
         drop(self.session());
     }
@@ -187,8 +190,10 @@ pub(crate) fn live(stage: &Stage, orders: &Orders) {
         client::echo(&mut session, b"and here");
         if stage.program.is_ours() {
             // The session has moved: no old process waits for its end.
-            let settled =
-                || haproxies().len() == old.len() && haproxies().iter().all(|pid| *pid == main || !old.contains(pid));
+            let settled = || {
+                let all = haproxies();
+                all.len() == old.len() && all.iter().all(|pid| *pid == main || !old.contains(pid))
+            };
             wait::until_or("the old process to end", settled, || format!("{:?}, before: {old:?}", haproxies()));
             client::echo(&mut session, b"and there");
         }

@@ -187,7 +187,10 @@ fn a_master_of_haproxys_becomes_a_baton() {
         // From now on sessions move.
         let (mut session, old) = (stage.session(), haproxies());
         assert_eq!(manager.reload(), [Some(0), Some(0)]);
-        let moved = || haproxies().len() == 2 && haproxies().iter().all(|pid| *pid == main || !old.contains(pid));
+        let moved = || {
+            let all = haproxies();
+            all.len() == 2 && all.iter().all(|pid| *pid == main || !old.contains(pid))
+        };
         wait::until_true("the old worker to end", moved);
         client::echo(&mut session, b"and there");
         manager.stop();
