@@ -238,6 +238,17 @@ fn sessions_move_under_another_user_in_an_empty_root() {
     }
 }
 
+/// A limit of memory under which the program runs, but is given no room for threads.
+fn too_little_memory() -> String {
+    let runs = |megabytes: &u32| {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--as={megabytes}000000")).arg(&Program::ours().path).arg("-v");
+        command.output().unwrap().status.success()
+    };
+    let least = (10..500).step_by(2).find(runs).expect("a limit under which it runs");
+    format!("--as={0}000000:{0}000000", least + 2)
+}
+
 /// Who cannot start changes nothing: the old process goes on with all it has, and the command says so.
 #[test]
 fn a_newcomer_without_descriptors_or_memory_changes_nothing() {
@@ -245,9 +256,9 @@ fn a_newcomer_without_descriptors_or_memory_changes_nothing() {
     let site = Site::start(&Program::ours(), &format!("listen l\n  bind {door}\n  server s {}\n", echo.address));
     let mut stream = session(door);
     let old = site.daemon.pid();
-    for limit in ["--nofile=14:14", "--as=20000000:20000000"] {
+    for limit in ["--nofile=14:14".into(), too_little_memory()] {
         let mut command = Command::new("prlimit");
-        command.arg(limit).arg(&Program::ours().path).arg("-f").arg(site.daemon.folder().join("haproxy.cfg"));
+        command.arg(&limit).arg(&Program::ours().path).arg("-f").arg(site.daemon.folder().join("haproxy.cfg"));
         command.arg("-p").arg(site.daemon.folder().join("haproxy.pid")).args(["-sf", &old.to_string()]);
         let out = command.output().unwrap();
         assert_eq!(out.status.code(), Some(1), "{limit}: {}", String::from_utf8_lossy(&out.stderr));
