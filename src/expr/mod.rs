@@ -1,18 +1,44 @@
-//! What is computed from the facts of a session or a check: log formats, the texts and expressions of rules, and
+//! What is computed from the facts of a session or a check: sample expressions, patterns, conditions, log formats, and
 //! regular expressions as haproxy writes them.
 //!
-//! Each is compiled once, when the configuration is read. A log format is evaluated against [`Facts`], an expression
-//! against [`Lookup`]: this module knows no session, no clock and no socket. Entry points: [`Format::parse`],
-//! [`Template::parse`], [`Expr::parse`], [`Regex::new`], [`Condition::holds`]. Of expressions only constants and variables are built yet.
+//! Each is compiled once, when the configuration is read, and evaluated against [`Facts`] (a log format against
+//! [`LogFacts`]): this module knows no session, no clock and no socket. Entry points: [`Expr::compile`],
+//! [`Condition::compile`], [`Template::parse`], [`Format::parse`], [`Regex::new`], [`users::verify`].
+//!
+//! Rules on requests for pages still have conditions of their own ([`page_condition`]), until `path` and `src` are answered here.
 
+mod args;
 mod condition;
+mod context;
+mod convert;
+mod error;
+mod expression;
+mod facts;
+pub mod fetch;
 mod format;
+mod hex;
+pub mod page_condition;
+pub mod pattern;
+mod place;
 mod regex;
-mod sample;
 mod template;
+#[cfg(test)]
+mod tests;
+pub mod users;
+mod value;
+mod variable;
 
-pub use condition::{Asked, Condition, How, Network, Patterns, Term, Test};
-pub use format::{Date, Fact, Facts, Flags, Format, FormatError, Piece, Stage, Variable};
+pub use args::{Arg, NameRef, ServerRef, TableRef};
+pub use condition::{Acls, Condition, Truth};
+pub use context::Context;
+pub use convert::{Converter, Map};
+pub use error::{ArgError, ConditionError, ExprError, FileError, PatternError, Wrong};
+pub use expression::{Expr, Resolve};
+pub use facts::{Asked, Buffer, Facts, Fetched, Nothing, Side};
+pub use fetch::{Counter, Fetch, Known};
+pub use format::{Date, Fact, Facts as LogFacts, Flags, Format, FormatError, Piece, Stage, Variable};
+pub use place::{Place, Places};
 pub use regex::{Regex, RegexError};
-pub use sample::{Expr, ExprError, Lookup, Scope, Value, VarName};
 pub use template::{Template, TemplateError};
+pub use value::{Type, Value};
+pub use variable::{Scope, VarName};

@@ -1,15 +1,39 @@
 //! Regular expressions over bytes, written as haproxy's users write them: for PCRE.
 //!
-//! The engine is the crate `regex`, whose time is bounded; it has no back references and no look-around, and they are
-//! an error. Where both read a pattern and mean different things it is rewritten: see [`translated`].
+//! The engine is the crate `regex`, whose time is bounded. What it has not (back references, look-around) goes to
+//! `fancy-regex`, which tries at most [`MOST_STEPS`] ways and then says that nothing matches. Where PCRE reads a pattern
+//! and means something different it is rewritten: see [`translated`].
 //! Source: meanings observed on 2.6.12 (built with PCRE2).
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use regex::bytes::{Regex as Engine, RegexBuilder};
 use thiserror::Error;
 
+/// How many steps a pattern with look-around or back references may take.
+const MOST_STEPS: usize = 200_000;
+
 /// A compiled regular expression.
 #[derive(Debug, Clone)]
-pub struct Regex(Engine);
+pub struct Regex {
+    pattern: Box<[u8]>,
+    any_case: bool,
+    engine: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Plain(Engine),
+    /// It reads text only: each byte becomes the character of its number.
+    Fancy(Arc<fancy_regex::Regex>),
+}
+
+impl PartialEq for Regex {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.pattern, self.any_case) == (&other.pattern, other.any_case)
+    }
+}
 
 /// Why a pattern cannot be used.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -44,14 +68,65 @@ impl Regex {
 
     fn compile(pattern: &[u8], any_case: bool) -> Result<Self, RegexError> {
         let text = std::str::from_utf8(pattern).map_err(|_| RegexError::Bytes)?;
-        let engine = RegexBuilder::new(&translated(text)).unicode(false).case_insensitive(any_case).build();
-        engine.map(Self).map_err(|why| RegexError::Syntax { why: last_line(&why.to_string()) })
+        let pattern_text = translated(text);
+        let engine = match RegexBuilder::new(&pattern_text).unicode(false).case_insensitive(any_case).build() {
+            Ok(engine) => Kind::Plain(engine),
+            Err(why) => {
+                let why = RegexError::Syntax { why: last_line(&why.to_string()) };
+                Kind::Fancy(Arc::new(fancy(&pattern_text, any_case).ok_or(why)?))
+            }
+        };
+        Ok(Self { pattern: pattern.into(), any_case, engine })
     }
 
     /// Whether it matches anywhere.
     pub fn matches(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+        match &self.engine {
+            Kind::Plain(engine) => engine.is_match(text),
+            // Too many steps: no match.
+            Kind::Fancy(engine) => engine.is_match(&latin(text)).unwrap_or(false),
+        }
     }
+
+    /// The places of the first match from this byte on, and of its groups; `None`: there is none.
+    pub fn groups_at(&self, text: &[u8], at: usize) -> Option<Vec<Option<Range<usize>>>> {
+        if at > text.len() {
+            return None;
+        }
+        match &self.engine {
+            Kind::Plain(engine) => {
+                let groups = engine.captures_at(text, at)?;
+                Some(groups.iter().map(|group| group.map(|group| group.range())).collect())
+            }
+            Kind::Fancy(engine) => {
+                let characters = latin(text);
+                // A byte below 128 is one byte of text, another one two.
+                let wide = |end: usize| end + text[..end].iter().filter(|byte| !byte.is_ascii()).count();
+                let groups = engine.captures_from_pos(&characters, wide(at)).ok()??;
+                let back = |place: usize| characters.get(..place).map_or(0, |text| text.chars().count());
+                let range = |group: fancy_regex::Match<'_>| back(group.start())..back(group.end());
+                Some(groups.iter().map(|group| group.map(range)).collect())
+            }
+        }
+    }
+
+    /// The pattern as the plain engine reads it, if that is the one it needs.
+    pub(super) fn plain_pattern(&self) -> Option<&str> {
+        match &self.engine {
+            Kind::Plain(engine) => Some(engine.as_str()),
+            Kind::Fancy(_) => None,
+        }
+    }
+}
+
+/// Each byte as the character of its number.
+fn latin(text: &[u8]) -> String {
+    text.iter().map(|byte| char::from(*byte)).collect()
+}
+
+fn fancy(pattern: &str, any_case: bool) -> Option<fancy_regex::Regex> {
+    let mut builder = fancy_regex::RegexBuilder::new(&latin(pattern.as_bytes()));
+    builder.case_insensitive(any_case).backtrack_limit(MOST_STEPS).build().ok()
 }
 
 /// The engine's reason without its picture of the pattern.
@@ -163,8 +238,26 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_cannot_do_is_an_error() {
-        for pattern in ["a(b", "[", "(?=a)", "(a)\\1", "*a", "\\"] {
+    fn look_around_and_back_references() {
+        for (pattern, text, want) in [
+            ("foo(?=bar)", &b"foobar"[..], true),
+            ("foo(?!bar)", b"foobar", false),
+            ("(?<=a)x", b"\xe9ax", true),
+            ("(ab)\\1", b"abab", true),
+            ("(ab)\\1", b"abac", false),
+            ("^(?!.*secret).*$", b"a secret", false),
+            ("^(a+)+\\1$", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", false), // cut off, and no match
+        ] {
+            let regex = Regex::new(pattern.as_bytes()).unwrap_or_else(|why| panic!("{pattern}: {why}"));
+            assert_eq!(regex.matches(text), want, "{pattern:?} on {:?}", text.escape_ascii().to_string());
+        }
+        let regex = Regex::new(b"(.)(?=b)").expect("a pattern");
+        assert_eq!(regex.groups_at(b"\xe9\xe9b", 1), Some(vec![Some(1..2), Some(1..2)]));
+    }
+
+    #[test]
+    fn what_no_engine_can_do_is_an_error() {
+        for pattern in ["a(b", "[", "*a", "\\", "(?<=a", "(a)\\2"] {
             assert!(matches!(Regex::new(pattern.as_bytes()), Err(RegexError::Syntax { .. })), "{pattern}");
         }
         assert!(matches!(Regex::new(b"\xff"), Err(RegexError::Bytes)));

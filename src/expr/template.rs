@@ -4,7 +4,9 @@
 
 use thiserror::Error;
 
-use super::{Expr, ExprError, Lookup};
+use super::context::Context;
+use super::error::Wrong;
+use super::{Expr, ExprError, Facts};
 
 /// A text with expressions in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,9 +26,15 @@ pub enum TemplateError {
     /// A `%[` without its `]`.
     #[error("'%[' without ']'")]
     Open,
-    /// An expression.
+    /// An expression; the places that it blames are those of the text.
     #[error(transparent)]
-    Expr(#[from] ExprError),
+    Expr(Box<ExprError>),
+}
+
+impl From<ExprError> for TemplateError {
+    fn from(why: ExprError) -> Self {
+        Self::Expr(Box::new(why))
+    }
 }
 
 impl From<&str> for Template {
@@ -42,48 +50,80 @@ impl From<String> for Template {
     }
 }
 
+/// How long the expression is that a text begins with: up to a `]` outside of parentheses.
+pub(super) fn length(text: &[u8]) -> Option<usize> {
+    let mut depth = 0_u32;
+    text.iter().position(|byte| {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *byte == b']' && depth == 0
+    })
+}
+
 impl Template {
     /// Parses a text; `%%` is a `%`.
     ///
     /// # Errors
-    /// See [`TemplateError`]; flags and variables of logs are [`ExprError::NotYet`].
-    pub fn parse(text: &[u8]) -> Result<Self, TemplateError> {
+    /// See [`TemplateError`]; flags and variables of logs are not built.
+    pub fn parse(text: &[u8], context: &Context<'_>) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut plain = Vec::new();
-        let mut rest = text;
-        while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-            plain.extend_from_slice(&rest[..at]);
-            rest = &rest[at + 1..];
+        let mut at = 0;
+        while let Some(length_) = text[at..].iter().position(|byte| *byte == b'%') {
+            plain.extend_from_slice(&text[at..at + length_]);
+            let percent = at + length_;
+            let rest = &text[percent + 1..];
             match rest.first() {
                 Some(b'%') => {
                     plain.push(b'%');
-                    rest = &rest[1..];
+                    at = percent + 2;
                 }
                 Some(b'[') => {
-                    let end = rest.iter().position(|byte| *byte == b']').ok_or(TemplateError::Open)?;
+                    let start = percent + 2;
+                    let end = start + length(&text[start..]).ok_or(TemplateError::Open)?;
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    pieces.push(Piece::Expr(Expr::parse(&rest[1..end])?));
-                    rest = &rest[end + 1..];
+                    let expr = Expr::parse(&text[start..end], context).map_err(|mut why| {
+                        why.at = why.at.start + start..why.at.end + start;
+                        why
+                    })?;
+                    pieces.push(Piece::Expr(expr));
+                    at = end + 1;
                 }
                 _ => {
                     let shown = String::from_utf8_lossy(rest).into_owned();
-                    return Err(ExprError::NotYet { what: format!("variables of logs in a rule ('%{shown}')") }.into());
+                    let what = format!("variables of logs in a rule ('%{shown}')");
+                    return Err(ExprError::new(0, percent..text.len(), Wrong::NotBuilt { what }).into());
                 }
             }
         }
-        plain.extend_from_slice(rest);
+        plain.extend_from_slice(&text[at..]);
         pieces.push(Piece::Text(plain));
         pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
         Ok(Self { pieces })
     }
 
+    /// Its expressions.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Expr(expr) => Some(expr),
+            Piece::Text(_) => None,
+        })
+    }
+
     /// The text now; an expression that gives nothing leaves no trace.
-    pub fn evaluate(&self, facts: &dyn Lookup) -> Vec<u8> {
+    pub fn evaluate(&self, facts: &dyn Facts) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Expr(expr) => out.extend(expr.evaluate(facts).map(|value| value.text()).unwrap_or_default()),
+                Piece::Expr(expr) => {
+                    if let Some(value) = expr.value(facts) {
+                        value.write(&mut out);
+                    }
+                }
             }
         }
         out
@@ -93,31 +133,29 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::{Value, VarName};
-
-    struct Known;
-
-    impl Lookup for Known {
-        fn variable(&self, name: &VarName) -> Option<Value> {
-            (*name == VarName::parse(b"check.a").ok()?).then(|| Value::Text(b"hello".to_vec()))
-        }
-    }
+    use crate::expr::tests::{context, hello};
 
     #[test]
     fn expressions_are_put_into_their_text() {
-        for (text, want) in [
-            ("plain", "plain"),
-            ("", ""),
-            ("100%%", "100%"),
-            ("a%[int(5)]b%[bool(yes)]", "a5b1"),
-            ("%[var(check.a)] %[var(check.b)]!", "hello !"),
-        ] {
-            let format = Template::parse(text.as_bytes()).expect(text);
-            assert_eq!(String::from_utf8_lossy(&format.evaluate(&Known)), want, "{text:?}");
-        }
-        assert_eq!(Template::parse(b"a%[int(5)"), Err(TemplateError::Open));
-        for wrong in [&b"%ci"[..], b"100%", b"%{+Q}o", b"%[src]"] {
-            assert!(matches!(Template::parse(wrong), Err(TemplateError::Expr(ExprError::NotYet { .. }))), "{wrong:?}");
-        }
+        context(|context| {
+            for (text, want) in [
+                ("plain", "plain"),
+                ("", ""),
+                ("100%%", "100%"),
+                ("a%[int(5)]b%[bool(true)]", "a5b1"),
+                ("%[var(check.a)] %[var(check.b)]!", "hello !"),
+                ("%[str(a]b),upper]", "A]B"),
+            ] {
+                let format = Template::parse(text.as_bytes(), context).expect(text);
+                assert_eq!(String::from_utf8_lossy(&format.evaluate(&hello())), want, "{text:?}");
+            }
+            assert_eq!(Template::parse(b"a%[int(5)", context), Err(TemplateError::Open));
+            for wrong in [&b"%ci"[..], b"100%", b"%{+Q}o"] {
+                let Err(TemplateError::Expr(why)) = Template::parse(wrong, context) else { panic!("{wrong:?}") };
+                assert!(why.not_built(), "{wrong:?}: {why}");
+            }
+            let Err(TemplateError::Expr(why)) = Template::parse(b"ab%[str(c),nope]", context) else { panic!("read") };
+            assert_eq!(why.at, 11..15);
+        });
     }
 }

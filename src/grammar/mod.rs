@@ -44,6 +44,11 @@ pub fn outside(words: &[Word<'_>]) -> GrammarError {
     nearest::no_section(words.first().map(|word| word.bytes.as_ref()).unwrap_or_default())
 }
 
+/// The keyword of a kind that looks most like a word, if one is near enough.
+pub fn nearest_to(kind: Kind, word: &[u8]) -> Option<&'static str> {
+    nearest::among(lookup::rows(kind).iter(), &[word])
+}
+
 /// A word as a message may show it: at most 80 characters, control characters and what is not UTF-8 escaped.
 pub(crate) fn shown(word: &[u8]) -> String {
     const MOST: usize = 80;

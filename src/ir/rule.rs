@@ -1,6 +1,6 @@
 //! Rules about requests.
 
-use crate::expr::Condition;
+use crate::expr::page_condition::Condition;
 
 /// One `http-request` rule.
 #[derive(Debug, Clone)]

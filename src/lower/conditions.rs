@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::args::{Args, Given};
 use super::draft::ProxyDraft;
 use super::error::{Blame, LowerError, Lowered};
-use crate::expr::{Condition, How, Network, Patterns, Regex, Term, Test};
+use crate::expr::Regex;
+use crate::expr::page_condition::{Condition, How, Network, Patterns, Term, Test};
 use crate::grammar::SectionKind;
 use crate::text::Diagnostic;
 

@@ -131,7 +131,15 @@ pub enum LowerError {
         /// The word.
         text: String,
         /// Why not.
-        why: ExprError,
+        why: Box<ExprError>,
+    },
+    /// Not a variable's name.
+    #[error(
+        "'{text}' is not the name of a variable: a scope ('check', 'sess'…), a dot, letters, digits and underscores"
+    )]
+    Variable {
+        /// The name.
+        text: String,
     },
     /// Not a regular expression.
     #[error("'{text}': {why}")]

@@ -5,6 +5,7 @@
 pub mod address;
 #[cfg(test)]
 mod hostile_tests;
+pub mod mqtt;
 mod network;
 mod number;
 mod plain_ip;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::http_answer;
-use crate::expr::{Lookup, Template};
+use crate::expr::{Facts, Template};
 use crate::ir::check::{CheckStatus, Expect, Finding, Opinion, Pattern};
 
 /// What an answer is worth so far.
@@ -38,7 +38,7 @@ pub(super) struct Heard<'h> {
 }
 
 /// Judges what came so far.
-pub(super) fn judge(expect: &Expect, heard: Heard<'_>, facts: &dyn Lookup) -> Verdict {
+pub(super) fn judge(expect: &Expect, heard: Heard<'_>, facts: &dyn Facts) -> Verdict {
     match &expect.pattern {
         Pattern::Judge(judge) if !heard.bytes.is_empty() => match judge(heard.bytes, heard.over) {
             Opinion::Wait if heard.over => Verdict::Fails(CheckStatus::L7Rsp, String::new()),
@@ -61,7 +61,7 @@ pub(super) fn judge(expect: &Expect, heard: Heard<'_>, facts: &dyn Lookup) -> Ve
 }
 
 /// Judges an answer of any protocol.
-fn bytes(expect: &Expect, heard: Heard<'_>, facts: &dyn Lookup) -> Verdict {
+fn bytes(expect: &Expect, heard: Heard<'_>, facts: &dyn Facts) -> Verdict {
     let (exact, what) = match &expect.pattern {
         Pattern::Text(text) => (Some(text.clone()), format!("content '{}'", String::from_utf8_lossy(text))),
         Pattern::Binary(bytes) => (Some(bytes.clone()), "content (binary)".to_owned()),
@@ -122,7 +122,7 @@ pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// What is told of it: bytes in hexadecimal digits that are none.
-pub(super) fn rendered(format: &Template, in_hex: bool, facts: &dyn Lookup) -> Result<Vec<u8>, &'static str> {
+pub(super) fn rendered(format: &Template, in_hex: bool, facts: &dyn Facts) -> Result<Vec<u8>, &'static str> {
     let text = format.evaluate(facts);
     match in_hex {
         true => unhex(&text).ok_or("tcp-check send : failed to build log-format string"),

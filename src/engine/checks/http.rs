@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::expr::Lookup;
+use crate::expr::Facts;
 use crate::ir::check::Request;
 
 /// The most header fields of an answer, as haproxy's `tune.http.maxhdr` has it.
@@ -140,7 +140,7 @@ fn chunks(mut rest: &[u8]) -> Option<(Cow<'static, [u8]>, bool)> {
 }
 
 /// Writes a request. `state`: what is said of the server's state, if anything.
-pub(super) fn request(request: &Request, state: Option<&str>, facts: &dyn Lookup) -> Vec<u8> {
+pub(super) fn request(request: &Request, state: Option<&str>, facts: &dyn Facts) -> Vec<u8> {
     let fields: Vec<(Vec<u8>, Vec<u8>)> =
         request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.evaluate(facts))).collect();
     let persistent = persists(&request.version);

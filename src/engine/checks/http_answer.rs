@@ -5,11 +5,11 @@
 
 use super::answer::{Heard, Verdict, cannot};
 use super::http::{self, Answer, Parsed};
-use crate::expr::Lookup;
+use crate::expr::Facts;
 use crate::ir::check::{CheckStatus, Expect, Finding, HeaderPattern, Matcher, Pattern};
 
 /// Judges what came so far.
-pub(super) fn judge(expect: &Expect, heard: Heard<'_>, facts: &dyn Lookup) -> Verdict {
+pub(super) fn judge(expect: &Expect, heard: Heard<'_>, facts: &dyn Facts) -> Verdict {
     let answer = match http::answer(heard.bytes, heard.bodiless) {
         Parsed::Partial if heard.over => return Verdict::Broken(String::new()),
         Parsed::Partial => return Verdict::Wait,
@@ -31,7 +31,7 @@ pub(super) fn judge(expect: &Expect, heard: Heard<'_>, facts: &dyn Lookup) -> Ve
     }
 }
 
-fn body(expect: &Expect, answer: &Answer<'_>, over: bool, facts: &dyn Lookup) -> Verdict {
+fn body(expect: &Expect, answer: &Answer<'_>, over: bool, facts: &dyn Facts) -> Verdict {
     let exact = match &expect.pattern {
         Pattern::Body(text) => Some(text.clone()),
         Pattern::BodyFormat(format) => Some(format.evaluate(facts)),
@@ -64,7 +64,7 @@ fn body(expect: &Expect, answer: &Answer<'_>, over: bool, facts: &dyn Lookup) ->
 }
 
 /// Whether a header field of the answer is the one that is looked for.
-fn header(pattern: &HeaderPattern, answer: &Answer<'_>, facts: &dyn Lookup) -> bool {
+fn header(pattern: &HeaderPattern, answer: &Answer<'_>, facts: &dyn Facts) -> bool {
     let named = answer.headers.iter().filter(|(name, _)| matches(&pattern.name, name, true, facts));
     let mut values = named.map(|(_, value)| *value);
     let Some(wanted) = &pattern.value else { return values.next().is_some() };
@@ -74,7 +74,7 @@ fn header(pattern: &HeaderPattern, answer: &Answer<'_>, facts: &dyn Lookup) -> b
     })
 }
 
-fn matches(matcher: &Matcher, text: &[u8], any_case: bool, facts: &dyn Lookup) -> bool {
+fn matches(matcher: &Matcher, text: &[u8], any_case: bool, facts: &dyn Facts) -> bool {
     let fold = |text: &[u8]| if any_case { text.to_ascii_lowercase() } else { text.to_vec() };
     let text = fold(text);
     match matcher {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::link::{Place, Source};
 use super::{clock, state, talk};
-use crate::expr::Lookup;
+use crate::expr::Facts;
 use crate::ir::check::{Connect, Port, Script};
 use crate::ir::{Check, SendProxy, Server, ServerAddress, Timeouts, TrackRef};
 use crate::pool::{CheckResult, Pool, ServerStatus};
@@ -118,11 +118,11 @@ impl Target {
     }
 
     /// Where a step connects to that asks for another address or port.
-    pub(super) fn elsewhere(&self, connect: &Connect, facts: &dyn Lookup) -> Place {
+    pub(super) fn elsewhere(&self, connect: &Connect, facts: &dyn Facts) -> Place {
         let Connect { addr, port, addr_port, .. } = connect;
         let port = match port {
             Some(Port::Fixed(port)) => Some(*port),
-            Some(Port::Expr(expr)) => expr.evaluate(facts).and_then(|value| u16::try_from(value.int()?).ok()),
+            Some(Port::Expr(expr)) => expr.value(facts).and_then(|value| u16::try_from(value.int()?).ok()),
             None => *addr_port,
         };
         let addr = *addr;

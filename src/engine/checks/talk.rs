@@ -4,6 +4,8 @@
 //! the check.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -12,7 +14,7 @@ use super::http::{self, Parsed};
 use super::link::{self, Link, Manner};
 use super::probe::Target;
 use super::telling;
-use crate::expr::{Expr, Lookup, Value, VarName};
+use crate::expr::{Expr, Facts, Value, VarName};
 use crate::ir::SendProxy;
 use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Request, Step, Telling};
 
@@ -39,11 +41,19 @@ pub(super) async fn run(target: &Target) -> Finding {
 
 /// The variables of one check.
 #[derive(Debug, Default)]
-struct Variables(HashMap<VarName, Value>);
+struct Variables(HashMap<VarName, Value<'static>>);
 
-impl Lookup for Variables {
-    fn variable(&self, name: &VarName) -> Option<Value> {
-        self.0.get(name).cloned()
+impl Facts for Variables {
+    fn variable(&self, name: &VarName) -> Option<Value<'_>> {
+        self.0.get(name).map(Value::borrowed)
+    }
+
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn random(&self) -> u64 {
+        RandomState::new().hash_one(0)
     }
 }
 
@@ -84,13 +94,14 @@ impl Talk<'_> {
                 Act::Request(request) => self.request(step, request).await?,
                 Act::Expect(expect) => self.expect(step, expect).await?,
                 Act::SetVar(name, expr) => {
-                    if let Some(value) = expr.evaluate(&self.variables) {
+                    let value = expr.value(&self.variables).map(Value::into_owned);
+                    if let Some(value) = value {
                         self.variables.0.insert(name.clone(), value);
                     }
                 }
                 Act::SetVarFormat(name, format) => {
                     let text = format.evaluate(&self.variables);
-                    self.variables.0.insert(name.clone(), Value::Text(text));
+                    self.variables.0.insert(name.clone(), Value::owned(text));
                 }
                 Act::UnsetVar(name) => drop(self.variables.0.remove(name)),
             }

@@ -2,11 +2,11 @@
 //!
 //! Observed on 2.6.12 (`fixtures/checks/rules/`). Knows no socket.
 
-use crate::expr::{Expr, Lookup};
+use crate::expr::{Expr, Facts};
 use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Pattern, Port, Script, Step, Telling};
 
 /// What a check found that came to its end.
-pub(super) fn success(script: Option<&Script>, code: Option<u16>, facts: &dyn Lookup) -> Finding {
+pub(super) fn success(script: Option<&Script>, code: Option<u16>, facts: &dyn Facts) -> Finding {
     let Some(script) = script else { return Finding { status: CheckStatus::L4Ok, code: None, info: None } };
     let mut found = Finding { status: CheckStatus::L7Ok, code, info: None };
     let last = script.steps.iter().rev().find(|step| step.act.talks());
@@ -33,7 +33,7 @@ pub(super) fn failure(
     step: &Step,
     expect: &Expect,
     (status, what): (CheckStatus, &str),
-    facts: &dyn Lookup,
+    facts: &dyn Facts,
 ) -> Finding {
     let status = expect.error.unwrap_or(status);
     let own = expect.on_error.as_ref().map(|format| String::from_utf8_lossy(&format.evaluate(facts)).into_owned());
@@ -47,7 +47,7 @@ pub(super) fn failure(
 }
 
 /// The answer is none, and why.
-pub(super) fn broken_answer(telling: Telling, step: &Step, expect: &Expect, what: &str, facts: &dyn Lookup) -> Finding {
+pub(super) fn broken_answer(telling: Telling, step: &Step, expect: &Expect, what: &str, facts: &dyn Facts) -> Finding {
     let own = expect.on_error.as_ref().filter(|_| telling == Telling::HttpCheck);
     let own = own.map(|format| String::from_utf8_lossy(&format.evaluate(facts)).into_owned());
     let info = own.or_else(|| match (telling, &step.comment) {
@@ -82,8 +82,8 @@ pub(super) fn at(telling: Telling, what: &str, step: Option<&Step>) -> Option<St
 }
 
 /// The code that an expression gives.
-pub(super) fn code(code: Option<&Expr>, facts: &dyn Lookup) -> Option<u16> {
-    u16::try_from(code?.evaluate(facts)?.int()?).ok()
+pub(super) fn code(code: Option<&Expr>, facts: &dyn Facts) -> Option<u16> {
+    u16::try_from(code?.value(facts)?.int()?).ok()
 }
 
 /// Where it happened.

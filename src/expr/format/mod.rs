@@ -31,6 +31,8 @@ pub enum Piece {
     Space,
     /// A variable.
     Variable(Variable, Flags),
+    /// A sample expression.
+    Sample(Box<super::Expr>, Flags),
 }
 
 /// A compiled format.
@@ -49,7 +51,15 @@ impl Format {
     pub fn variables(&self) -> impl Iterator<Item = Variable> + '_ {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Variable(variable, _) => Some(*variable),
-            Piece::Text(_) | Piece::Space => None,
+            Piece::Text(_) | Piece::Space | Piece::Sample(..) => None,
+        })
+    }
+
+    /// Its sample expressions.
+    pub fn expressions(&self) -> impl Iterator<Item = &super::Expr> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Sample(expr, _) => Some(&**expr),
+            _ => None,
         })
     }
 

@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use super::{Flags, Format, Piece, Variable};
+use crate::expr::{Context, Expr, ExprError};
 
 /// Why a format cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -36,21 +37,42 @@ pub enum FormatError {
         /// What follows the bracket.
         text: String,
     },
-    /// A sample expression: not built yet.
+    /// A sample expression where none can be answered yet.
     #[error("sample expressions: '%[{expression}]'")]
     Sample {
         /// What stands between the brackets.
         expression: String,
     },
+    /// A sample expression that is wrong.
+    #[error("'%[{expression}]': {why}")]
+    Expr {
+        /// What stands between the brackets.
+        expression: String,
+        /// What is wrong; the places that it blames are those of the format.
+        why: Box<ExprError>,
+    },
 }
 
 impl Format {
-    /// Compiles a format.
+    /// Compiles a format without sample expressions.
     ///
     /// # Errors
     /// [`FormatError`], for the first thing that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader { text, at: 0, flags: Flags::default(), pieces: Vec::new(), plain: Vec::new() };
+        Self::read(text, None)
+    }
+
+    /// Compiles a format; `context` is where its sample expressions stand.
+    ///
+    /// # Errors
+    /// [`FormatError`], for the first thing that is wrong.
+    pub fn compile(text: &[u8], context: &Context<'_>) -> Result<Self, FormatError> {
+        Self::read(text, Some(context))
+    }
+
+    fn read(text: &[u8], context: Option<&Context<'_>>) -> Result<Self, FormatError> {
+        let (flags, pieces, plain) = (Flags::default(), Vec::new(), Vec::new());
+        let mut reader = Reader { text, at: 0, context, flags, pieces, plain };
         while let Some(byte) = reader.next() {
             match byte {
                 b'%' => reader.percent()?,
@@ -68,9 +90,11 @@ impl Format {
     }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'c> {
     text: &'a [u8],
     at: usize,
+    /// Where sample expressions stand; `None`: there may be none.
+    context: Option<&'a Context<'c>>,
     /// What `%{…}o` set for the variables behind it.
     flags: Flags,
     pieces: Vec<Piece>,
@@ -78,7 +102,7 @@ struct Reader<'a> {
     plain: Vec<u8>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -108,7 +132,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             None => Err(FormatError::Truncated),
             Some(b'{') => self.flagged(),
-            Some(b'[') => Err(self.sample()),
+            Some(b'[') => self.sample(None),
             Some(byte) if byte.is_ascii_alphabetic() => self.variable(None),
             Some(byte) if byte.is_ascii_digit() || byte.is_ascii_whitespace() => Err(FormatError::NoName { byte }),
             // haproxy drops the percent sign before anything else, and so do we
@@ -127,7 +151,7 @@ impl<'a> Reader<'a> {
             return Err(FormatError::Truncated);
         }
         match self.peek() {
-            Some(b'[') => Err(self.sample()),
+            Some(b'[') => self.sample(Some(flags)),
             Some(byte) if byte.is_ascii_alphanumeric() => self.variable(Some(flags)),
             _ => Err(FormatError::FlagsAlone { flags: shown(flags) }),
         }
@@ -146,21 +170,24 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The error of a sample expression; brackets within parentheses are its arguments'.
-    fn sample(&mut self) -> FormatError {
-        self.at += 1;
-        let mut depth = 0_u32;
-        let start = self.at;
-        let rest = |from: usize, to: usize| shown(self.text.get(from..to).unwrap_or_default());
-        for (ix, byte) in self.text.iter().enumerate().skip(start) {
-            match byte {
-                b'(' => depth += 1,
-                b')' => depth = depth.saturating_sub(1),
-                b']' if depth == 0 => return FormatError::Sample { expression: rest(start, ix) },
-                _ => {}
-            }
-        }
-        FormatError::Unclosed { text: rest(start, self.text.len()) }
+    /// A sample expression; brackets within parentheses are its arguments'.
+    fn sample(&mut self, flags: Option<&[u8]>) -> Result<(), FormatError> {
+        let start = self.at + 1;
+        let rest = self.text.get(start..).unwrap_or_default();
+        let Some(length) = crate::expr::template::length(rest) else {
+            return Err(FormatError::Unclosed { text: shown(rest) });
+        };
+        let text = &rest[..length];
+        let Some(context) = self.context else { return Err(FormatError::Sample { expression: shown(text) }) };
+        let expr = Expr::parse(text, context).map_err(|mut why| {
+            why.at = why.at.start + start..why.at.end + start;
+            FormatError::Expr { expression: shown(text), why: Box::new(why) }
+        })?;
+        let own = flags.map_or(self.flags, |flags| changed(self.flags, flags));
+        self.at = start + length + 1;
+        self.end_text();
+        self.pieces.push(Piece::Sample(Box::new(expr), own));
+        Ok(())
     }
 }
 

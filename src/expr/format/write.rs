@@ -54,6 +54,11 @@ pub trait Facts {
 
     /// Appends a date.
     fn date(&self, date: Date, out: &mut Vec<u8>);
+
+    /// What sample expressions look at.
+    fn samples(&self) -> &dyn crate::expr::Facts {
+        &crate::expr::Nothing
+    }
 }
 
 impl Format {
@@ -74,10 +79,25 @@ impl Format {
                         continue;
                     }
                 }
+                Piece::Sample(expr, flags) => {
+                    let before = out.len();
+                    sample(out, facts, expr, *flags);
+                    if out.len() == before {
+                        continue;
+                    }
+                }
             }
             spaced = *piece == Piece::Space;
         }
     }
+}
+
+/// Appends what a sample expression gives.
+fn sample(out: &mut Vec<u8>, facts: &impl Facts, expr: &crate::expr::Expr, flags: Flags) {
+    match expr.value(facts.samples()) {
+        Some(value) => put(out, facts, Fact::Text(&value.into_text()), flags),
+        None => put(out, facts, Fact::Unknown, flags),
+    };
 }
 
 /// Appends a fact; `false`: the line ends here.

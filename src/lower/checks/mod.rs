@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use super::args::{Args, Given};
 use super::error::{Blame, LowerError, Lowered};
-use crate::expr::{Expr, ExprError, Regex, Template, TemplateError};
+use crate::expr::pattern::Lists;
+use crate::expr::{Context, Expr, ExprError, Place, Regex, Template, TemplateError, Wrong};
 use crate::ir::check::Script;
-use crate::text::Span;
+use crate::text::{Span, World};
 
 pub use request::RequestDraft;
 pub use rules::{Rule, Rules};
@@ -128,23 +129,43 @@ fn hex(word: &Given<'_>) -> Lowered<Vec<u8>> {
 }
 
 /// A text with expressions.
-fn format(word: &Given<'_>) -> Lowered<Template> {
-    Template::parse(word.bytes).map_err(|why| match why {
-        TemplateError::Expr(why) => blame_expr(word, why),
+fn format(word: &Given<'_>, world: &dyn World) -> Lowered<Template> {
+    let lists = Lists::default();
+    let template = Template::parse(word.bytes, &context(world, &lists)).map_err(|why| match why {
+        TemplateError::Expr(why) => blame_expr(word, *why),
         TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
-    })
+    })?;
+    let lacking = template.expressions().find_map(Expr::needs_session);
+    match lacking {
+        Some(what) => Err(word.blame(LowerError::NotYet { what })),
+        None => Ok(template),
+    }
 }
 
 /// An expression.
-fn expr(word: &Given<'_>) -> Lowered<Expr> {
-    Expr::parse(word.bytes).map_err(|why| blame_expr(word, why))
+fn expr(word: &Given<'_>, world: &dyn World) -> Lowered<Expr> {
+    let lists = Lists::default();
+    let expr = Expr::parse(word.bytes, &context(world, &lists)).map_err(|why| blame_expr(word, why))?;
+    match expr.needs_session() {
+        Some(what) => Err(word.blame(LowerError::NotYet { what })),
+        None => Ok(expr),
+    }
+}
+
+fn context<'c>(world: &'c dyn World, lists: &'c Lists) -> Context<'c> {
+    Context { place: Place::Check, strict: true, world, lists }
 }
 
 fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
-    word.blame(match why {
-        ExprError::NotYet { what } => LowerError::NotYet { what },
-        why => LowerError::Expr { text: word.text(), why },
-    })
+    let hint = why.hint.clone();
+    let blame = word.blame(match &why.why {
+        Wrong::NotBuilt { what } => LowerError::NotYet { what: what.clone() },
+        _ => LowerError::Expr { text: word.text(), why: Box::new(why) },
+    });
+    match hint {
+        Some(hint) => blame.hint(hint),
+        None => blame,
+    }
 }
 
 /// A regular expression.

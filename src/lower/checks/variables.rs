@@ -2,8 +2,8 @@
 //!
 //! haproxy reads one expression or text and passes over the words behind it.
 
-use super::{Rule, blame_expr, expr, format};
-use crate::expr::VarName;
+use super::{Rule, expr};
+use crate::expr::{Scope, VarName};
 use crate::ir::check::Act;
 use crate::lower::args::{Args, Given};
 use crate::lower::error::{LowerError, Lowered};
@@ -20,20 +20,25 @@ fn name(args: &Args<'_>) -> Lowered<VarName> {
         let condition = String::from_utf8_lossy(&inner[comma + 1..]).into_owned();
         return Err(word.blame(LowerError::NotYet { what: format!("the condition '{condition}' of a variable") }));
     }
-    VarName::parse(inner).map_err(|why| blame_expr(&word, why))
+    let name = VarName::parse(inner)
+        .ok_or_else(|| word.blame(LowerError::Variable { text: String::from_utf8_lossy(inner).into_owned() }))?;
+    match name.scope() {
+        Scope::Check | Scope::Session => Ok(name),
+        scope => Err(word.blame(LowerError::NotYet { what: format!("variables of the scope '{}'", scope.name()) })),
+    }
 }
 
 /// Reads `set-var(<name>) <expression>`.
 pub(super) fn set(args: &mut Args<'_>) -> Lowered<Rule> {
     let name = name(args)?;
-    let value = expr(&args.word("an expression")?)?;
+    let value = expr(&args.word("an expression")?, args.world)?;
     Ok(Rule::Act(Act::SetVar(name, value), None))
 }
 
 /// Reads `set-var-fmt(<name>) <text>`.
 pub(super) fn set_format(args: &mut Args<'_>) -> Lowered<Rule> {
     let name = name(args)?;
-    let value = format(&args.word("a text")?)?;
+    let value = super::format(&args.word("a text")?, args.world)?;
     Ok(Rule::Act(Act::SetVarFormat(name, value), None))
 }
 

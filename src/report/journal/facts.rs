@@ -4,7 +4,7 @@
 //! session without a server, without an end or on a unix socket shows was asked of 2.6.
 
 use super::{Surroundings, date, line};
-use crate::expr::{Date, Fact, Facts, Variable};
+use crate::expr::{Date, Fact, LogFacts, Variable};
 use crate::ir::{Config, Proxy};
 use crate::pool::{HttpRecord, Peer, SessionRecord};
 
@@ -121,7 +121,7 @@ fn port(peer: Option<Peer>) -> Fact<'static> {
     }
 }
 
-impl Facts for View<'_> {
+impl LogFacts for View<'_> {
     fn fact(&self, variable: Variable) -> Fact<'_> {
         let record = self.record;
         let timers = record.timers;

@@ -18,7 +18,7 @@ use super::Identity;
 use super::figures::{Memory, Source};
 use super::prometheus;
 use super::stats::{self, Selection};
-use crate::expr::Asked;
+use crate::expr::page_condition::Asked;
 use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsScope};
 use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
 use admin::Outcome;

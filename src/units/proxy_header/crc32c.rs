@@ -20,7 +20,7 @@ const fn table() -> [u32; 256] {
 }
 
 /// The checksum of the parts, one after the other.
-pub(super) fn of(parts: &[&[u8]]) -> u32 {
+pub(crate) fn of(parts: &[&[u8]]) -> u32 {
     let step = |sum: u32, byte: &u8| TABLE[((sum ^ u32::from(*byte)) & 0xff) as usize] ^ (sum >> 8);
     !parts.iter().copied().flatten().fold(!0, step)
 }

@@ -5,7 +5,7 @@
 //! Source: haproxy's proxy-protocol.txt; what is refused and with which reason was observed on 2.6.12
 //! (docs/OBSERVED.md §5.1 "accept-proxy"; tests/proxy_protocol.rs).
 
-mod crc32c;
+pub(crate) mod crc32c;
 mod decode;
 mod encode;
 #[cfg(test)]

@@ -1,0 +1,201 @@
+//! Conditions: ACLs and how they are put together.
+//!
+//! A condition is rows of tests: all of a row must hold, and one row must. An answer has three values: rules that look at
+//! bytes which are still to come wait. Source: manual §7.1, §7.2, §7.4; asked of 2.6 (`fixtures/expr/conditions.txt`).
+
+mod acls;
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::error::{ConditionError, ExprError, Wrong, shown};
+use super::expression::{Expr, Resolve};
+use super::pattern::{self, Method, Patterns};
+use super::{Facts, Fetched};
+
+pub use acls::Acls;
+
+/// What a condition says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// It does not hold.
+    False,
+    /// It is not known yet: more bytes may come.
+    NotYet,
+    /// It holds.
+    True,
+}
+
+impl Truth {
+    fn of(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+
+    fn negated(self, negated: bool) -> Self {
+        match (self, negated) {
+            (Self::True, true) => Self::False,
+            (Self::False, true) => Self::True,
+            _ => self,
+        }
+    }
+}
+
+/// An expression and what its value is compared with.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// The expression.
+    pub expr: Expr,
+    /// What its value is compared with.
+    pub patterns: Patterns,
+}
+
+impl Test {
+    /// Reads `<expression> [flags] [operator] [pattern]...`; `from`: the first word.
+    fn read(words: &[&[u8]], from: usize, context: &Context<'_>) -> Result<Self, ExprError> {
+        let lax = Context { strict: false, ..*context };
+        let mut at = from;
+        let expr = Expr::compile(words, &mut at, &lax)?;
+        // An old name for a fetch and a way to compare.
+        let old = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
+        let patterns = pattern::read(words, at, expr.gives(), old.then_some(Method::Bin), context)?;
+        Ok(Self { expr, patterns })
+    }
+
+    fn evaluate(&self, facts: &dyn Facts) -> Truth {
+        match self.expr.evaluate(facts) {
+            Fetched::Value(value) => Truth::of(self.patterns.fit(&value)),
+            Fetched::Growing(value) if self.patterns.fit(&value) => Truth::True,
+            Fetched::Growing(_) | Fetched::NotYet => Truth::NotYet,
+            Fetched::Missing => Truth::False,
+        }
+    }
+}
+
+/// A test of a row, or tests of one name of which one must hold.
+#[derive(Debug, Clone)]
+struct Term {
+    negated: bool,
+    tests: Arc<Vec<Test>>,
+}
+
+impl Term {
+    fn evaluate(&self, facts: &dyn Facts) -> Truth {
+        let mut found = Truth::False;
+        for test in self.tests.iter() {
+            match test.evaluate(facts) {
+                Truth::True => return Truth::True.negated(self.negated),
+                Truth::NotYet => found = Truth::NotYet,
+                Truth::False => {}
+            }
+        }
+        found.negated(self.negated)
+    }
+}
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// `unless`.
+    negated: bool,
+    rows: Vec<Vec<Term>>,
+}
+
+impl Condition {
+    /// Compiles `if <condition>` or `unless <condition>`.
+    ///
+    /// # Errors
+    /// [`ExprError`] that blames a word.
+    pub fn compile(words: &[&[u8]], acls: &Acls, context: &Context<'_>) -> Result<Self, ExprError> {
+        let negated = words.first() == Some(&&b"unless"[..]);
+        let blame = |at: usize, why: ConditionError| {
+            let length = words.get(at).map_or(0, |word| word.len());
+            ExprError::new(at, 0..length, Wrong::Condition(why))
+        };
+        let (mut rows, mut row, mut flipped) = (Vec::new(), Vec::new(), false);
+        let mut at = 1;
+        while let Some(word) = words.get(at).filter(|word| !word.is_empty()) {
+            let bangs = word.iter().take_while(|byte| **byte == b'!').count();
+            flipped ^= bangs % 2 == 1;
+            let name = &word[bangs..];
+            match name {
+                b"" => {}
+                b"or" | b"||" if bangs == 0 => {
+                    rows.push(std::mem::take(&mut row));
+                    flipped = false;
+                }
+                b"{" => {
+                    let open = at;
+                    let rest = words.get(at + 1..).unwrap_or_default();
+                    let end = rest.iter().position(|word| word.is_empty() || *word == b"}");
+                    let end = end
+                        .filter(|end| !rest[*end].is_empty())
+                        .ok_or_else(|| blame(open, ConditionError::Unclosed))?;
+                    at += end + 1;
+                    let inner = &words[..at];
+                    if end == 0 {
+                        return Err(ExprError::new(open, 0..name.len(), Wrong::Missing));
+                    }
+                    let tests = Arc::new(vec![Test::read(inner, open + 1, context)?]);
+                    row.push(Term { negated: std::mem::take(&mut flipped), tests });
+                }
+                name => {
+                    let tests = acls.find(name, context).map_err(|why| ExprError::new(at, bangs..word.len(), why))?;
+                    row.push(Term { negated: std::mem::take(&mut flipped), tests });
+                }
+            }
+            at += 1;
+        }
+        rows.push(row);
+        rows.retain(|row| !row.is_empty());
+        Ok(Self { negated, rows })
+    }
+
+    /// What it says now.
+    pub fn evaluate(&self, facts: &dyn Facts) -> Truth {
+        let mut found = Truth::False;
+        for row in &self.rows {
+            let mut all = Truth::True;
+            for term in row {
+                match term.evaluate(facts) {
+                    Truth::True => {}
+                    Truth::NotYet => all = Truth::NotYet,
+                    Truth::False => {
+                        all = Truth::False;
+                        break;
+                    }
+                }
+            }
+            match all {
+                Truth::True => return Truth::True.negated(self.negated),
+                Truth::NotYet => found = Truth::NotYet,
+                Truth::False => {}
+            }
+        }
+        found.negated(self.negated)
+    }
+
+    /// All its tests: for warnings.
+    pub fn tests(&self) -> impl Iterator<Item = &Test> {
+        self.rows.iter().flatten().flat_map(|term| term.tests.iter())
+    }
+
+    /// Looks up the names among the arguments of its expressions.
+    ///
+    /// # Errors
+    /// [`Wrong::Unresolved`].
+    pub fn resolve(&mut self, names: &dyn Resolve) -> Result<(), ExprError> {
+        let terms = self.rows.iter_mut().flatten();
+        terms.flat_map(|term| Arc::make_mut(&mut term.tests)).try_for_each(|test| test.expr.resolve(names))
+    }
+}
+
+/// Whether a name can be that of an ACL.
+fn is_name(name: &[u8]) -> bool {
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    !name.is_empty() && name.iter().all(good)
+}
+
+/// The error of a name that no ACL has.
+fn unknown(name: &[u8]) -> Wrong {
+    Wrong::Condition(ConditionError::UnknownAcl { name: shown(name) })
+}

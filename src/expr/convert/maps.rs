@@ -1,0 +1,120 @@
+//! `map_beg_int(file,default)` and its like: the value that a file gives to a key.
+
+use std::sync::Arc;
+
+use super::{ADDR, Arg, Args, Context, ExprError, INT, Row, STR, Value, row};
+use crate::expr::error::{ArgError, FileError, PatternError};
+use crate::expr::pattern::{Flags, Method, View};
+use crate::expr::{Type, args};
+
+/// What stands behind a key, in the type of the converter.
+#[derive(Debug, Clone)]
+pub struct Map {
+    list: Arc<View>,
+    gives: Type,
+    default: Option<Value<'static>>,
+    /// `map_regm`: the value has groups in it.
+    groups: bool,
+}
+
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.list, &other.list) && self.default == other.default && self.gives == other.gives
+    }
+}
+
+macro_rules! maps {
+    ($($name:literal $spec:literal $takes:ident $gives:ident $method:ident,)*) => {
+        pub(super) const ROWS: &[Row] = &[
+            $(row($name, $spec, ($takes, $gives), |args, context| load(args, context, Method::$method, $gives),
+                |args, value, _| look_up(args, value)),)*
+        ];
+    };
+}
+
+maps! {
+    "map" "s|s" STR STR Str,
+    "map_beg" "s|s" STR STR Beg,
+    "map_beg_int" "s|i" STR INT Beg,
+    "map_beg_ip" "s|s" STR ADDR Beg,
+    "map_dir" "s|s" STR STR Dir,
+    "map_dir_int" "s|i" STR INT Dir,
+    "map_dir_ip" "s|s" STR ADDR Dir,
+    "map_dom" "s|s" STR STR Dom,
+    "map_dom_int" "s|i" STR INT Dom,
+    "map_dom_ip" "s|s" STR ADDR Dom,
+    "map_end" "s|s" STR STR End,
+    "map_end_int" "s|i" STR INT End,
+    "map_end_ip" "s|s" STR ADDR End,
+    "map_int" "s|s" INT STR Int,
+    "map_int_int" "s|i" INT INT Int,
+    "map_int_ip" "s|s" INT ADDR Int,
+    "map_ip" "s|s" ADDR STR Ip,
+    "map_ip_int" "s|i" ADDR INT Ip,
+    "map_ip_ip" "s|s" ADDR ADDR Ip,
+    "map_reg" "s|s" STR STR Reg,
+    "map_reg_int" "s|i" STR INT Reg,
+    "map_reg_ip" "s|s" STR ADDR Reg,
+    "map_regm" "s|s" STR STR Reg,
+    "map_str" "s|s" STR STR Str,
+    "map_str_int" "s|i" STR INT Str,
+    "map_str_ip" "s|s" STR ADDR Str,
+    "map_sub" "s|s" STR STR Sub,
+    "map_sub_int" "s|i" STR INT Sub,
+    "map_sub_ip" "s|s" STR ADDR Sub,
+}
+
+fn load(args: &mut Args, context: &Context<'_>, method: Method, gives: Type) -> Result<(), ExprError> {
+    let path = String::from_utf8_lossy(args.text(0)).into_owned();
+    let list = context.lists.open(&path, true, context.world).map_err(|why| args.blame(0, ArgError::File(why)))?;
+    let view = list.view(method, Flags::default(), context.world);
+    let view = view.map_err(|(line, why)| {
+        args.blame(0, ArgError::File(FileError::Line { path: path.clone(), line, why: Box::new(why) }))
+    })?;
+    if let Some((line, text)) = view.list().first_value(|value| typed(value, gives).is_none()) {
+        let why = match gives {
+            Type::Int => PatternError::Number { text },
+            _ => PatternError::Address { text },
+        };
+        return Err(args.blame(0, ArgError::File(FileError::Line { path, line, why: Box::new(why) })));
+    }
+    let default = match args.get(1) {
+        None => None,
+        Some(Arg::Int(number)) => Some(Value::Int(*number)),
+        Some(_) => match typed(args.text(1), gives) {
+            Some(value) => Some(value.into_owned()),
+            None => return Err(args.kind(1, "an address")),
+        },
+    };
+    let groups = args.name == "map_regm";
+    args.set(0, Arg::Map(Box::new(Map { list: view, gives, default, groups })));
+    Ok(())
+}
+
+/// A value of a file in the type that it is asked for.
+fn typed(text: &[u8], gives: Type) -> Option<Value<'_>> {
+    match gives {
+        Type::Int => args::int(text).map(Value::Int),
+        Type::Addr => Value::text(text).cast(Type::Addr),
+        _ => Some(Value::text(text)),
+    }
+}
+
+fn look_up<'a>(args: &'a [Arg], value: Value<'a>) -> Option<Value<'a>> {
+    let Some(Arg::Map(map)) = args.first() else { return None };
+    let set = map.list.set();
+    let found = set.find(&value).and_then(|found| {
+        let text = found.entry.value.as_deref()?;
+        match map.groups {
+            false => typed(text, map.gives).map(Value::into_owned),
+            true => {
+                let whole = value.borrowed().into_text();
+                let groups = set.groups(&found, &whole)?;
+                let mut out = Vec::new();
+                super::substitute::expand(text, &whole, &groups, &mut out)?;
+                Some(Value::owned(out))
+            }
+        }
+    });
+    found.or_else(|| map.default.as_ref().map(Value::borrowed))
+}

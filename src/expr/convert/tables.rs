@@ -1,0 +1,67 @@
+//! What a stick table says of a key.
+
+use super::{ANY, Arg, BOOL, Facts, INT, Row, Value, int, plain, row};
+use crate::expr::facts::Asked;
+use crate::expr::fetch::Datum;
+
+/// A converter that gives a datum, or 0 where there is no such entry.
+macro_rules! data {
+    ($($name:literal $datum:ident,)*) => {
+        pub(super) const ROWS: &[Row] = &[
+            row("in_table", "t", (ANY, BOOL), plain, |args, value, facts| {
+                Some(Value::Bool(ask(args, 0, &value, Datum::Present, 0, facts).is_some()))
+            }),
+            row("table_expire", "t|i", (ANY, INT), plain, |args, value, facts| {
+                ask(args, 0, &value, Datum::Expire, 0, facts).or(int(args, 1)).map(Value::Int)
+            }),
+            row("table_idle", "t|i", (ANY, INT), plain, |args, value, facts| {
+                ask(args, 0, &value, Datum::Idle, 0, facts).or(int(args, 1)).map(Value::Int)
+            }),
+            row("table_gpc", "it", (ANY, INT), plain, |args, value, facts| element(args, &value, Datum::Gpc, facts)),
+            row("table_gpc_rate", "it", (ANY, INT), plain, |args, value, facts| {
+                element(args, &value, Datum::GpcRate, facts)
+            }),
+            row("table_gpt", "it", (ANY, INT), plain, |args, value, facts| element(args, &value, Datum::Gpt, facts)),
+            $(row($name, "t", (ANY, INT), plain, |args, value, facts| {
+                Some(Value::Int(ask(args, 0, &value, Datum::$datum, 0, facts).unwrap_or(0)))
+            }),)*
+        ];
+    };
+}
+
+data! {
+    "table_bytes_in_rate" BytesInRate,
+    "table_bytes_out_rate" BytesOutRate,
+    "table_conn_cnt" ConnCnt,
+    "table_conn_cur" ConnCur,
+    "table_conn_rate" ConnRate,
+    "table_gpc0" Gpc0,
+    "table_gpc0_rate" Gpc0Rate,
+    "table_gpc1" Gpc1,
+    "table_gpc1_rate" Gpc1Rate,
+    "table_gpt0" Gpt0,
+    "table_http_err_cnt" HttpErrCnt,
+    "table_http_err_rate" HttpErrRate,
+    "table_http_fail_cnt" HttpFailCnt,
+    "table_http_fail_rate" HttpFailRate,
+    "table_http_req_cnt" HttpReqCnt,
+    "table_http_req_rate" HttpReqRate,
+    "table_kbytes_in" KbytesIn,
+    "table_kbytes_out" KbytesOut,
+    "table_server_id" ServerId,
+    "table_sess_cnt" SessCnt,
+    "table_sess_rate" SessRate,
+    "table_trackers" Trackers,
+}
+
+fn ask(args: &[Arg], table: usize, key: &Value<'_>, what: Datum, index: u32, facts: &dyn Facts) -> Option<i64> {
+    match args.get(table)? {
+        Arg::Table(table) => facts.table(table, key, Asked { what, index }),
+        _ => None,
+    }
+}
+
+fn element<'a>(args: &[Arg], key: &Value<'_>, what: Datum, facts: &dyn Facts) -> Option<Value<'a>> {
+    let index = u32::try_from(int(args, 0)?).ok()?;
+    Some(Value::Int(ask(args, 1, key, what, index, facts).unwrap_or(0)))
+}

@@ -1,0 +1,233 @@
+//! Fetches: where an expression gets its value from.
+//!
+//! A name and its arguments become a [`Fetch`] when the configuration is read. What can be computed from the buffer, from
+//! variables or from nothing is computed here ([`Fetch::evaluate`]); for the rest the engine is asked
+//! ([`crate::expr::Facts::known`]). Names that the grammar has and this module has not (HTTP, TLS) are an error of their own.
+
+mod constant;
+mod counter;
+mod evaluate;
+mod known;
+mod payload;
+mod places;
+mod rdp;
+
+pub use counter::{Counter, Datum, Deed, Tracked};
+pub use known::Known;
+pub(super) use payload::Then;
+
+use self::places::{ALWAYS, BUFFER, LIVE, REQUEST, RESPONSE};
+use super::args::{self, Args};
+use super::context::Context;
+use super::error::{ArgError, ExprError, Wrong, shown};
+use super::{Arg, Places, Side, Type, Value, VarName};
+use crate::grammar::{self, Kind};
+
+/// Where an expression gets its value from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fetch {
+    /// The same value always.
+    Constant(Value<'static>),
+    /// Never a value: a variable of the environment that is not set.
+    Missing,
+    /// A variable, and the text that stands for it where it is not set.
+    Var(VarName, Option<Box<[u8]>>),
+    /// The date, in units of that many microseconds, with an offset.
+    Date {
+        /// What is added.
+        offset: i64,
+        /// Microseconds of a unit.
+        unit: i64,
+    },
+    /// The microseconds of the date.
+    DateUs,
+    /// A random number below this one.
+    Rand(u64),
+    /// A random UUID.
+    Uuid,
+    /// Whether the inspection is over.
+    WaitEnd,
+    /// The number of bytes in a buffer.
+    Len(Side),
+    /// Bytes of a buffer.
+    Payload {
+        /// Whose.
+        side: Side,
+        /// The first of them.
+        offset: usize,
+        /// How many; 0: all.
+        length: usize,
+    },
+    /// Bytes of a buffer whose number stands before them.
+    PayloadLv {
+        /// Whose buffer.
+        side: Side,
+        /// Where the number stands.
+        at: usize,
+        /// Of how many bytes it is.
+        size: usize,
+        /// Where they begin.
+        then: Then,
+    },
+    /// The cookie of a request of RDP; with `count` their number.
+    RdpCookie {
+        /// Its name; empty: any.
+        name: Box<[u8]>,
+        /// Whether it is counted.
+        count: bool,
+    },
+    /// A counter of a stick table.
+    Counter(Box<Counter>),
+    /// What only the engine knows.
+    Known(Known, Box<[Arg]>),
+}
+
+/// What a name stands for, before its arguments are read.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    spec: &'static str,
+    gives: Type,
+    places: Places,
+}
+
+/// Those that are answered here.
+const OWN: &[Row] = &[
+    row("always_false", "", Type::Bool, ALWAYS),
+    row("always_true", "", Type::Bool, ALWAYS),
+    row("bin", "s", Type::Bin, ALWAYS),
+    row("bool", "s", Type::Bool, ALWAYS),
+    row("date", "|is", Type::Int, ALWAYS),
+    row("date_us", "", Type::Int, ALWAYS),
+    row("env", "s", Type::Str, ALWAYS),
+    row("hostname", "", Type::Str, ALWAYS),
+    row("int", "i", Type::Int, ALWAYS),
+    row("ipv4", "a", Type::Ipv4, ALWAYS),
+    row("ipv6", "A", Type::Ipv6, ALWAYS),
+    row("meth", "s", Type::Method, ALWAYS),
+    row("nbproc", "", Type::Int, ALWAYS),
+    row("payload", "ii", Type::Bin, BUFFER),
+    row("payload_lv", "ii|s", Type::Bin, BUFFER),
+    row("proc", "", Type::Int, ALWAYS),
+    row("rand", "|i", Type::Int, ALWAYS),
+    row("rdp_cookie", "|s", Type::Str, REQUEST),
+    row("rdp_cookie_cnt", "|s", Type::Int, REQUEST),
+    row("req.len", "", Type::Int, REQUEST),
+    row("req.payload", "ii", Type::Bin, REQUEST),
+    row("req.payload_lv", "ii|s", Type::Bin, REQUEST),
+    row("req.rdp_cookie", "|s", Type::Str, REQUEST),
+    row("req.rdp_cookie_cnt", "|s", Type::Int, REQUEST),
+    row("req_len", "", Type::Int, REQUEST),
+    row("req_rdp_cookie", "|s", Type::Str, REQUEST),
+    row("req_rdp_cookie_cnt", "|s", Type::Int, REQUEST),
+    row("res.len", "", Type::Int, RESPONSE),
+    row("res.payload", "ii", Type::Bin, RESPONSE),
+    row("res.payload_lv", "ii|s", Type::Bin, RESPONSE),
+    row("str", "s", Type::Str, ALWAYS),
+    row("uuid", "|i", Type::Str, ALWAYS),
+    row("var", "s|s", Type::Any, ALWAYS),
+    row("wait_end", "", Type::Bool, LIVE),
+];
+
+const fn row(name: &'static str, spec: &'static str, gives: Type, places: Places) -> Row {
+    Row { name, spec, gives, places }
+}
+
+/// A fetch, what it gives, and where it may stand.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Compiled {
+    pub(super) fetch: Fetch,
+    pub(super) name: &'static str,
+    pub(super) gives: Type,
+    pub(super) places: Places,
+}
+
+/// Reads the fetch that a word begins with; `*at` is behind it then.
+///
+/// # Errors
+/// [`ExprError`].
+pub(super) fn read(word: (usize, &[u8]), at: &mut usize, context: &Context<'_>) -> Result<Compiled, ExprError> {
+    let text = word.1;
+    let start = *at;
+    let end = text[start..].iter().position(|byte| b"(,".contains(byte)).map_or(text.len(), |length| start + length);
+    let name = &text[start..end];
+    let fail = |why| ExprError::new(word.0, start..end, why);
+    if name.is_empty() {
+        return Err(fail(Wrong::Missing));
+    }
+    // A blank that the word holds belongs to no name: what stands before it is one.
+    if let Some(blank) = name.iter().position(u8::is_ascii_whitespace).filter(|blank| *blank > 0) {
+        let name = shown(&name[..blank]);
+        return Err(ExprError::new(word.0, start + blank..text.len(), Wrong::NoComma { name }));
+    }
+    *at = end;
+    let known = Known::named(name);
+    let counted = counter::named(name);
+    let own = OWN.iter().find(|row| row.name.as_bytes() == name);
+    let row = match (own, known, counted) {
+        (Some(own), ..) => *own,
+        (_, Some(known), _) => row(known.name(), known.spec(), known.gives(), known.places()),
+        (.., Some(counter)) => row(counter.name, counter.spec(), counter.gives(), counter.places()),
+        _ => return Err(unknown(name, fail)),
+    };
+    let args = args::read(row.name, word, start..end, at, row.spec)?;
+    let fetch = match (known, counted) {
+        (Some(known), _) => Fetch::Known(known, checked(known, args)?),
+        (_, Some(counter)) => Fetch::Counter(Box::new(counter.counter(&args))),
+        _ => constant::build(&args, context)?,
+    };
+    Ok(Compiled { fetch, name: row.name, gives: row.gives, places: row.places })
+}
+
+/// The arguments of what only the engine knows.
+fn checked(known: Known, args: Args) -> Result<Box<[Arg]>, ExprError> {
+    use Known::{
+        AcceptDate, BcRtt, BcRttvar, FcFackets, FcLost, FcReordering, FcRetrans, FcRtt, FcRttvar, FcSacked, FcUnacked,
+    };
+    let unit = matches!(
+        known,
+        AcceptDate
+            | BcRtt
+            | BcRttvar
+            | FcRtt
+            | FcRttvar
+            | FcFackets
+            | FcLost
+            | FcReordering
+            | FcRetrans
+            | FcSacked
+            | FcUnacked
+    );
+    if unit && !args.list.is_empty() && !matches!(args.text(0), b"s" | b"ms" | b"us") {
+        return Err(args.kind(0, "'s', 'ms' or 'us'"));
+    }
+    Ok(args.into_list())
+}
+
+/// The error of a name that is none of these.
+fn unknown(name: &[u8], fail: impl Fn(Wrong) -> ExprError) -> ExprError {
+    let text = shown(name);
+    let Some(row) = grammar::row(Kind::Fetch, &text) else {
+        // An old name for a fetch and a way to compare: only in conditions.
+        let near = grammar::nearest_to(Kind::Fetch, name).map(|near| format!("did you mean '{near}'?"));
+        return fail(Wrong::UnknownFetch { name: text }).hint(near);
+    };
+    let layer = match row.manual {
+        _ if text.contains("ssl") => "TLS",
+        "7.3.6" | "7.3.7" => "HTTP",
+        _ => "others",
+    };
+    fail(Wrong::NotBuilt { what: format!("the fetch '{text}' ({layer})") })
+}
+
+impl Fetch {
+    /// A number of a range that an argument must lie in.
+    fn size(args: &Args, ix: usize) -> Result<usize, ExprError> {
+        let number = args.int(ix).unwrap_or(0);
+        let most = i64::from(i32::MAX);
+        usize::try_from(number)
+            .ok()
+            .filter(|_| number <= most)
+            .ok_or_else(|| args.blame(ix, ArgError::Range { number, least: 0, most }))
+    }
+}

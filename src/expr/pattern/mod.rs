@@ -1,0 +1,20 @@
+//! Patterns: what a value is compared with, and how.
+//!
+//! A list of patterns (written in a line, or a file) is compiled once for each way to compare, so that 100,000 of them cost
+//! hardly more than ten. Readers take the compiled set as it is at that moment; whoever changes a list makes a new one.
+//! Source: manual §7.1; asked of 2.6 (`fixtures/expr/conditions.txt`, `maps.txt`).
+
+mod list;
+mod method;
+mod networks;
+mod numbers;
+mod set;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod words;
+
+pub use list::{Contents, Entry, List, Lists, View};
+pub use method::{Flags, Method, Op};
+pub use set::{Found, Set};
+pub(super) use words::{Patterns, read};
