@@ -80,7 +80,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         span: Span::line(FileId(0), 1),
     };
     let proxies = backs.into_iter().enumerate().map(proxy).collect();
-    Pool::new(Arc::new(Config { global: Global::default(), proxies, files: Vec::new() }), NOW)
+    Pool::new(Arc::new(Config { global: Global::default(), proxies, tables: Vec::new(), files: Vec::new() }), NOW)
 }
 
 pub(super) const NOW: Tick = Tick::from_millis(1_000);

@@ -63,7 +63,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, files }
+    Config { global: global.ir, proxies, tables: Vec::new(), files }
 }
 
 /// Says which words are not built, for a reading that was not clean.
