@@ -11,7 +11,7 @@ mod guid;
 mod log;
 mod proxy;
 mod resolvers;
-mod rule;
+mod rules;
 mod server;
 mod stats;
 pub mod table;
@@ -31,17 +31,20 @@ pub use proxy::{
     Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rule::{HttpRule, Service};
+pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
 
+use std::sync::Arc;
+
+use crate::expr::pattern::List;
 use crate::text::Diagnostic;
 
 /// A whole configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// What holds for the process.
     pub global: Global,
@@ -51,6 +54,8 @@ pub struct Config {
     pub tables: Vec<table::Table>,
     /// The file names as given, for `show info` and `HAPROXY_CFGFILES`.
     pub files: Vec<String>,
+    /// All lists of patterns and maps, in the order in which they are named.
+    pub lists: Vec<Arc<List>>,
 }
 
 impl Config {

@@ -1,5 +1,7 @@
 //! One line after the other: which section it opens, or which function its keyword has.
 
+use std::rc::Rc;
+
 use super::args::Args;
 use super::draft::{Named, ProxyDraft, RefusedWord, Settings};
 use super::error::{LowerError, Lowered};
@@ -7,7 +9,8 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs, program, resolvers, ring};
+use super::{bind, logs, program, resolvers, ring, rules};
+use crate::expr::pattern::Lists;
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, Severity, World};
@@ -23,6 +26,8 @@ pub(super) struct Reading {
     pub rings: ring::RingSpans,
     /// Where `resolvers` sections stand.
     pub resolvers: resolvers::ResolversSpans,
+    /// The lists of patterns and maps that lines name.
+    pub lists: Rc<Lists>,
     section: Option<SectionKind>,
     /// What `.SECTION` stands for.
     name: Vec<u8>,
@@ -114,6 +119,7 @@ impl Reading {
         let keyword = usize::from(statement.prefix != Prefix::Plain);
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
         args.described = self.global.ir.description.is_some();
+        args.lists = Rc::clone(&self.lists);
         let lowered = match section {
             SectionKind::Global => {
                 if statement.row.keyword.starts_with("stats ") {
@@ -162,14 +168,6 @@ impl Reading {
         world: &mut dyn World,
         said: &mut Vec<Diagnostic>,
     ) {
-        if row.keyword == "use_backend" {
-            let mut args = Args::new(words, at, 1, Prefix::Plain, world, said);
-            match use_backend(&mut args) {
-                Ok(named) => self.ignored_reference(row.keyword, named),
-                Err(blame) => said.push(blame.alert()),
-            }
-            return;
-        }
         let Some(function) = table::PROXY.get(usize::from(row.index)).copied().flatten() else { return };
         let prefix = match words.first().map(|word| word.bytes.as_ref()) {
             Some(b"no") if at > 0 => Prefix::No,
@@ -178,11 +176,17 @@ impl Reading {
         };
         let mut unheard = Vec::new();
         let mut args = Args::new(words, at, row.keyword.split(' ').count(), prefix, world, &mut unheard);
+        args.lists = Rc::clone(&self.lists);
         let mut nobody = ProxyDraft::new(section, String::new(), args.span(), Settings::default());
         let lowered = function(&mut nobody, &mut args);
         said.extend(lowered.err().map(super::error::Blame::alert));
         if let Some(named) = nobody.set.default_backend {
             self.ignored_reference(row.keyword, named);
+        }
+        for switch in nobody.set.rules.switching {
+            if let rules::switching::DestinationDraft::Backend(named) = switch.to {
+                self.ignored_reference(row.keyword, named);
+            }
         }
     }
 
@@ -194,15 +198,6 @@ impl Reading {
         }
         proxy.ignored_references.push((keyword, named));
     }
-}
-
-/// `use_backend <name> [if|unless <condition>]`, as far as haproxy reads it where it has no effect.
-fn use_backend(args: &mut Args<'_>) -> Lowered<Named> {
-    let word = args.word("the name of a backend")?;
-    if let Some(condition) = args.next_word().filter(|word| !matches!(word.bytes, b"" | b"if" | b"unless")) {
-        return Err(condition.blame(LowerError::Choice { text: condition.text(), choices: &["if", "unless"] }));
-    }
-    Ok(Named { name: word.text(), span: word.span })
 }
 
 fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {

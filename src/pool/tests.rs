@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::ir::{
-    Backend, Balance, Config, Frontend, Global, InitAddr, Mode, Proxy, ProxyKind, Server, ServerAddress, ServerIx,
+    Backend, Balance, Config, Frontend, InitAddr, Mode, Proxy, ProxyKind, Rules, Server, ServerAddress, ServerIx,
     SessionLog, Timeouts,
 };
 use crate::text::{FileId, Span};
@@ -73,6 +73,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
+        rules: Rules::default(),
         http_rules: Vec::new(),
         frontend: (kind == ProxyKind::Listen).then(Frontend::default),
         backend: Some(back),
@@ -80,7 +81,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         span: Span::line(FileId(0), 1),
     };
     let proxies = backs.into_iter().enumerate().map(proxy).collect();
-    Pool::new(Arc::new(Config { global: Global::default(), proxies, tables: Vec::new(), files: Vec::new() }), NOW)
+    Pool::new(Arc::new(Config { proxies, ..Config::default() }), NOW)
 }
 
 pub(super) const NOW: Tick = Tick::from_millis(1_000);

@@ -30,7 +30,7 @@ pub(super) fn told(mut report: Report) -> String {
 
 /// A configuration of these proxies.
 pub(super) fn config(proxies: Vec<Proxy>) -> Config {
-    Config { global: Global::default(), proxies, tables: Vec::new(), files: vec!["test.cfg".into()] }
+    Config { global: Global::default(), proxies, files: vec!["test.cfg".into()], ..Config::default() }
 }
 
 /// A log target with the usual limits.
@@ -70,6 +70,7 @@ pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         backend: (kind != ProxyKind::Frontend).then(Backend::default),
         stats: None,
         error_files: Vec::new(),
+        rules: Default::default(),
         http_rules: Vec::new(),
         span: Default::default(),
     }

@@ -124,6 +124,7 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
+        rules: Default::default(),
         http_rules: Vec::new(),
         frontend: Some(Frontend { binds: vec![bind()], ..Frontend::default() }),
         backend: Some(Backend { balance: Balance::LeastConn, servers, retries: 3, ..Backend::default() }),
@@ -158,7 +159,7 @@ impl Line {
         listener.set_nonblocking(true).expect("non-blocking");
         let listen = listener.local_addr().expect("its address");
         let pool = Arc::new(Pool::new(
-            Arc::new(Config { global, proxies: vec![proxy], tables: Vec::new(), files: Vec::new() }),
+            Arc::new(Config { global, proxies: vec![proxy], ..Config::default() }),
             Tick::from_millis(1),
         ));
         let book = Arc::new(Book::default());

@@ -64,6 +64,7 @@ pub fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         backend: (kind != ProxyKind::Frontend).then(Backend::default),
         stats: None,
         error_files: Vec::new(),
+        rules: Default::default(),
         http_rules: Vec::new(),
         span: Default::default(),
     }
@@ -165,7 +166,7 @@ impl Rig {
         }
         let mut global = Global { stats_sockets: sockets, ..Global::default() };
         global.stats_timeout = Millis::new(300);
-        let config = Arc::new(Config { global, proxies, tables: Vec::new(), files: Vec::new() });
+        let config = Arc::new(Config { global, proxies, ..Config::default() });
         let pool = Arc::new(Pool::new(Arc::clone(&config), clock()));
         pool.set_maxconn(1000);
         let env = Surroundings {
