@@ -143,7 +143,7 @@ impl Shard {
                 self.begin(accepted);
             }
             Purpose::Commands(_) => drop(spawn_local(commands::serve(accepted, Arc::clone(&self.shared)))),
-            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Arc::clone(&self.shared)))),
+            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Rc::clone(self)))),
         }
     }
 

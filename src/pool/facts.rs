@@ -117,7 +117,7 @@ impl Pool {
             Known::SrvConn => i64::from(state.sessions.get()),
             Known::SrvConnFree => {
                 let most = member(&|member| i64::from(member.maxconn))?;
-                if most == 0 { -1 } else { most - i64::from(state.sessions.get()) }
+                if most == 0 { -1 } else { (most - i64::from(state.sessions.get())).max(0) }
             }
             Known::SrvIsUp => return Some(Value::Bool(member(&|member| i64::from(member.running()))? != 0)),
             Known::SrvIweight => i64::from(self.server(at)?.weight.get()),

@@ -83,6 +83,9 @@ pub struct SessionState {
     pub connect_time: Option<u32>,
     /// Places in the server's and in the backend's queue.
     pub places: (u32, u32),
+    /// Its unique id, if it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<Vec<u8>>,
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
@@ -134,6 +137,9 @@ pub struct AnnouncedState {
     pub destination: Option<SocketAddr>,
     /// The host name that it asked for.
     pub authority: Option<Vec<u8>>,
+    /// The name that the sender gave the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<Vec<u8>>,
     /// When the header had come, ms.
     pub begun: u64,
 }
@@ -170,6 +176,7 @@ impl SessionState {
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
+            unique_id: session.memory.as_ref().and_then(|memory| memory.made_id().map(<[u8]>::to_vec)),
             due: None,
         })
     }
@@ -219,6 +226,9 @@ impl SessionState {
             session.counted = Some(Box::new(self.counted));
         }
         session.logged = self.logged;
+        if let Some(id) = &self.unique_id {
+            session.memory.get_or_insert_default().keep_id(id);
+        }
         session.redispatched = self.redispatched;
         session.retries = self.retries;
         session.queue_time = self.queue_time;
@@ -278,6 +288,7 @@ impl From<&Announced> for AnnouncedState {
         Self {
             destination: announced.destination,
             authority: announced.authority.as_deref().map(<[u8]>::to_vec),
+            unique_id: announced.unique_id.as_deref().map(<[u8]>::to_vec),
             begun: announced.begun.millis(),
         }
     }
@@ -288,6 +299,7 @@ impl From<AnnouncedState> for Announced {
         Self {
             destination: state.destination,
             authority: state.authority.map(Vec::into_boxed_slice),
+            unique_id: state.unique_id.map(Vec::into_boxed_slice),
             begun: Tick::from_millis(state.begun),
         }
     }
