@@ -3,18 +3,15 @@
 //! Whether an answer fits is [`super::answer`]'s, how an end is told [`super::telling`]'s. Variables live as long as
 //! the check.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Heard, Verdict};
+use super::facts::CheckFacts;
 use super::http::{self, Parsed};
 use super::link::{self, Link, Manner};
 use super::probe::Target;
 use super::telling;
-use crate::expr::{Expr, Facts, Value, VarName};
+use crate::expr::{Expr, Value};
 use crate::ir::SendProxy;
 use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Request, Step, Telling};
 
@@ -25,7 +22,7 @@ pub(super) async fn run(target: &Target) -> Finding {
     let mut talk = Talk {
         target,
         telling: script.map_or(Telling::BuiltIn, |script| script.telling),
-        variables: Variables::default(),
+        facts: CheckFacts::new(target.checked.as_deref()),
         link: None,
         heard: Vec::new(),
         over: false,
@@ -34,26 +31,8 @@ pub(super) async fn run(target: &Target) -> Finding {
         deadline: target.limits.start(),
     };
     match talk.go_through(steps).await {
-        Ok(()) => telling::success(script, talk.code, &talk.variables),
+        Ok(()) => telling::success(script, talk.code, &talk.facts),
         Err(found) => found,
-    }
-}
-
-/// The variables of one check.
-#[derive(Debug, Default)]
-struct Variables(HashMap<VarName, Value<'static>>);
-
-impl Facts for Variables {
-    fn variable(&self, name: &VarName) -> Option<Value<'_>> {
-        self.0.get(name).map(Value::borrowed)
-    }
-
-    fn now(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-    }
-
-    fn random(&self) -> u64 {
-        RandomState::new().hash_one(0)
     }
 }
 
@@ -61,7 +40,7 @@ impl Facts for Variables {
 struct Talk<'t> {
     target: &'t Target,
     telling: Telling,
-    variables: Variables,
+    facts: CheckFacts<'t>,
     link: Option<Link>,
     heard: Vec<u8>,
     /// Whether nothing more can be heard.
@@ -87,23 +66,23 @@ impl Talk<'_> {
                 Act::Connect(connect) => self.connect(Some(step), connect, !talks(&steps[at + 1..])).await?,
                 Act::Send(bytes) => self.send(step, bytes).await?,
                 Act::SendNow(make) => self.send(step, &make()).await?,
-                Act::SendFormat { format, hex } => match answer::rendered(format, *hex, &self.variables) {
+                Act::SendFormat { format, hex } => match answer::rendered(format, *hex, &self.facts) {
                     Ok(bytes) => self.send(step, &bytes).await?,
                     Err(why) => return Err(telling::cannot_send(why, step)),
                 },
                 Act::Request(request) => self.request(step, request).await?,
                 Act::Expect(expect) => self.expect(step, expect).await?,
                 Act::SetVar(name, expr) => {
-                    let value = expr.value(&self.variables).map(Value::into_owned);
+                    let value = expr.value(&self.facts).map(Value::into_owned);
                     if let Some(value) = value {
-                        self.variables.0.insert(name.clone(), value);
+                        self.facts.set(name, value);
                     }
                 }
                 Act::SetVarFormat(name, format) => {
-                    let text = format.evaluate(&self.variables);
-                    self.variables.0.insert(name.clone(), Value::owned(text));
+                    let text = format.evaluate(&self.facts);
+                    self.facts.set(name, Value::owned(text));
                 }
-                Act::UnsetVar(name) => drop(self.variables.0.remove(name)),
+                Act::UnsetVar(name) => self.facts.unset(name),
             }
         }
         Ok(())
@@ -115,6 +94,7 @@ impl Talk<'_> {
             link.ends_in_order();
         }
         self.link = None;
+        (self.facts.ends, self.facts.connected) = (None, false);
         self.heard.clear();
         self.over = false;
         let header = self.header(step, connect);
@@ -125,7 +105,7 @@ impl Talk<'_> {
         };
         // each connection has its time
         self.deadline = self.target.limits.start();
-        let place = self.target.elsewhere(connect, &self.variables);
+        let place = self.target.elsewhere(connect, &self.facts);
         let opened = timeout_at(self.deadline, Link::open(&place, self.target.source.as_ref(), manner)).await;
         match opened {
             Ok(Ok(mut link)) => {
@@ -133,6 +113,7 @@ impl Talk<'_> {
                     // What becomes of it is found by what follows, as with haproxy.
                     let _ = timeout_at(self.deadline, link.introduce(options, never_local)).await;
                 }
+                (self.facts.ends, self.facts.connected) = (link.ends(), true);
                 self.link = Some(link);
                 self.deadline = self.target.limits.connected(self.deadline);
                 Ok(())
@@ -154,7 +135,7 @@ impl Talk<'_> {
     }
 
     async fn request(&mut self, step: &Step, request: &Request) -> Done {
-        let bytes = http::request(request, self.target.state.as_deref(), &self.variables);
+        let bytes = http::request(request, self.target.state.as_deref(), &self.facts);
         self.bodiless = request.method == b"HEAD";
         self.send(step, &bytes).await
     }
@@ -172,7 +153,7 @@ impl Talk<'_> {
     async fn expect(&mut self, step: &Step, expect: &Expect) -> Done {
         loop {
             if !self.heard.is_empty() || self.over {
-                let verdict = answer::judge(expect, self.heard(), &self.variables);
+                let verdict = answer::judge(expect, self.heard(), &self.facts);
                 if verdict != Verdict::Wait && self.telling == Telling::HttpCheck {
                     self.note_code();
                 }
@@ -181,10 +162,10 @@ impl Talk<'_> {
                     Verdict::Fits => return Ok(()),
                     Verdict::Ends(found) => return Err(found),
                     Verdict::Broken(what) => {
-                        return Err(telling::broken_answer(self.telling, step, expect, &what, &self.variables));
+                        return Err(telling::broken_answer(self.telling, step, expect, &what, &self.facts));
                     }
                     Verdict::Fails(status, what) => {
-                        let mut found = telling::failure(self.telling, step, expect, (status, &what), &self.variables);
+                        let mut found = telling::failure(self.telling, step, expect, (status, &what), &self.facts);
                         found.code = self.own_code(expect.code.as_ref()).or(self.code);
                         return Err(found);
                     }
@@ -221,7 +202,7 @@ impl Talk<'_> {
     }
 
     fn own_code(&self, code: Option<&Expr>) -> Option<u16> {
-        telling::code(code, &self.variables)
+        telling::code(code, &self.facts)
     }
 
     /// The connection broke.
