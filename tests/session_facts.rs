@@ -15,8 +15,17 @@ use harness::{client, ports, stats};
 
 /// Those whose value is another at each run: only whether there is a number is compared.
 const VOLATILE: [&str; 11] = [
-    "src_port", "dst_port", "fc_src_port", "fc_dst_port", "bc_src_port", "bc_dst_port", "fc_rtt", "fc_rtt(us)",
-    "fc_rttvar(us)", "cpu_calls", "unique-id",
+    "src_port",
+    "dst_port",
+    "fc_src_port",
+    "fc_dst_port",
+    "bc_src_port",
+    "bc_dst_port",
+    "fc_rtt",
+    "fc_rtt(us)",
+    "fc_rttvar(us)",
+    "cpu_calls",
+    "unique-id",
 ];
 
 const LIMITS: &str = " timeout connect 1s\n timeout client 5s\n timeout server 6s\n timeout queue 20s\n";
@@ -58,12 +67,50 @@ fn talk(stream: &mut (impl Read + Write)) {
 #[test]
 fn each_place_knows_what_haproxy_knows_there() {
     const ALWAYS: &[&str] = &[
-        "src", "src_port", "dst", "dst_port", "fc_src", "fc_dst", "fc_src_port", "fc_dst_port", "fe_name", "fe_id", "so_id",
-        "so_name", "fc_err", "fc_err_str", "fe_client_timeout", "fc_rtt(us)", "fc_rttvar(us)", "fc_unacked",
-        "fc_reordering", "fc_fackets", "fc_lost", "fc_sacked", "fc_retrans", "cpu_calls", "cpu_ns_tot", "cpu_ns_avg",
-        "lat_ns_tot", "lat_ns_avg", "last_rule_line", "last_rule_file", "prio_class", "prio_offset", "dst_conn",
-        "fe_defbe", "fc_rcvd_proxy", "fc_pp_authority", "thread", "dst_is_local", "src_is_local", "fc_src_is_local",
-        "fc_dst_is_local", "unique-id", "stopping", "nbsrv(be)",
+        "src",
+        "src_port",
+        "dst",
+        "dst_port",
+        "fc_src",
+        "fc_dst",
+        "fc_src_port",
+        "fc_dst_port",
+        "fe_name",
+        "fe_id",
+        "so_id",
+        "so_name",
+        "fc_err",
+        "fc_err_str",
+        "fe_client_timeout",
+        "fc_rtt(us)",
+        "fc_rttvar(us)",
+        "fc_unacked",
+        "fc_reordering",
+        "fc_fackets",
+        "fc_lost",
+        "fc_sacked",
+        "fc_retrans",
+        "cpu_calls",
+        "cpu_ns_tot",
+        "cpu_ns_avg",
+        "lat_ns_tot",
+        "lat_ns_avg",
+        "last_rule_line",
+        "last_rule_file",
+        "prio_class",
+        "prio_offset",
+        "dst_conn",
+        "fe_defbe",
+        "fc_rcvd_proxy",
+        "fc_pp_authority",
+        "thread",
+        "dst_is_local",
+        "src_is_local",
+        "fc_src_is_local",
+        "fc_dst_is_local",
+        "unique-id",
+        "stopping",
+        "nbsrv(be)",
     ];
     const BACKEND: &[&str] =
         &["be_name", "be_id", "be_server_timeout", "be_tunnel_timeout", "cur_server_timeout", "cur_tunnel_timeout"];
@@ -181,12 +228,47 @@ fn header() -> Vec<u8> {
 #[test]
 fn clients_and_servers_of_all_kinds() {
     const FETCHES: &[&str] = &[
-        "src", "src_port", "dst", "dst_port", "fc_src", "fc_src_port", "fc_dst", "fc_dst_port", "fc_rcvd_proxy",
-        "fc_pp_authority", "fc_pp_unique_id", "src_is_local", "dst_is_local", "fc_src_is_local", "fc_dst_is_local",
-        "fc_err", "fc_err_str", "bc_err", "bc_err_str", "bc_dst", "bc_dst_port", "be_id", "be_name", "srv_id",
-        "srv_name", "be_server_timeout", "be_tunnel_timeout", "cur_server_timeout", "cur_tunnel_timeout",
-        "fe_client_timeout", "fe_defbe", "so_id", "so_name", "last_rule_line", "fc_rtt", "fc_retrans", "prio_class",
-        "cpu_calls", "unique-id", "dst_conn", "fe_name",
+        "src",
+        "src_port",
+        "dst",
+        "dst_port",
+        "fc_src",
+        "fc_src_port",
+        "fc_dst",
+        "fc_dst_port",
+        "fc_rcvd_proxy",
+        "fc_pp_authority",
+        "fc_pp_unique_id",
+        "src_is_local",
+        "dst_is_local",
+        "fc_src_is_local",
+        "fc_dst_is_local",
+        "fc_err",
+        "fc_err_str",
+        "bc_err",
+        "bc_err_str",
+        "bc_dst",
+        "bc_dst_port",
+        "be_id",
+        "be_name",
+        "srv_id",
+        "srv_name",
+        "be_server_timeout",
+        "be_tunnel_timeout",
+        "cur_server_timeout",
+        "cur_tunnel_timeout",
+        "fe_client_timeout",
+        "fe_defbe",
+        "so_id",
+        "so_name",
+        "last_rule_line",
+        "fc_rtt",
+        "fc_retrans",
+        "prio_class",
+        "cpu_calls",
+        "unique-id",
+        "dst_conn",
+        "fe_name",
     ];
     let format = shown(FETCHES);
     same(|program| {
@@ -235,11 +317,30 @@ fn clients_and_servers_of_all_kinds() {
 #[test]
 fn flags_and_kinds_of_values_in_log_formats() {
     let fields = [
-        "%[src]", "%{+Q}[src]", "%{+X}[src]", "%{+X}[int(255)]", "%{+Q}[int(5)]", "%{+Q}[var(txn.none)]",
-        "%[var(txn.none)]", "%{+E}[str(a\\\"b]c)]", "%{+Q,+E}[str(a\\\"b]c)]", "%[bool(true)]", "%[bin(610062)]",
-        "%[bin(6162),hex]", "%[str()]", "%{+Q}[str()]", "%[ipv6(2001:db8::1)]", "%{+Q}o%[fe_name]", "%[src,lower]",
-        "%{-Q}[fe_name]", "%[str(two words)]", "%[bin(0a22)]", "%[str(a),add(1)]", "%{-Q}o%[int(-7)]",
-        "%[fe_id,mul(10)]", "%{+X}[bin(ff)]",
+        "%[src]",
+        "%{+Q}[src]",
+        "%{+X}[src]",
+        "%{+X}[int(255)]",
+        "%{+Q}[int(5)]",
+        "%{+Q}[var(txn.none)]",
+        "%[var(txn.none)]",
+        "%{+E}[str(a\\\"b]c)]",
+        "%{+Q,+E}[str(a\\\"b]c)]",
+        "%[bool(true)]",
+        "%[bin(610062)]",
+        "%[bin(6162),hex]",
+        "%[str()]",
+        "%{+Q}[str()]",
+        "%[ipv6(2001:db8::1)]",
+        "%{+Q}o%[fe_name]",
+        "%[src,lower]",
+        "%{-Q}[fe_name]",
+        "%[str(two words)]",
+        "%[bin(0a22)]",
+        "%[str(a),add(1)]",
+        "%{-Q}o%[int(-7)]",
+        "%[fe_id,mul(10)]",
+        "%{+X}[bin(ff)]",
     ];
     same(|program| {
         let (log, sink) = LogReceiver::udp();
@@ -303,11 +404,14 @@ fn conditions_decide_by_the_facts_of_a_session() {
 fn an_id_is_made_once() {
     same(|program| {
         let (log, sink) = LogReceiver::udp();
-        let (peer, door) = (Backend::start(|mut stream| {
-            let mut got = vec![0; 4096];
-            let count = stream.read(&mut got).unwrap_or(0);
-            let _ = stream.write_all(&got[..count]);
-        }), ports::free());
+        let (peer, door) = (
+            Backend::start(|mut stream| {
+                let mut got = vec![0; 4096];
+                let count = stream.read(&mut got).unwrap_or(0);
+                let _ = stream.write_all(&got[..count]);
+            }),
+            ports::free(),
+        );
         let _proxy = Proxy::start(
             program,
             &format!(
@@ -337,13 +441,34 @@ fn an_id_is_made_once() {
 #[test]
 fn fetches_of_later_versions_are_the_variables_of_lines() {
     const PAIRS: &[(&str, &str)] = &[
-        ("act_conn", "%ac"), ("pid", "%pid"), ("txn.conn_retries", "%rc"), ("bc_srv_queue", "%sq"), ("bc_be_queue", "%bq"),
-        ("bc.timer.connect", "%Tc"), ("req.timer.queue", "%Tw"), ("res.timer.data", "%Td"), ("fc.timer.handshake", "%Th"),
-        ("fc.timer.total", "%Tt"), ("txn.timer.user", "%Tu"), ("bytes_in", "%U"), ("req.bytes_in", "%U"), ("req.bytes_out", "%U"),
-        ("bytes_out", "%B"), ("res.bytes_in", "%B"), ("res.bytes_out", "%B"), ("txn.sess_term_state", "%ts"),
-        ("accept_date", "%Ts"), ("accept_date(ms),mod(1000)", "%ms"), ("be_connect_timeout", "1000"), ("be_queue_timeout", "20000"),
-        ("cur_client_timeout", "5000"), ("cur_connect_timeout", "1000"), ("cur_queue_timeout", "20000"), ("bc_reused", "0"),
-        ("txn.redispatched", "0"), ("tgroup", "1"),
+        ("act_conn", "%ac"),
+        ("pid", "%pid"),
+        ("txn.conn_retries", "%rc"),
+        ("bc_srv_queue", "%sq"),
+        ("bc_be_queue", "%bq"),
+        ("bc.timer.connect", "%Tc"),
+        ("req.timer.queue", "%Tw"),
+        ("res.timer.data", "%Td"),
+        ("fc.timer.handshake", "%Th"),
+        ("fc.timer.total", "%Tt"),
+        ("txn.timer.user", "%Tu"),
+        ("bytes_in", "%U"),
+        ("req.bytes_in", "%U"),
+        ("req.bytes_out", "%U"),
+        ("bytes_out", "%B"),
+        ("res.bytes_in", "%B"),
+        ("res.bytes_out", "%B"),
+        ("txn.sess_term_state", "%ts"),
+        ("accept_date", "%Ts"),
+        ("accept_date(ms),mod(1000)", "%ms"),
+        ("be_connect_timeout", "1000"),
+        ("be_queue_timeout", "20000"),
+        ("cur_client_timeout", "5000"),
+        ("cur_connect_timeout", "1000"),
+        ("cur_queue_timeout", "20000"),
+        ("bc_reused", "0"),
+        ("txn.redispatched", "0"),
+        ("tgroup", "1"),
     ];
     let program = Program::under_test();
     if !program.is_ours() {
@@ -368,7 +493,9 @@ fn fetches_of_later_versions_are_the_variables_of_lines() {
         let (name, value, want) = (parts.next(), parts.next(), parts.next());
         let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
         let close = match (number(value), number(want)) {
-            (Some(value), Some(want)) => (value - want).abs() <= i64::from(name.is_some_and(|name| name.contains("timer"))),
+            (Some(value), Some(want)) => {
+                (value - want).abs() <= i64::from(name.is_some_and(|name| name.contains("timer")))
+            }
             _ => value == want,
         };
         assert!(close, "{field}");

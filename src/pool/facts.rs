@@ -24,13 +24,9 @@ impl Pool {
                 return Some(Value::Bool(self.process.stopping.load(std::sync::atomic::Ordering::Relaxed)));
             }
             K::FeConn | K::FeReqRate | K::FeSessRate => self.front_fact(fetch, self.front_of(args)?, now)?,
-            K::Nbsrv
-            | K::AvgQueue
-            | K::BeConn
-            | K::BeConnFree
-            | K::BeSessRate
-            | K::Connslots
-            | K::Queue => self.back_fact(fetch, self.back_of(args)?, now)?,
+            K::Nbsrv | K::AvgQueue | K::BeConn | K::BeConnFree | K::BeSessRate | K::Connslots | K::Queue => {
+                self.back_fact(fetch, self.back_of(args)?, now)?
+            }
             K::SrvConn
             | K::SrvConnFree
             | K::SrvIsUp
@@ -164,9 +160,8 @@ impl BackState {
     fn slots(&self) -> i64 {
         let core = self.lock();
         let mut slots = 0;
-        let running = core.members.iter().enumerate().filter(|(_, member)| {
-            member.ordered() != Admin::Maint && member.is_up()
-        });
+        let running =
+            core.members.iter().enumerate().filter(|(_, member)| member.ordered() != Admin::Maint && member.is_up());
         for (ix, member) in running {
             if self.servers.get(ix).is_none_or(ServerState::is_deleted) {
                 continue;

@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) use memory::Memory;
 use memory::UniqueId;
 
+use super::clock;
 use super::proxy_header::Announced;
 use super::session::{RulePlace, Session};
 use super::shard::Shard;
-use super::clock;
 use super::shared::{Accepted, Seat};
 use crate::expr::{Arg, Buffer, Facts, Fetched, Known, Side, Value, VarName};
 use crate::pool::Peer;

@@ -50,10 +50,8 @@ impl Known {
     /// Whether a check can answer it: what is about its server and its connection.
     pub(in crate::expr) fn of_checks(self) -> bool {
         use Known as K;
-        matches!(
-            self,
-            K::BcDst | K::BcDstPort | K::BcErr | K::BcErrStr | K::BcSrc | K::BcSrcPort | K::BeId | K::BeName
-        ) || matches!(self, K::BeServerTimeout | K::BeTunnelTimeout | K::SrvId | K::SrvName)
+        matches!(self, K::BcDst | K::BcDstPort | K::BcErr | K::BcErrStr | K::BcSrc | K::BcSrcPort | K::BeId | K::BeName)
+            || matches!(self, K::BeServerTimeout | K::BeTunnelTimeout | K::SrvId | K::SrvName)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Log formats, compiled for the proxy as a whole: the mode says which variables there are.
 
-use super::rules::{Names, complain};
+use super::called;
+use super::rules::Names;
 use crate::expr::pattern::Lists;
 use crate::expr::{Context, Expr, Fetch, Format, Place, Stage, Variable};
 use crate::ir::{Formats, LogMoment, Mode, SessionLog};
@@ -19,7 +20,10 @@ pub(super) fn compile(names: &Names<'_>, outside: (&dyn World, &Lists), said: &m
         match Format::compile(&format.text, &context) {
             Ok(mut compiled) => match compiled.http_variable().filter(|_| set.mode == Mode::Tcp) {
                 None => {
-                    complain(compiled.resolve(names), format.span, names, said);
+                    if let Err(why) = compiled.resolve(names) {
+                        let message = format!("{}: '{}': {why}", called(proxy), format.keyword);
+                        said.push(Diagnostic::alert(format.span, message));
+                    }
                     if place != Place::Log {
                         warn(&compiled, format, said);
                     }
@@ -61,11 +65,14 @@ pub(super) fn compile(names: &Names<'_>, outside: (&dyn World, &Lists), said: &m
 /// What the bytes of a request say is gone when an id is made of it.
 fn warn(compiled: &Format, format: &FormatText, said: &mut Vec<Diagnostic>) {
     let buffered = |expr: &&Expr| {
-        matches!(expr.fetch(), Fetch::Len(_) | Fetch::Payload { .. } | Fetch::PayloadLv { .. } | Fetch::RdpCookie { .. })
+        matches!(
+            expr.fetch(),
+            Fetch::Len(_) | Fetch::Payload { .. } | Fetch::PayloadLv { .. } | Fetch::RdpCookie { .. }
+        )
     };
     for expr in compiled.expressions().filter(buffered) {
         let message = format!("'{}': '{}' knows nothing here", format.keyword, expr.fetch_name());
-        said.push(Diagnostic::warning(format.span, message).resolved());
+        said.push(Diagnostic::warning(format.span, message));
     }
 }
 

@@ -37,7 +37,12 @@ const BAD: &[u8] = b"<BADREQ>";
 
 impl<'a> View<'a> {
     /// The view of a session; `None` if the configuration has no such proxy.
-    pub(super) fn new(config: &'a Config, env: &'a Surroundings, record: &'a SessionRecord, samples: &'a dyn Facts) -> Option<Self> {
+    pub(super) fn new(
+        config: &'a Config,
+        env: &'a Surroundings,
+        record: &'a SessionRecord,
+        samples: &'a dyn Facts,
+    ) -> Option<Self> {
         let front = config.proxies.get(record.frontend.0 as usize)?;
         let back = config.proxies.get(record.backend.0 as usize).unwrap_or(front);
         let state = [record.termination.cause as u8, record.termination.phase as u8, b'-', b'-'];
@@ -46,7 +51,12 @@ impl<'a> View<'a> {
     }
 
     /// The same of an answered request.
-    pub(super) fn of_request(config: &'a Config, env: &'a Surroundings, record: &'a HttpRecord, samples: &'a dyn Facts) -> Option<Self> {
+    pub(super) fn of_request(
+        config: &'a Config,
+        env: &'a Surroundings,
+        record: &'a HttpRecord,
+        samples: &'a dyn Facts,
+    ) -> Option<Self> {
         let mut view = Self::new(config, env, &record.session, samples)?;
         let mut line = Vec::new();
         line::escape(&mut line, record.request.as_bytes());
