@@ -60,7 +60,9 @@ impl Run {
 
     /// Waits until a table's entries say something, and notes what all tables say then.
     fn note(&mut self, step: &str, table: &str, part: &str) {
-        wait::until(&format!("{step}: {table} says {part}"), || self.entries(table).iter().any(|line| line.contains(part)));
+        wait::until(&format!("{step}: {table} says {part}"), || {
+            self.entries(table).iter().any(|line| line.contains(part))
+        });
         for table in ["c", "s", "t", "a"] {
             for entry in self.entries(table) {
                 self.said.push(format!("{step}: {table} {entry}"));

@@ -119,7 +119,9 @@ impl View<'_> {
     /// `sc-set-gpt*`.
     pub(in crate::engine) fn tag(&self, tag: &Count) {
         let Some(value) = self.amount(&tag.by) else { return };
-        self.entry(tag.counter, |entry| drop(entry.set(tag.what, tag.index, i64::from(value), clock::now())));
+        self.entry(tag.counter, |entry| {
+            let _before = entry.set(tag.what, tag.index, i64::from(value), clock::now());
+        });
     }
 
     fn amount(&self, amount: &Amount) -> Option<u32> {
