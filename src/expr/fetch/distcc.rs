@@ -1,6 +1,7 @@
 //! A message of distcc: tokens of four bytes, each with a number in eight hexadecimal digits, and bytes behind most of them.
 //!
-//! Source: manual §7.3.5 "distcc_param"; distcc's protocol 1; which tokens have no bytes was asked of 2.6.
+//! Bytes are found once they are all there; 2.6 gives what its buffer held before for those that are still to come, and ends itself
+//! at a large number. Source: manual §7.3.5 "distcc_param"; distcc's protocol 1; which tokens have no bytes was asked of 2.6.
 
 use std::borrow::Cow;
 
@@ -41,11 +42,41 @@ pub(super) fn look<'a>(buffer: Buffer<'a>, token: &[u8; 4], occurrence: u64, bod
 }
 
 fn bytes(buffer: Buffer<'_>, start: usize, size: usize) -> Found<'_> {
-    match start.checked_add(size).filter(|end| *end <= buffer.room && size > 0) {
+    match start.checked_add(size).filter(|end| *end <= buffer.room) {
         None => Found::No,
         Some(end) => match buffer.bytes.get(start..end) {
             Some(found) => Found::Value(Value::Bin(Cow::Borrowed(found))),
             None => Found::More,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of<'a>(bytes: &'a [u8], token: &[u8; 4], occurrence: u64, body: bool) -> Found<'a> {
+        look(Buffer { bytes, more: true, room: 100 }, token, occurrence, body)
+    }
+
+    #[test]
+    fn bytes_come_as_a_whole_or_not_at_all() {
+        let message = b"DIST00000001ARGV00000003gccDOTI00000064";
+        for (length, want) in [(26, Found::More), (27, Found::Value(Value::Bin(Cow::Borrowed(b"gcc"))))] {
+            assert_eq!(of(&message[..length], b"ARGV", 0, true), want, "{length}");
+        }
+        assert_eq!(of(message, b"DOTI", 1, false), Found::Value(Value::Int(100)));
+        assert_eq!(of(message, b"DOTI", 1, true), Found::No, "more than a buffer holds");
+        assert_eq!(of(b"DOTIfffffff0ARGV", b"ARGV", 1, true), Found::No);
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange() {
+        bolero::check!().with_type::<(Vec<u8>, u8)>().for_each(|(bytes, occurrence)| {
+            for body in [false, true] {
+                let _ = of(bytes, b"ARGV", u64::from(*occurrence), body);
+                let _ = of(&[b"ARGV0000000", &bytes[..]].concat(), b"ARGV", u64::from(*occurrence), body);
+            }
+        });
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn look<'a>(bytes: &'a [u8], name: &[u8], count: bool) -> Found<'a> {
     match (value.get(end + 1), count) {
         (None, _) => Found::More,
         (Some(b'\n'), true) => number(1),
-        (Some(b'\n'), false) if end > 0 => Found::Value(Value::text(&value[..end])),
+        (Some(b'\n'), false) => Found::Value(Value::text(&value[..end])),
         _ => number(0),
     }
 }

@@ -242,9 +242,7 @@ fn read(mut data: Part<'_>, what: Hello) -> Result<Value<'_>, Lack> {
         Hello::Protocol => {
             data.take(2)?;
             let size = data.number(1)?;
-            let protocol = data.take(size)?.whole()?;
-            full(protocol)?;
-            Ok(Value::text(protocol))
+            Ok(Value::text(data.take(size)?.whole()?))
         }
         Hello::KeyShares => {
             let size = data.number(2)?;
@@ -297,7 +295,9 @@ mod tests {
             bytes.truncate(usize::from(*keep));
             bytes.extend_from_slice(tail);
             for what in ALL {
-                if let Found::Value(Value::Str(Cow::Borrowed(text)) | Value::Bin(Cow::Borrowed(text))) = look(&bytes, what) {
+                if let Found::Value(Value::Str(Cow::Borrowed(text)) | Value::Bin(Cow::Borrowed(text))) =
+                    look(&bytes, what)
+                {
                     assert!(bytes.as_ptr_range().contains(&text.as_ptr()), "{what:?}");
                 }
             }
