@@ -122,6 +122,15 @@ fn conditions_wait_for_bytes_and_only_for_them() {
         ("if { req.payload(0,0) -m found }", b"x", true, True),
         ("if { req.payload_lv(10,2) -m str me }", &CONNECT[..13], true, NotYet),
         ("if { req.payload_lv(12,2) -m str me }", CONNECT, true, True),
+        ("if HTTP", b"GET / HTTP/1.0\r\n", true, NotYet),
+        ("if HTTP", b"GET / HTTP/1.0\r\n\r\n", true, True),
+        ("unless HTTP", CONNECT, true, True),
+        (
+            "if { req.ssl_ver 3.1:3.3 }",
+            b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\0\x2fCCCCCCCCCCCCCCCC",
+            true,
+            True,
+        ),
         ("if { res.len gt 0 }", CONNECT, true, False), // not known here: it never fits
     ] {
         let words: Vec<&[u8]> = condition.split(' ').map(str::as_bytes).collect();
@@ -146,7 +155,7 @@ fn errors_name_the_part_that_is_wrong() {
     for (words, word, at, says) in [
         (&["str(abc),uper"][..], 0, 9..13, "there is no converter 'uper'"),
         (&["scr"], 0, 0..3, "there is no fetch 'scr'"),
-        (&["path"], 0, 0..4, "not built into this version of baton yet: the fetch 'path' (HTTP)"),
+        (&["base"], 0, 0..4, "not built into this version of baton yet: the fetch 'base' (HTTP)"),
         (&["str(a),field(1x,_)"], 0, 13..15, "'field': '1x' is not a whole number"),
         (&["str(a),", "lower,", "nope"], 1, 0..0, ""), // the word behind is somebody else's
         (&["str(a),field(1,", "b)"], 0, 12..15, "'field': the closing parenthesis is missing"),
