@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use baton::expr::pattern::Lists;
 use baton::expr::{Buffer, Context, Expr, Facts, Fetched, Place, Side};
@@ -43,9 +43,12 @@ impl Row {
     }
 }
 
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/expr/buffers.txt")
+}
+
 fn rows() -> Vec<Row> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/expr/buffers.txt");
-    let text = std::fs::read_to_string(path).expect("the fixture");
+    let text = std::fs::read_to_string(path()).expect("the fixture");
     let mut named: HashMap<&str, Vec<u8>> = HashMap::new();
     let mut rows = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
@@ -99,7 +102,7 @@ impl Facts for Sent<'_> {
 
 #[test]
 fn ours() {
-    let (lists, world) = (Lists::default(), Outside::with(Vec::new()));
+    let (lists, world) = (Lists::default(), Outside::new(&path()));
     let mut problems = Vec::new();
     for row in rows() {
         let place = if row.of_response() { Place::BackendResponse } else { Place::FrontendContent };

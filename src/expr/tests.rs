@@ -151,6 +151,31 @@ fn a_fetch_that_knows_nothing_at_its_place_is_an_error_but_in_conditions() {
 }
 
 #[test]
+fn a_condition_says_what_can_never_hold_where_it_stands() {
+    for (condition, want) in [
+        ("if { src 1.2.3.4 } { req.len gt 0 }", None),
+        ("if { src 1.2.3.4 } or { res.len gt 0 }", Some((None, "res.len", false, 6))),
+        ("unless !both answer", Some((Some("answer"), "res.len", false, 2))),
+        ("if both", Some((Some("both"), "res.len", true, 1))),
+    ] {
+        let words: Vec<&[u8]> = condition.split(' ').map(str::as_bytes).collect();
+        context(|context| {
+            let mut acls = Acls::default();
+            for acl in ["answer res.len gt 0", "both src 1.2.3.4", "both res.len gt 0"] {
+                let words: Vec<&[u8]> = acl.split(' ').map(str::as_bytes).collect();
+                acls.define(&words, context).expect(acl);
+            }
+            let condition = Condition::compile(&words, &acls, context).expect(condition);
+            let found = condition.misplaced(Place::FrontendContent);
+            let want = want.map(|(acl, fetch, others, word): (Option<&str>, _, _, _)| {
+                (acl.map(str::as_bytes), fetch, others, word)
+            });
+            assert_eq!(found.map(|found| (found.acl, found.fetch, found.others, found.word)), want);
+        });
+    }
+}
+
+#[test]
 fn errors_name_the_part_that_is_wrong() {
     for (words, word, at, says) in [
         (&["str(abc),uper"][..], 0, 9..13, "there is no converter 'uper'"),
