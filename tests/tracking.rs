@@ -61,7 +61,7 @@ impl Run {
     /// Waits until a table's entries say something, and notes what all tables say then.
     fn note(&mut self, step: &str, table: &str, part: &str) {
         wait::until(&format!("{step}: {table} says {part}"), || {
-            self.entries(table).iter().any(|line| line.contains(part))
+            self.entries(table).iter().any(|line| line.contains(part)).then_some(())
         });
         for table in ["c", "s", "t", "a"] {
             for entry in self.entries(table) {
@@ -114,8 +114,10 @@ fn steps(program: &Program) -> Vec<String> {
         run.note("counted", "a", "use=0");
         assert!(run.entries("a").iter().any(|entry| entry.contains(&format!("{count}"))));
     }
-    let mut refused = client::connect(counted);
-    assert_eq!(client::read_all(&mut refused).unwrap_or_default(), b"");
+    // refused at once: even the connect may fail
+    if let Ok(mut refused) = client::try_connect(counted) {
+        assert_eq!(client::read_all(&mut refused).unwrap_or_default(), b"");
+    }
     run.note("refused", "a", "use=0");
     run.said
 }
