@@ -19,7 +19,7 @@ pub(crate) struct Stage {
     pub door: SocketAddr,
     pub log: LogReceiver,
     pub gate: Gate,
-    pub proxy: Proxy,
+    _proxy: Proxy,
 }
 
 impl Stage {
@@ -32,8 +32,8 @@ impl Stage {
              timeout client 30s\n  timeout server 30s\nlisten mqtt\n  bind {door}\n{lines}  server s {} send-proxy-v2\n",
             gate.address
         );
-        let proxy = Proxy::start(program, &config);
-        Self { door, log, gate, proxy }
+        let _proxy = Proxy::start(program, &config);
+        Self { door, log, gate, _proxy }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {

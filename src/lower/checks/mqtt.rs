@@ -170,9 +170,9 @@ mod tests {
     fn a_connect_is_what_the_parser_reads() {
         let long = vec![b'x'; 65_535];
         for connect in [
-            PLAIN,
+            Connect { client: b"c", ..PLAIN },
             Connect { level: 5, client: b"probe", ..PLAIN },
-            Connect { user: Some(b"u"), password: Some(b""), ..PLAIN },
+            Connect { client: b"c", user: Some(b"u"), password: Some(b"p"), ..PLAIN },
             Connect { level: 5, client: &long, user: Some(&long), password: Some(&long) },
         ] {
             let bytes = connect.packet();
