@@ -97,6 +97,8 @@ pub struct Settings {
     pub disabled: bool,
     /// `timeout …`.
     pub timeouts: Timeouts,
+    /// What only lints ask for.
+    pub noted: super::lints::Noted,
     /// `log ADDRESS …`, in order.
     pub logs: Vec<LogTarget>,
     /// What `log global` found in the `global` sections above it.

@@ -13,6 +13,7 @@ use super::error::{ConditionError, ExprError, Wrong, shown};
 use super::expression::{Expr, Resolve};
 use super::pattern::{self, Method, Patterns};
 use super::{Facts, Fetched, Place};
+use crate::text::{Like, look_alike};
 
 pub use acls::Acls;
 
@@ -177,9 +178,11 @@ impl Condition {
                     let open = at;
                     let rest = words.get(at + 1..).unwrap_or_default();
                     let end = rest.iter().position(|word| word.is_empty() || *word == b"}");
-                    let end = end
-                        .filter(|end| !rest[*end].is_empty())
-                        .ok_or_else(|| blame(open, ConditionError::Unclosed))?;
+                    let end = end.filter(|end| !rest[*end].is_empty()).ok_or_else(|| {
+                        // a brace that is none is what is wrong
+                        let like = |word: &&[u8]| look_alike(word).is_some_and(|found| found.like == Like::Ascii('}'));
+                        blame(rest.iter().position(like).map_or(open, |at| open + 1 + at), ConditionError::Unclosed)
+                    })?;
                     at += end + 1;
                     let inner = &words[..at];
                     if end == 0 {
