@@ -57,7 +57,8 @@ impl Test {
         let expr = Expr::compile(words, &mut at, &lax)?;
         // An old name for a fetch and a way to compare.
         let old = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
-        let patterns = pattern::read(words, at, expr.gives(), old.then_some(Method::Bin), context)?;
+        let patterns =
+            pattern::read(words, at, (expr.fetch_name(), expr.gives()), old.then_some(Method::Bin), context)?;
         Ok(Self { expr, patterns })
     }
 
