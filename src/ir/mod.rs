@@ -14,6 +14,7 @@ mod resolvers;
 mod rule;
 mod server;
 mod stats;
+mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -36,6 +37,7 @@ pub use server::{
     TrackRef, UseSource,
 };
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+pub use variables::VariableSizes;
 
 use std::sync::Arc;
 

@@ -54,6 +54,7 @@ impl Reading {
     /// Takes one line.
     pub(super) fn line(&mut self, line: &Line<'_>, world: &mut dyn World, said: &mut Vec<Diagnostic>) {
         let words = &line.words;
+        self.lists.stand(&self.global.file, words.first().map_or(0, |word| word.span.line as usize));
         match (grammar::section(words), self.section) {
             (Some(section), _) => self.open(section, words, world, said),
             (None, Some(section)) => self.statement(section, words, world, said),

@@ -46,10 +46,11 @@ mod storm;
 #[cfg(test)]
 mod tests;
 mod track;
+mod variables;
 mod verdicts;
 mod view;
 
-pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
+pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer, Typed};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
@@ -66,5 +67,6 @@ pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Tim
 pub use servers::Servers;
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
+pub use variables::{Budget, Spent, Variables, size as variable_size};
 pub use verdicts::Events;
 pub use view::{AgentView, BackView, CheckView, Failures, ServerView};

@@ -1,9 +1,10 @@
 //! All lists of a configuration: their numbers, and the files that they were read from.
 
+use std::cell::{RefCell, RefMut};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::entry::Written;
 use super::list::{List, Use};
@@ -13,7 +14,7 @@ use crate::text::World;
 /// All lists of a configuration.
 #[derive(Debug, Default)]
 pub struct Lists {
-    known: Mutex<Known>,
+    known: RefCell<Known>,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +34,8 @@ impl Known {
 }
 
 impl Lists {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> RefMut<'_, Known> {
+        self.known.borrow_mut()
     }
 
     /// The line that is being read: who names a list now stands there.

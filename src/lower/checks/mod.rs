@@ -153,7 +153,8 @@ fn context<'c>(args: &'c Args<'_>) -> Context<'c> {
     Context { place: Place::Check, strict: true, world: &*args.world, lists: &args.lists }
 }
 
-fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
+/// The error of an expression in a word.
+pub(in crate::lower) fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
     let hint = why.hint.clone();
     let blame = word.blame(match &why.why {
         Wrong::NotBuilt { what } => LowerError::NotYet { what: what.clone() },

@@ -1,0 +1,143 @@
+//! `set-var`, `set-var-fmt`: variables of the process, which are set when their line is read; and the sizes of variables.
+//!
+//! Source: manual §3.1, §3.2; verdicts asked of 2.6.12 (`fixtures/verdict/global/set-var.cfg`).
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::GlobalDraft;
+use crate::expr::pattern::Lists;
+use crate::expr::{Context, Expr, ExprError, Facts, Place, Scope, Template, TemplateError, Value, VarName};
+use crate::ir::VariableSizes;
+use crate::lower::added::Typed;
+use crate::lower::args::{Args, Given};
+use crate::lower::checks::blame_expr;
+use crate::lower::error::{Blame, LowerError, Lowered};
+
+/// What an expression in `global` may look at: the variables that were set above it.
+struct Above<'v>(&'v [(VarName, Value<'static>)]);
+
+impl Facts for Above<'_> {
+    fn variable(&self, name: &VarName) -> Option<Value<'_>> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.borrowed())
+    }
+
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn random(&self) -> u64 {
+        RandomState::new().hash_one(0)
+    }
+}
+
+/// The variable that is to be set.
+fn name(args: &mut Args<'_>) -> Lowered<VarName> {
+    let word = args.word("a variable 'proc.<name>', and what it is set to")?;
+    let name = VarName::parse(word.bytes).ok_or_else(|| word.blame(LowerError::Variable { text: word.text() }))?;
+    if name.scope() != Scope::Process {
+        return Err(word.blame(LowerError::Misplaced("only variables of the scope 'proc' can be set here")));
+    }
+    Ok(name)
+}
+
+fn set(global: &mut GlobalDraft, name: VarName, value: Option<Value<'static>>) {
+    // Without a value nothing is done.
+    let Some(value) = value else { return };
+    let known = &mut global.ir.variables;
+    match known.iter_mut().find(|(other, _)| *other == name) {
+        Some((_, old)) => *old = value,
+        None => known.push((name, value)),
+    }
+}
+
+fn context<'c>(args: &'c Args<'_>) -> Context<'c> {
+    Context { place: Place::Config, strict: true, world: &*args.world, lists: &args.lists }
+}
+
+/// The error of an expression among the words from `first` on.
+fn blame(args: &Args<'_>, first: usize, why: ExprError) -> Blame {
+    let word = args.words().get(first + why.word).or_else(|| args.words().last());
+    let bytes = word.map_or(&b""[..], |word| &word.bytes);
+    blame_expr(&Given { bytes, span: word.map_or(args.span(), |word| word.span) }, why)
+}
+
+/// `set-var <name> <expression>`: what follows the expression is passed over, as in haproxy.
+pub fn set_var(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let name = name(args)?;
+    args.need("an expression")?;
+    let first = args.position();
+    let words: Vec<&[u8]> = args.words().get(first..).unwrap_or_default().iter().map(|word| &*word.bytes).collect();
+    let expr = Expr::compile(&words, &mut 0, &context(args)).map_err(|why| blame(args, first, why))?;
+    let value = expr.value(&Above(&global.ir.variables)).map(Value::into_owned);
+    set(global, name, value);
+    Ok(())
+}
+
+/// `set-var-fmt <name> <text>`: the same with a text that has expressions in it.
+pub fn set_var_format(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let name = name(args)?;
+    args.need("a text")?;
+    let word = args.word("a text")?;
+    let template = Template::parse(word.bytes, &context(args)).map_err(|why| match why {
+        TemplateError::Expr(why) => blame_expr(&word, *why),
+        TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
+    })?;
+    let text = template.evaluate(&Above(&global.ir.variables));
+    set(global, name, Some(Value::owned(text)));
+    Ok(())
+}
+
+/// A number of bytes; nothing is 0, and so is what is below.
+fn size(args: &mut Args<'_>) -> Lowered<u64> {
+    let Some(word) = args.next_word() else { return Ok(0) };
+    let number: Result<i64, _> = word.text().trim_start().parse();
+    match number {
+        Ok(number) => Ok(u64::try_from(number).unwrap_or(0)),
+        Err(_) if word.bytes.is_empty() => Ok(0),
+        Err(_) => Err(word.blame(LowerError::Number { text: word.text() })),
+    }
+}
+
+macro_rules! sizes {
+    ($($function:ident $field:ident $doc:literal,)*) => {
+        $(#[doc = $doc]
+        pub fn $function(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+            let size = size(args)?;
+            global.ir.variable_sizes = VariableSizes { $field: size, ..global.ir.variable_sizes };
+            Ok(())
+        })*
+    };
+}
+
+sizes! {
+    all all "`tune.vars.global-max-size <bytes>`: the last one wins.",
+    process process "`tune.vars.proc-max-size <bytes>`: the last one wins.",
+    session session "`tune.vars.sess-max-size <bytes>`: the last one wins.",
+    transaction transaction "`tune.vars.txn-max-size <bytes>`: the last one wins.",
+    message message "`tune.vars.reqres-max-size <bytes>`: the last one wins.",
+    check check "`tune.vars.check-max-size <bytes>`: the last one wins.",
+}
+
+/// The value of an expression, or of a text with expressions, that was typed at run time; `None`: it gives none. Files are not
+/// read then.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn typed(
+    words: &[&str],
+    format: bool,
+    environment: &[(String, Vec<u8>)],
+    facts: &dyn Facts,
+) -> Result<Option<Value<'static>>, String> {
+    let world = Typed { line: Vec::new(), environment };
+    let context = Context { place: Place::Cli, strict: true, world: &world, lists: &Lists::default() };
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    if format {
+        let text = words.first().copied().unwrap_or_default();
+        let template = Template::parse(text, &context).map_err(|why| why.to_string())?;
+        return Ok(Some(Value::owned(template.evaluate(facts))));
+    }
+    let expr = Expr::compile(&words, &mut 0, &context).map_err(|why| why.to_string())?;
+    Ok(expr.value(facts).map(Value::into_owned))
+}
