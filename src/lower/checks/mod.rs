@@ -153,8 +153,7 @@ fn context<'c>(args: &'c Args<'_>) -> Context<'c> {
     Context { place: Place::Check, strict: true, world: &*args.world, lists: &args.lists }
 }
 
-/// The error of an expression in a word.
-pub(in crate::lower) fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
+fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {
     let hint = why.hint.clone();
     let blame = word.blame(match &why.why {
         Wrong::NotBuilt { what } => LowerError::NotYet { what: what.clone() },

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::GlobalDraft;
 use crate::expr::pattern::Lists;
-use crate::expr::{Context, Expr, ExprError, Facts, Place, Scope, Template, TemplateError, Value, VarName};
+use crate::expr::{Context, Expr, Facts, Place, Scope, Template, Value, VarName};
 use crate::ir::VariableSizes;
 use crate::lower::added::Typed;
-use crate::lower::args::{Args, Given};
-use crate::lower::checks::blame_expr;
-use crate::lower::error::{Blame, LowerError, Lowered};
+use crate::lower::args::Args;
+use crate::lower::conditions::{expr, template};
+use crate::lower::error::{LowerError, Lowered};
 
 /// What an expression in `global` may look at: the variables that were set above it.
 struct Above<'v>(&'v [(VarName, Value<'static>)]);
@@ -51,24 +51,10 @@ fn set(global: &mut GlobalDraft, name: VarName, value: Option<Value<'static>>) {
     }
 }
 
-fn context<'c>(args: &'c Args<'_>) -> Context<'c> {
-    Context { place: Place::Config, strict: true, world: &*args.world, lists: &args.lists }
-}
-
-/// The error of an expression among the words from `first` on.
-fn blame(args: &Args<'_>, first: usize, why: ExprError) -> Blame {
-    let word = args.words().get(first + why.word).or_else(|| args.words().last());
-    let bytes = word.map_or(&b""[..], |word| &word.bytes);
-    blame_expr(&Given { bytes, span: word.map_or(args.span(), |word| word.span) }, why)
-}
-
 /// `set-var <name> <expression>`: what follows the expression is passed over, as in haproxy.
 pub fn set_var(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let name = name(args)?;
-    args.need("an expression")?;
-    let first = args.position();
-    let words: Vec<&[u8]> = args.words().get(first..).unwrap_or_default().iter().map(|word| &*word.bytes).collect();
-    let expr = Expr::compile(&words, &mut 0, &context(args)).map_err(|why| blame(args, first, why))?;
+    let expr = expr(args, Place::Config)?;
     let value = expr.value(&Above(&global.ir.variables)).map(Value::into_owned);
     set(global, name, value);
     Ok(())
@@ -77,13 +63,7 @@ pub fn set_var(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 /// `set-var-fmt <name> <text>`: the same with a text that has expressions in it.
 pub fn set_var_format(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let name = name(args)?;
-    args.need("a text")?;
-    let word = args.word("a text")?;
-    let template = Template::parse(word.bytes, &context(args)).map_err(|why| match why {
-        TemplateError::Expr(why) => blame_expr(&word, *why),
-        TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
-    })?;
-    let text = template.evaluate(&Above(&global.ir.variables));
+    let text = template(args, Place::Config)?.evaluate(&Above(&global.ir.variables));
     set(global, name, Some(Value::owned(text)));
     Ok(())
 }
