@@ -47,9 +47,9 @@ pub trait LineReader: Send + Sync + fmt::Debug {
 /// An expression that was typed.
 #[derive(Debug, Clone, Copy)]
 pub struct Typed<'t> {
-    /// Its words; what follows it is passed over.
-    pub words: &'t [&'t str],
-    /// Whether the first word is a text with expressions in it.
+    /// The expression.
+    pub text: &'t str,
+    /// Whether it is a text with expressions in it.
     pub format: bool,
     /// The environment that it sees.
     pub environment: &'t [(String, Vec<u8>)],

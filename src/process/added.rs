@@ -22,7 +22,7 @@ impl LineReader for Reader {
     }
 
     fn value(&self, typed: &Typed<'_>, facts: &dyn Facts) -> Result<Option<Value<'static>>, String> {
-        variables::typed(typed.words, typed.format, typed.environment, facts)
+        variables::typed(typed.text, typed.format, typed.environment, facts)
     }
 }
 

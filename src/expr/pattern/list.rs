@@ -11,7 +11,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use smallvec::SmallVec;
@@ -104,7 +104,7 @@ struct Contents {
     by_key: Option<ByKey>,
     /// What names among addresses stood for when they were looked up.
     names: HashMap<String, Vec<IpAddr>>,
-    views: Vec<Weak<View>>,
+    views: Vec<Arc<View>>,
 }
 
 /// Entries by the hash of their pattern.
@@ -146,11 +146,6 @@ fn later(one: u32, other: u32) -> bool {
 }
 
 impl Contents {
-    fn live_views(&mut self) -> Vec<Arc<View>> {
-        self.views.retain(|view| view.strong_count() > 0);
-        self.views.iter().filter_map(Weak::upgrade).collect()
-    }
-
     fn entries(&mut self, written: Vec<Written>) -> Vec<Arc<Entry>> {
         let numbered = written.into_iter().map(|written| {
             self.last_id += 1;
@@ -167,7 +162,7 @@ impl Contents {
 
     /// Puts entries in the place of some chunks, for all views or, after an error, for none.
     fn replace(&mut self, chunks: Range<usize>, entries: Vec<Arc<Entry>>) -> Result<(), PatternError> {
-        let views = self.live_views();
+        let views = self.views.clone();
         let entries: Entries = entries.into();
         let compiled = views.iter().map(|view| self.layer(&entries, view.look));
         let compiled: Result<Vec<_>, _> = compiled.collect();
@@ -273,10 +268,10 @@ impl List {
     ///
     /// # Errors
     /// The line of the wrong pattern or value, and what is wrong with it.
-    pub fn view(self: &Arc<Self>, look: Look, world: &dyn World) -> Result<Arc<View>, (usize, PatternError)> {
+    pub fn view(&self, look: Look, world: &dyn World) -> Result<Arc<View>, (usize, PatternError)> {
         let mut contents = self.contents();
-        if let Some(view) = contents.live_views().into_iter().find(|view| view.look == look) {
-            return Ok(view);
+        if let Some(view) = contents.views.iter().find(|view| view.look == look) {
+            return Ok(view.clone());
         }
         let names = Mutex::new(HashMap::new());
         let resolve = |name: &str| -> Vec<IpAddr> {
@@ -291,15 +286,16 @@ impl List {
                 return Err((entry.line, why));
             }
         }
-        let view = Arc::new(View { list: self.clone(), look, set: ArcSwap::from_pointee(Set::new(look, layers)) });
+        let view =
+            Arc::new(View { of_file: self.file.is_some(), look, set: ArcSwap::from_pointee(Set::new(look, layers)) });
         contents.names.extend(names.into_inner().unwrap_or_else(PoisonError::into_inner));
-        contents.views.push(Arc::downgrade(&view));
+        contents.views.push(view.clone());
         Ok(view)
     }
 
     /// All that look at it, in the order in which they came.
     pub fn views(&self) -> Vec<Arc<View>> {
-        self.contents().live_views()
+        self.contents().views.clone()
     }
 
     /// How it stands.
@@ -332,7 +328,7 @@ impl List {
             return Err(ChangeError::Version(version));
         }
         let values = || written.iter().filter_map(|written| written.value.as_deref());
-        let views = contents.live_views();
+        let views = contents.views.clone();
         if let Some(why) = views.iter().find_map(|view| values().find_map(|value| view.look.judge(value))) {
             return Err(why.into());
         }
@@ -358,7 +354,7 @@ impl List {
     /// One of the lines that look at it cannot use the value.
     pub fn set(&self, which: Which<'_>, value: &[u8]) -> Result<bool, PatternError> {
         let mut contents = self.contents();
-        if let Some(why) = contents.live_views().iter().find_map(|view| view.look.judge(value)) {
+        if let Some(why) = contents.views.iter().find_map(|view| view.look.judge(value)) {
             return Err(why);
         }
         let found = contents.find(which);

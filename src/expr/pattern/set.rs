@@ -11,7 +11,6 @@ use smallvec::SmallVec;
 
 use super::entry::Entry;
 use super::layer::{Layer, Sought};
-use super::list::List;
 use super::{Flags, Method};
 use crate::expr::error::{PatternError, shown};
 use crate::expr::{Type, Value, args};
@@ -19,7 +18,7 @@ use crate::expr::{Type, Value, args};
 /// What one way to compare sees of a list.
 #[derive(Debug)]
 pub struct View {
-    pub(super) list: Arc<List>,
+    pub(super) of_file: bool,
     pub(super) look: Look,
     pub(super) set: ArcSwap<Set>,
 }
@@ -52,9 +51,9 @@ pub struct Found<'s> {
 }
 
 impl View {
-    /// The list.
-    pub fn list(&self) -> &Arc<List> {
-        &self.list
+    /// Whether its list is that of a file.
+    pub fn is_of_file(&self) -> bool {
+        self.of_file
     }
 
     /// How it looks at the list.

@@ -29,7 +29,7 @@ impl Patterns {
 
     /// Whether no value can fit: there is nothing to compare with.
     pub fn never(&self) -> bool {
-        !self.method.needs_none() && self.views.iter().all(|view| view.list().file.is_none() && view.set().is_empty())
+        !self.method.needs_none() && self.views.iter().all(|view| !view.is_of_file() && view.set().is_empty())
     }
 
     /// Whether a value fits.

@@ -105,19 +105,17 @@ sizes! {
 /// # Errors
 /// What is wrong, in words.
 pub fn typed(
-    words: &[&str],
+    text: &str,
     format: bool,
     environment: &[(String, Vec<u8>)],
     facts: &dyn Facts,
 ) -> Result<Option<Value<'static>>, String> {
     let world = Typed { line: Vec::new(), environment };
     let context = Context { place: Place::Cli, strict: true, world: &world, lists: &Lists::default() };
-    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     if format {
-        let text = words.first().copied().unwrap_or_default();
-        let template = Template::parse(text, &context).map_err(|why| why.to_string())?;
+        let template = Template::parse(text.as_bytes(), &context).map_err(|why| why.to_string())?;
         return Ok(Some(Value::owned(template.evaluate(facts))));
     }
-    let expr = Expr::compile(&words, &mut 0, &context).map_err(|why| why.to_string())?;
+    let expr = Expr::parse(text.as_bytes(), &context).map_err(|why| why.to_string())?;
     Ok(expr.value(facts).map(Value::into_owned))
 }

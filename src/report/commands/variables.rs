@@ -93,13 +93,13 @@ fn set(pool: &Pool, environment: &[(String, Vec<u8>)], words: &[String]) -> Repl
         Some(_) => return wrong(&format!("'{word}' cannot be set here: only variables 'proc.<name>' can.")),
         None => return wrong(&format!("'{word}' is no name of a variable: 'proc.<name>' is needed.")),
     };
-    let (format, rest) = match rest.split_first() {
-        None => return wrong("An expression is needed, or 'expr' or 'fmt' before what the variable is set to."),
-        Some((kind, rest)) if !rest.is_empty() && (kind == "expr" || kind == "fmt") => (kind == "fmt", rest),
-        Some(_) => (false, rest),
+    let (format, text) = match rest {
+        [] => return wrong("An expression is needed, or 'expr' or 'fmt' before what the variable is set to."),
+        [text] => (false, text),
+        [kind, text, ..] if kind == "expr" || kind == "fmt" => (kind == "fmt", text),
+        [kind, ..] => return wrong(&format!("'expr' or 'fmt' is needed where '{kind}' stands.")),
     };
-    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    let typed = Typed { words: &rest, format, environment };
+    let typed = Typed { text, format, environment };
     match pool.read_value(&typed, &Process(pool)) {
         // What gives no value changes nothing.
         Ok(None) => Reply::Done,
