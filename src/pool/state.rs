@@ -8,6 +8,7 @@ use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
+use super::tables::Tables;
 use super::{BackState, SourcePorts, Variables, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -25,6 +26,8 @@ pub struct Pool {
     pub resolution: Resolution,
     /// The variables of the process.
     pub variables: Arc<Variables>,
+    /// Stick tables.
+    pub tables: Tables,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
     /// Who reads the lines of servers that are added.
@@ -51,7 +54,8 @@ impl Pool {
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
         let resolution = Resolution::new(&config.global);
         let variables = Arc::new(Variables::new(config.global.variable_sizes, &config.global.variables));
-        let pool = Self { resolution, variables, trackers, config, proxies, process, reader: OnceLock::new() };
+        let tables = Tables::new(&config.tables);
+        let pool = Self { resolution, variables, tables, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool
