@@ -96,6 +96,8 @@ pub struct Global {
     pub maxaccept: Option<u32>,
     /// All that has a guid, in the order of the file.
     pub guids: Vec<Guid>,
+    /// `userlist` sections.
+    pub userlists: Vec<super::Userlist>,
     /// `set-var`, `set-var-fmt`: variables of the process, and what they are at the start.
     pub variables: Vec<(VarName, Value<'static>)>,
     /// `tune.vars.…-max-size`.

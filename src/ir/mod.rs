@@ -15,6 +15,7 @@ mod rules;
 mod server;
 mod stats;
 pub mod table;
+mod users;
 mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
@@ -37,7 +38,8 @@ pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
-pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict};
+pub use users::{Password, User, Userlist};
 pub use variables::VariableSizes;
 
 use std::sync::Arc;

@@ -37,6 +37,7 @@ pub mod states;
 pub mod stats;
 mod threads;
 pub mod timeouts;
+mod userlist;
 pub mod watch_options;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));

@@ -75,7 +75,9 @@ impl Test {
         };
         let payload = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
         let name = old.map_or(expr.fetch_name(), |(name, ..)| *name);
-        let default = default.or(payload.then_some(Method::Bin));
+        // The groups of a user stand between slashes.
+        let groups = expr.fetch_name() == "http_auth_group" && !expr.converted();
+        let default = default.or(payload.then_some(Method::Bin)).or(groups.then_some(Method::Dir));
         let patterns = pattern::read(words, at, (name, expr.gives()), default, context)?;
         Ok(Self { expr, patterns })
     }

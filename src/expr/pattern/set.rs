@@ -92,9 +92,15 @@ impl Set {
         Self { look, layers }
     }
 
+    /// The patterns as they were written.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let entries = self.layers.iter().flat_map(|layer| layer.entries.iter());
+        entries.filter(|entry| !entry.is_gone()).map(|entry| &*entry.key)
+    }
+
     /// Whether there are none: nothing fits then.
     pub fn is_empty(&self) -> bool {
-        self.layers.iter().all(|layer| layer.entries.iter().all(|entry| entry.is_gone()))
+        self.keys().next().is_none()
     }
 
     /// The first pattern that a value fits; of networks and beginnings the finest.
