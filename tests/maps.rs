@@ -95,14 +95,18 @@ impl Stage {
         out.replace(&config, "CONFIG").replace(&self.folder.path().display().to_string(), "DIR")
     }
 
-    /// Whether a client is served; who is not sees its connection end.
     fn serves(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(self.door) else { return false };
-        stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a time limit");
-        let sent = stream.write_all(b"x");
-        let mut byte = [0];
-        sent.is_ok() && matches!(stream.read(&mut byte), Ok(1))
+        served(self.door)
     }
+}
+
+/// Whether a client is served; who is not sees its connection end.
+fn served(door: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(door) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a time limit");
+    let sent = stream.write_all(b"x");
+    let mut byte = [0];
+    sent.is_ok() && matches!(stream.read(&mut byte), Ok(1))
 }
 
 /// What is typed one after the other. The number of the list of each file is the same in both programs.
@@ -399,4 +403,55 @@ fn variables_have_their_limits() {
     }
     assert!(said("get var proc.v0").starts_with("[6]: ") && said("get var proc.v19").starts_with("[3]: "));
     drop(proxy);
+}
+
+/// A variable of each scope for which there is room is found by the rule behind it, and one for which there is none is not.
+#[test]
+fn variables_of_each_scope_have_their_limits() {
+    let long = "x".repeat(100);
+    for (tune, name, when) in [
+        ("sess", "sess.a", "connection"),
+        ("txn", "txn.a", "content"),
+        ("reqres", "req.a", "content"),
+        ("global", "sess.a", "connection"),
+        ("proc", "txn.a", "content"),
+    ] {
+        for (limit, fits) in [(179, false), (180, true)] {
+            let (door, echo) = (ports::free(), Backend::echo());
+            let config = format!(
+                "global\n tune.vars.{tune}-max-size {limit}\n\
+                 defaults\n mode tcp\n timeout client 1m\n timeout connect 1m\n timeout server 1m\n\
+                 listen l\n bind {door}\n tcp-request {when} set-var({name}) str({long})\n\
+                 tcp-request {when} reject if {{ var({name}) -m found }}\n server s {}\n",
+                echo.address
+            );
+            let _proxy = Proxy::start(&Program::ours(), &config);
+            // What a session takes it gives back: the second one fits as well.
+            for _ in 0..2 {
+                assert_eq!(served(door), !fits, "tune.vars.{tune}-max-size {limit}, {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn variables_of_checks_have_their_limit() {
+    for (limit, want) in [(179, "|"), (180, "xxxxxxxxxx|")] {
+        let server = TcpListener::bind(ports::free()).expect("a server");
+        let config = format!(
+            "global\n tune.vars.check-max-size {limit}\n\
+             defaults\n mode tcp\n timeout client 1m\n timeout connect 1m\n timeout server 1m\n\
+             listen l\n bind {}\n option tcp-check\n tcp-check set-var(check.a) str({})\n tcp-check connect\n\
+             tcp-check send-lf \"%[var(check.a),bytes(0,10)]|\"\n tcp-check expect string never\n server s {} check inter 50\n",
+            ports::free(),
+            "x".repeat(100),
+            server.local_addr().expect("its address"),
+        );
+        let _proxy = Proxy::start(&Program::ours(), &config);
+        let (mut stream, _) = server.accept().expect("a check");
+        stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a time limit");
+        let mut said = vec![0; want.len()];
+        stream.read_exact(&mut said).expect("what the check says");
+        assert_eq!(String::from_utf8_lossy(&said), want, "tune.vars.check-max-size {limit}");
+    }
 }

@@ -189,31 +189,33 @@ pub(super) fn judge(proxies: &[ProxyDraft], userlists: &[Userlist], said: &mut V
         }
         for (rule, span) in &proxy.stats_rules {
             for test in rule.when.iter().flat_map(|when| when.tests()) {
-                let wrong = login(test, userlists).map(|message| Diagnostic::alert(*span, message).resolved());
-                said.extend(wrong);
+                said.extend(login(test, *span, userlists));
             }
         }
     }
 }
 
 /// What is wrong with a test of a user or of a user's groups.
-fn login(test: &Test, userlists: &[Userlist]) -> Option<String> {
+fn login(test: &Test, span: Span, userlists: &[Userlist]) -> Option<Diagnostic> {
     let Fetch::Known(fetch @ (Known::HttpAuth | Known::HttpAuthGroup), arguments) = test.expr.fetch() else {
         return None;
     };
     let Some(Arg::Str(name)) = arguments.first() else { return None };
     let Some(list) = userlists.iter().find(|list| list.name.as_bytes() == &**name) else {
-        return Some(format!("there is no userlist '{}'", String::from_utf8_lossy(name)));
+        return Some(Diagnostic::alert(span, format!("there is no userlist '{}'", String::from_utf8_lossy(name))));
     };
     if *fetch == Known::HttpAuth {
         return None;
     }
     let sets: Vec<_> = test.patterns.views().iter().map(|view| view.set()).collect();
     let mut groups = sets.iter().flat_map(|set| set.keys()).peekable();
-    if groups.peek().is_none() {
-        return Some("'http_auth_group' needs the groups that it asks for".to_owned());
-    }
-    let known = |group: &&[u8]| list.groups.iter().any(|known| known.as_bytes() == *group);
-    let group = groups.find(|group| !known(group))?;
-    Some(format!("userlist '{}' has no group '{}'", list.name, String::from_utf8_lossy(group)))
+    let message = match groups.peek() {
+        None => "'http_auth_group' needs the groups that it asks for".to_owned(),
+        Some(_) => {
+            let known = |group: &&[u8]| list.groups.iter().any(|known| known.as_bytes() == *group);
+            let group = groups.find(|group| !known(group))?;
+            format!("userlist '{}' has no group '{}'", list.name, String::from_utf8_lossy(group))
+        }
+    };
+    Some(Diagnostic::alert(span, message).resolved())
 }
