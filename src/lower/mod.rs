@@ -39,6 +39,7 @@ pub mod stats;
 pub mod tables;
 mod threads;
 pub mod timeouts;
+mod userlist;
 pub mod watch_options;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));

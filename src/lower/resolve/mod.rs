@@ -26,9 +26,11 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, lists, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    global.ir.userlists = crate::lower::userlist::judge(userlists, said);
+    crate::lower::stats::judge(&sections.proxies, &global.ir.userlists, said);
     crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
