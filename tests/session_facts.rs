@@ -14,7 +14,7 @@ use harness::proxy::Proxy;
 use harness::{client, ports, stats};
 
 /// Those whose value is another at each run: only whether there is a number is compared.
-const VOLATILE: [&str; 11] = [
+const VOLATILE: [&str; 15] = [
     "src_port",
     "dst_port",
     "fc_src_port",

@@ -6,6 +6,7 @@
 use super::balance::WEIGHT_SCALE;
 use super::{Admin, BackState, FrontState, Pool, ServerState};
 use crate::expr::{Arg, Known, NameRef, ServerRef, Value};
+use crate::ir::table::TableIx;
 use crate::ir::{ProxyIx, ServerIx, TrackRef};
 use crate::units::Tick;
 
@@ -35,6 +36,12 @@ impl Pool {
             | K::SrvSessRate
             | K::SrvUweight
             | K::SrvWeight => return self.server_fact(fetch, server_of(args)?, now),
+            K::TableAvl | K::TableCnt => {
+                let Arg::Table(NameRef { id, .. }) = args.first()? else { return None };
+                let table = self.tables.get(TableIx((*id)?))?;
+                let used = table.used();
+                i64::from(if fetch == K::TableCnt { used } else { table.size().saturating_sub(used) })
+            }
             _ => return None,
         };
         Some(Value::Int(number))

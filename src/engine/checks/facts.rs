@@ -7,8 +7,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::expr::{Arg, Facts, Fetched, Known, Value, VarName};
+use crate::expr::{Arg, Facts, Fetched, Known, Scope, Value, VarName};
 use crate::ir::{Proxy, Server};
+use crate::pool::{Spent, Variables, variable_size};
 
 /// Who is checked, as expressions may ask.
 #[derive(Debug, Clone)]
@@ -33,7 +34,10 @@ impl Checked {
 /// What the expressions of one check look at.
 pub(super) struct CheckFacts<'t> {
     checked: Option<&'t Checked>,
-    variables: HashMap<VarName, Value<'static>>,
+    own: HashMap<VarName, Value<'static>>,
+    spent: Spent,
+    /// The variables of the process.
+    process: &'t Variables,
     /// Both ends of its connection, ours first, once there is one.
     pub(super) ends: Option<(SocketAddr, SocketAddr)>,
     /// Whether it has a connection.
@@ -41,16 +45,32 @@ pub(super) struct CheckFacts<'t> {
 }
 
 impl<'t> CheckFacts<'t> {
-    pub(super) fn new(checked: Option<&'t Checked>) -> Self {
-        Self { checked, variables: HashMap::new(), ends: None, connected: false }
+    pub(super) fn new(checked: Option<&'t Checked>, process: &'t Variables) -> Self {
+        let (own, spent) = (HashMap::new(), Spent::default());
+        Self { checked, own, spent, process, ends: None, connected: false }
     }
 
-    pub(super) fn set(&mut self, name: &VarName, value: Value<'static>) {
-        self.variables.insert(name.clone(), value);
+    /// Sets a variable, or forgets it; one for which there is no room stays as it was.
+    pub(super) fn set(&mut self, name: &VarName, value: Option<Value<'_>>) {
+        if name.scope() == Scope::Process {
+            self.process.set(name.name(), value);
+            return;
+        }
+        let old = self.own.get(name).map_or(0, variable_size);
+        let new = value.as_ref().map_or(0, variable_size);
+        if !self.process.budget.resize(&mut self.spent, name.scope(), old, new) {
+            return;
+        }
+        match value {
+            Some(value) => drop(self.own.insert(name.clone(), value.into_owned())),
+            None => drop(self.own.remove(name)),
+        }
     }
+}
 
-    pub(super) fn unset(&mut self, name: &VarName) {
-        self.variables.remove(name);
+impl Drop for CheckFacts<'_> {
+    fn drop(&mut self) {
+        self.process.budget.give_back(&mut self.spent);
     }
 }
 
@@ -77,7 +97,10 @@ impl Facts for CheckFacts<'_> {
     }
 
     fn variable(&self, name: &VarName) -> Option<Value<'_>> {
-        self.variables.get(name).map(Value::borrowed)
+        if name.scope() == Scope::Process {
+            return Some(self.process.get(name.name())?.borrowed().into_owned());
+        }
+        self.own.get(name).map(Value::borrowed)
     }
 
     fn now(&self) -> Duration {

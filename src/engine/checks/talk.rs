@@ -22,7 +22,7 @@ pub(super) async fn run(target: &Target) -> Finding {
     let mut talk = Talk {
         target,
         telling: script.map_or(Telling::BuiltIn, |script| script.telling),
-        facts: CheckFacts::new(target.checked.as_deref()),
+        facts: CheckFacts::new(target.checked.as_deref(), &target.variables),
         link: None,
         heard: Vec::new(),
         over: false,
@@ -74,15 +74,15 @@ impl Talk<'_> {
                 Act::Expect(expect) => self.expect(step, expect).await?,
                 Act::SetVar(name, expr) => {
                     let value = expr.value(&self.facts).map(Value::into_owned);
-                    if let Some(value) = value {
+                    if value.is_some() {
                         self.facts.set(name, value);
                     }
                 }
                 Act::SetVarFormat(name, format) => {
                     let text = format.evaluate(&self.facts);
-                    self.facts.set(name, Value::owned(text));
+                    self.facts.set(name, Some(Value::owned(text)));
                 }
-                Act::UnsetVar(name) => self.facts.unset(name),
+                Act::UnsetVar(name) => self.facts.set(name, None),
             }
         }
         Ok(())

@@ -226,9 +226,6 @@ impl SessionState {
             session.counted = Some(Box::new(self.counted));
         }
         session.logged = self.logged;
-        if let Some(id) = &self.unique_id {
-            session.memory.get_or_insert_default().keep_id(id);
-        }
         session.redispatched = self.redispatched;
         session.retries = self.retries;
         session.queue_time = self.queue_time;

@@ -41,7 +41,9 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
             Truth::NotYet => continue,
         }
         if let Some(verdict) = act(&rule.action, view) {
-            view.decided(rule.span.file.0, rule.span.line);
+            if verdict != Verdict::Wait {
+                view.decided(rule.span.file.0, rule.span.line);
+            }
             return verdict;
         }
     }
@@ -73,6 +75,9 @@ fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
             view.set_variable(name, Some(Value::owned(text)));
         }
         Action::UnsetVar(name) => view.set_variable(name, None),
+        Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
+        Action::Count(count) => view.count(count),
+        Action::SetTag(tag) => view.tag(tag),
     }
     None
 }

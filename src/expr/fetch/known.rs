@@ -47,6 +47,16 @@ macro_rules! known {
 }
 
 impl Known {
+    /// Whether it is about the process, its proxies and servers, so that no connection is needed to answer it.
+    pub fn of_process(self) -> bool {
+        use Known as K;
+        matches!(self, K::ActConn | K::Pid | K::Stopping | K::Tgroup | K::Uptime)
+            || matches!(self, K::FeConn | K::FeReqRate | K::FeSessRate)
+            || matches!(self, K::AvgQueue | K::BeConn | K::BeConnFree | K::BeSessRate | K::Connslots | K::Nbsrv | K::Queue)
+            || matches!(self, K::SrvConn | K::SrvConnFree | K::SrvIsUp | K::SrvIweight | K::SrvQueue)
+            || matches!(self, K::SrvSessRate | K::SrvUweight | K::SrvWeight)
+    }
+
     /// Whether a check can answer it: what is about its server and its connection.
     pub(in crate::expr) fn of_checks(self) -> bool {
         use Known as K;
@@ -123,6 +133,8 @@ known! {
     FeName "fe_name" "" Str FRONTEND,
     FeReqRate "fe_req_rate" "f" Int LIVE,
     FeSessRate "fe_sess_rate" "f" Int LIVE,
+    HttpAuth "http_auth" "s" Bool REQUEST,
+    HttpAuthGroup "http_auth_group" "s" Str REQUEST,
     LastRuleFile "last_rule_file" "" Str LIVE,
     LastRuleLine "last_rule_line" "" Int LIVE,
     LatNsAvg "lat_ns_avg" "" Int LIVE,
