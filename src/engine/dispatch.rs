@@ -106,11 +106,8 @@ impl Session {
         let Some(back) = shard.shared.pool.back(self.back) else {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
-        let client = match self.peer {
-            Peer::Inet(address) => Some(address.ip()),
-            Peer::Unix(_) => None,
-        };
-        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again: false };
+        let hash = self.key(shard);
+        let demand = Demand { hash, avoid, random: shard.random(), waker: cx.waker(), again: false };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
@@ -332,7 +329,7 @@ impl Session {
             && back.forward.is_none()
             && match back.redispatch {
                 Redispatch::Never => false,
-                _ if back.balance != Balance::Source => true,
+                _ if !back.balance.is_keyed() => true,
                 Redispatch::Last => left == 0,
                 Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
                 Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),

@@ -1,11 +1,10 @@
 //! The server side of a proxy: who gets the next session.
 
-use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use super::balance::{self, Wish};
+use super::balance::Wish;
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::rebalance::Rebalance;
@@ -63,8 +62,8 @@ pub struct BackState {
 /// What a session brings when it asks for a server.
 #[derive(Debug)]
 pub struct Demand<'a> {
-    /// The client's address, for `balance source`.
-    pub client: Option<IpAddr>,
+    /// The number of its key ([`super::address_hash`], [`super::key_hash`]), where balancing goes by a key.
+    pub hash: Option<u32>,
     /// A server to avoid (a redispatch after it failed).
     pub avoid: Option<ServerIx>,
     /// A random number, for `balance random`.
@@ -128,7 +127,7 @@ impl BackState {
     /// Chooses a server for a session and counts it there.
     pub fn assign(&self, demand: &Demand<'_>, now: Tick) -> Assignment {
         let wish = Wish {
-            hash: demand.client.map(balance::address_hash),
+            hash: demand.hash,
             avoid: demand.avoid.map(|server| server.0),
             random: demand.random,
         };

@@ -85,7 +85,7 @@ impl Core {
         // The table of the fixed algorithms is not made anew for a slow start.
         let ramps = match back.balance {
             Balance::StaticRr => false,
-            Balance::Source => back.hash.consistent,
+            balance if balance.is_keyed() => back.hash.consistent,
             _ => true,
         };
         let members: Vec<Member> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();

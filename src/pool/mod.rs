@@ -52,6 +52,7 @@ mod view;
 pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
+pub use balance::{address_hash, key_hash};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
