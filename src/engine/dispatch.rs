@@ -11,7 +11,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::ir::{Balance, Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
+use crate::ir::{Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
 use crate::units::{Millis, Tick};
@@ -107,7 +107,7 @@ impl Session {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
         let hash = self.key(shard);
-        let demand = Demand { hash, avoid, random: shard.random(), waker: cx.waker(), again: false };
+        let demand = Demand { hash, wanted: None, avoid, random: shard.random(), waker: cx.waker(), again: false };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);

@@ -17,6 +17,7 @@ pub mod migrate;
 mod pace;
 mod page;
 mod pausing;
+mod persist;
 mod proxy_header;
 mod rebalance;
 mod relay;

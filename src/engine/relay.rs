@@ -154,6 +154,14 @@ impl Flow {
         self.held = Held::Bytes(Box::new(Aside { bytes: bytes.into(), done: 0 }));
     }
 
+    /// The bytes that are held; none if they are in a pipe.
+    pub(super) fn held_bytes(&self) -> &[u8] {
+        match &self.held {
+            Held::Bytes(aside) => &aside.bytes[aside.done..],
+            Held::Nothing | Held::Pipe(_) => &[],
+        }
+    }
+
     /// What is held: bytes, and whether they are in a pipe.
     pub(super) fn held(&self) -> (usize, bool) {
         match &self.held {

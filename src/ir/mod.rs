@@ -26,8 +26,8 @@ pub use log::{
     StreamAddress,
 };
 pub use proxy::{
-    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
-    Timeouts,
+    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
+    ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use rule::{HttpRule, Service};

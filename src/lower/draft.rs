@@ -22,6 +22,15 @@ pub struct Named {
     pub span: Span,
 }
 
+/// An expression that is compiled when all is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDraft {
+    /// Its text.
+    pub text: Box<[u8]>,
+    /// The word.
+    pub span: Span,
+}
+
 /// A `defaults`, `frontend`, `backend` or `listen` section as far as it was read.
 #[derive(Debug, Clone)]
 pub struct ProxyDraft {
@@ -137,6 +146,10 @@ pub struct Settings {
     pub balance: Option<Balance>,
     /// `hash-type` and `hash-balance-factor`.
     pub hash: ir::HashType,
+    /// The key of `balance hash` and `rdp-cookie`.
+    pub key: Option<KeyDraft>,
+    /// Where `hash-type` chose `wt6`, which is not built.
+    pub wt6: Option<Span>,
     /// Where `balance` chose an algorithm that needs `mode http`; in `mode tcp` it is round robin.
     pub hash_balance: Option<Span>,
     /// `retries`; `None`: not said.

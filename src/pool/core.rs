@@ -247,19 +247,24 @@ impl Core {
             let key = self.waiting.join(&mut self.line, None, wish.hash, waker.clone());
             return Placed::Waits { key, server: None, ahead };
         };
-        let member = &mut self.members[server as usize];
+        self.place_on(server, wish, sessions, waker).unwrap_or(Placed::Unavailable)
+    }
+
+    /// Gives a session this server or a place in its queue, whatever balancing says; `None` if there is no such server.
+    pub(super) fn place_on(&mut self, server: u32, wish: &Wish, sessions: u32, waker: &Waker) -> Option<Placed> {
+        let member = self.members.get_mut(server as usize)?;
         if !member.standing(sessions, self.fullconn).full {
             member.load += 1;
             self.refresh(server, sessions);
-            return Placed::On(server);
+            return Some(Placed::On(server));
         }
         let ahead = member.line.len();
         if member.maxqueue > 0 && ahead >= member.maxqueue {
-            return Placed::Full(server);
+            return Some(Placed::Full(server));
         }
         let key = self.waiting.join(&mut member.line, Some(server), wish.hash, waker.clone());
         self.refresh(server, sessions);
-        Placed::Waits { key, server: Some(server), ahead }
+        Some(Placed::Waits { key, server: Some(server), ahead })
     }
 
     /// Takes one session off a server and fills the room.
@@ -333,6 +338,10 @@ impl Core {
             }
             State::Waits(_) => None,
         }
+    }
+
+    pub(super) fn hash(&self, key: usize) -> Option<u32> {
+        self.waiting.hash(key)
     }
 
     pub(super) fn arrival(&self, key: usize) -> u64 {

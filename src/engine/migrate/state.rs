@@ -83,6 +83,12 @@ pub struct SessionState {
     pub connect_time: Option<u32>,
     /// Places in the server's and in the backend's queue.
     pub places: (u32, u32),
+    /// The number that balancing goes by, of one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<u32>,
+    /// The server in whose queue it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<String>,
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
@@ -170,6 +176,8 @@ impl SessionState {
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
+            hash: None,
+            wants: None,
             due: None,
         })
     }

@@ -4,6 +4,7 @@
 
 mod formats;
 mod identity;
+mod persistence;
 mod proxies;
 mod refused;
 mod servers;
@@ -40,12 +41,14 @@ pub(super) fn resolve(
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
     let mut formats = Vec::with_capacity(sections.proxies.len());
+    let mut keys = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
         let mut compiled = Formats::default();
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
+            keys.push((at, persistence::key(&sections.proxies[at], world, &lists, said)));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
@@ -62,6 +65,11 @@ pub(super) fn resolve(
         let mut proxy = proxies::fold(draft, references[at], formats);
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
+    }
+    for (at, key) in keys {
+        if let Some(back) = proxies.get_mut(at).and_then(|proxy: &mut crate::ir::Proxy| proxy.backend.as_mut()) {
+            back.key = key.map(std::sync::Arc::new);
+        }
     }
     Config { global: global.ir, proxies, files, lists: lists.all() }
 }

@@ -291,6 +291,7 @@ fn backend(
     Backend {
         balance: set.balance.unwrap_or_default(),
         hash: set.hash,
+        key: None,
         servers,
         forward,
         fullconn: set.fullconn,

@@ -10,29 +10,35 @@ use crate::ir::{HashFunction, HashType};
 
 /// The number of a key, mixed where `hash-type` wants it.
 pub fn key_hash(hash: HashType, key: &[u8]) -> u32 {
-    mixed(hash, match hash.function {
-        HashFunction::Sdbm | HashFunction::Wt6 => {
-            key.iter().fold(0, |hash: u32, byte| hash.wrapping_mul(65_599).wrapping_add(u32::from(*byte)))
-        }
-        HashFunction::Djb2 => {
-            key.iter().fold(5381, |hash: u32, byte| hash.wrapping_mul(33).wrapping_add(u32::from(*byte)))
-        }
-        HashFunction::Crc32 => crc32(key),
-        HashFunction::None => number(key),
-    })
+    mixed(
+        hash,
+        match hash.function {
+            HashFunction::Sdbm | HashFunction::Wt6 => {
+                key.iter().fold(0, |hash: u32, byte| hash.wrapping_mul(65_599).wrapping_add(u32::from(*byte)))
+            }
+            HashFunction::Djb2 => {
+                key.iter().fold(5381, |hash: u32, byte| hash.wrapping_mul(33).wrapping_add(u32::from(*byte)))
+            }
+            HashFunction::Crc32 => crc32(key),
+            HashFunction::None => number(key),
+        },
+    )
 }
 
 /// The number of a client for `balance source`: the address as big-endian 32-bit words, combined by exclusive or.
 ///
 /// The functions are for texts: an address is a number already, and none of them is applied to it.
 pub fn address_hash(hash: HashType, address: IpAddr) -> u32 {
-    mixed(hash, match address {
-        IpAddr::V4(v4) => v4.to_bits(),
-        IpAddr::V6(v6) => {
-            let bits = v6.to_bits();
-            (0..4).fold(0, |hash, word| hash ^ (bits >> (32 * word)) as u32)
-        }
-    })
+    mixed(
+        hash,
+        match address {
+            IpAddr::V4(v4) => v4.to_bits(),
+            IpAddr::V6(v6) => {
+                let bits = v6.to_bits();
+                (0..4).fold(0, |hash, word| hash ^ (bits >> (32 * word)) as u32)
+            }
+        },
+    )
 }
 
 fn mixed(hash: HashType, number: u32) -> u32 {
