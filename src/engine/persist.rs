@@ -4,13 +4,12 @@
 
 use super::session::Session;
 use super::shard::Shard;
-use crate::expr::{Buffer, Facts, Side};
 use crate::ir::Balance;
 use crate::pool::{Peer, address_hash, key_hash};
 
 impl Session {
     /// The number that balancing goes by, where it goes by a key of the session; `None`: it takes turns.
-    pub(super) fn key(&self, shard: &Shard) -> Option<u32> {
+    pub(super) fn key(&mut self, shard: &Shard) -> Option<u32> {
         let back = self.backend(&shard.shared)?;
         match back.balance {
             Balance::Source => match self.peer {
@@ -18,20 +17,10 @@ impl Session {
                 Peer::Unix(_) => None,
             },
             Balance::Hash | Balance::RdpCookie => {
-                let facts = Sent(self.up.held_bytes());
-                let value = back.key.as_ref()?.value(&facts)?;
-                Some(key_hash(back.hash, &value.into_bytes()))
+                let key = back.key.as_ref()?;
+                self.viewed(shard, false, |view| Some(key_hash(back.hash, &key.value(view)?.into_bytes())))
             }
             _ => None,
         }
-    }
-}
-
-/// What the client has sent.
-struct Sent<'a>(&'a [u8]);
-
-impl Facts for Sent<'_> {
-    fn buffer(&self, side: Side) -> Option<Buffer<'_>> {
-        (side == Side::Request).then_some(Buffer { bytes: self.0, more: false, room: 16 * 1024 })
     }
 }

@@ -11,7 +11,7 @@ mod guid;
 mod log;
 mod proxy;
 mod resolvers;
-mod rule;
+mod rules;
 mod server;
 mod stats;
 
@@ -30,7 +30,7 @@ pub use proxy::{
     ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rule::{HttpRule, Service};
+pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
