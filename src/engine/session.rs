@@ -50,6 +50,10 @@ pub(super) struct Session {
     pub(super) logged: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
+    /// Rules gave it its server, and not balancing.
+    pub(super) direct: bool,
+    /// No other server than that will do.
+    pub(super) forced: bool,
     /// Its backend counts it.
     pub(super) entered: bool,
     /// Rules about what its client sends have decided, or there are none.
@@ -162,6 +166,8 @@ impl Session {
             redispatched: false,
             logged: false,
             held_server: false,
+            direct: false,
+            forced: false,
             entered: true,
             ruled: true,
             answering: false,

@@ -9,6 +9,7 @@ pub mod check;
 mod global;
 mod guid;
 mod log;
+mod persistence;
 mod proxy;
 mod resolvers;
 mod rules;
@@ -25,6 +26,7 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
+pub use persistence::{Choice, Force, Persistence, UseServer};
 pub use proxy::{
     Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
     ProxyKind, Redispatch, Splice, Timeouts,

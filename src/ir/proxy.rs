@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::check::Script;
-use super::{Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Rules, Server, SessionLog, StatsPage};
+use super::{
+    Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Persistence, Rules, Server, SessionLog, StatsPage,
+};
 use crate::expr::Expr;
 use crate::text::Span;
 use crate::units::Millis;
@@ -253,6 +255,8 @@ pub struct Backend {
     pub hash: HashType,
     /// What the key is, for `balance hash` and `rdp-cookie`.
     pub key: Option<Arc<Expr>>,
+    /// What brings a session back to its server; `None`: nothing.
+    pub persistence: Option<Arc<Persistence>>,
     /// All servers; [`super::ServerIx`] counts here.
     pub servers: Vec<Server>,
     /// `dispatch` or `option transparent` where nothing balances: no server gets a session then.

@@ -42,7 +42,7 @@ pub(super) fn resolve(
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
     let mut formats = Vec::with_capacity(sections.proxies.len());
-    let mut keys = Vec::with_capacity(sections.proxies.len());
+    let mut kept = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
         let mut compiled = Formats::default();
         let mut resolved = Rules::default();
@@ -51,7 +51,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             resolved = rules::resolve(&mut sections, at, said);
-            keys.push((at, persistence::key(&sections.proxies[at], world, &lists, said)));
+            kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
@@ -70,11 +70,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    for (at, key) in keys {
-        if let Some(back) = proxies.get_mut(at).and_then(|proxy: &mut crate::ir::Proxy| proxy.backend.as_mut()) {
-            back.key = key.map(std::sync::Arc::new);
-        }
-    }
+    persistence::put(kept, &mut proxies);
     Config { global: global.ir, proxies, files, lists: lists.all() }
 }
 
