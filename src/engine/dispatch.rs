@@ -12,6 +12,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
+use crate::expr::Side;
 use crate::ir::{Level, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
@@ -295,6 +296,10 @@ impl Session {
         self.step = Step::Relaying;
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
+        self.learn(shard, Side::Request);
+        if !self.answering {
+            self.learn(shard, Side::Response);
+        }
         self.log_early(&shard.shared);
         self.introduce(shard);
         self.arm(shard, key);

@@ -28,6 +28,7 @@ mod session;
 mod shard;
 mod shared;
 mod splice;
+mod stick;
 mod timers;
 
 use std::io;

@@ -9,6 +9,7 @@ use super::facts::View;
 use super::rules::holds;
 use super::session::Session;
 use super::shard::Shard;
+use super::stick;
 use crate::expr::{Condition, Truth};
 use crate::ir::{Backend, Balance, Choice, Persistence, ProxyIx, Redispatch, ServerAddress, ServerIx};
 use crate::pool::{Peer, Pool, address_hash, key_hash};
@@ -99,7 +100,8 @@ fn kept(rules: &Persistence, proxy: ProxyIx, pool: &Pool, view: &View<'_>) -> Ke
         let found = pool.server_that(proxy, |server| server.address == ServerAddress::Inet(SocketAddr::V4(address)));
         found.filter(|server| rules.always || is_up(*server))
     });
-    Kept { server: by_cookie, forced }
+    let by_table = || stick::matched(rules, proxy, view, |server| forced || rules.always || is_up(server));
+    Kept { server: by_cookie.or_else(by_table), forced }
 }
 
 /// The address in an RDP cookie of a terminal server: its bytes as a little-endian number, a dot, the port's bytes likewise, a dot,

@@ -15,6 +15,7 @@ mod resolvers;
 mod rules;
 mod server;
 mod stats;
+pub mod table;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -26,7 +27,7 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
-pub use persistence::{Choice, Force, Persistence, UseServer};
+pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
     Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
     ProxyKind, Redispatch, Splice, Timeouts,
@@ -51,6 +52,8 @@ pub struct Config {
     pub global: Global,
     /// All proxies in the order of the files; [`ProxyIx`] counts here.
     pub proxies: Vec<Proxy>,
+    /// All stick tables in the order of the files; [`table::TableIx`] counts here.
+    pub tables: Vec<table::Table>,
     /// The file names as given, for `show info` and `HAPROXY_CFGFILES`.
     pub files: Vec<String>,
     /// All lists of patterns and maps, in the order in which they are named.

@@ -1,6 +1,7 @@
 //! What brings a session back to the server that it had.
 
 use super::ServerIx;
+use super::table::TableIx;
 use crate::expr::{Condition, Expr, Template};
 
 /// The rules of a backend.
@@ -12,6 +13,10 @@ pub struct Persistence {
     pub use_server: Vec<UseServer>,
     /// `persist rdp-cookie`: what finds the cookie.
     pub cookie: Option<Expr>,
+    /// `stick on`, `stick match` and `stick store-request`, in the order of their lines.
+    pub stick: Vec<Stick>,
+    /// `stick store-response`.
+    pub store_response: Vec<Stick>,
     /// `option persist`: a server that is down is tried all the same.
     pub always: bool,
 }
@@ -41,4 +46,26 @@ pub enum Choice {
     Server(ServerIx),
     /// The one of the name that this text is then.
     Named(Template),
+}
+
+/// One `stick` line.
+#[derive(Debug, Clone)]
+pub struct Stick {
+    /// What the key is.
+    pub key: Expr,
+    /// The table.
+    pub table: TableIx,
+    /// When; `None`: always.
+    pub when: Option<Condition>,
+    /// Whether the table says which server it is to be.
+    pub matches: bool,
+    /// Whether the table is told which server it became.
+    pub stores: bool,
+}
+
+impl Persistence {
+    /// All `stick` lines, those of responses last.
+    pub fn sticks(&self) -> impl Iterator<Item = &Stick> {
+        self.stick.iter().chain(&self.store_response)
+    }
 }

@@ -7,7 +7,7 @@ use super::balance::cookie;
 use super::conditions;
 use super::draft::{KeyDraft, Named, ProxyDraft};
 use super::error::Lowered;
-use crate::expr::{Condition, Place, Template};
+use crate::expr::{Condition, Expr, Place, Template};
 use crate::ir::Force;
 use crate::text::Span;
 
@@ -23,6 +23,8 @@ pub struct PersistenceDraft {
     pub use_server: Vec<UseServerDraft>,
     /// `persist rdp-cookie`.
     pub cookie: Option<KeyDraft>,
+    /// `stick …`.
+    pub stick: Vec<StickDraft>,
     /// `option persist`.
     pub always: bool,
 }
@@ -45,6 +47,74 @@ pub enum ChoiceDraft {
     Server(Named),
     /// By a text.
     Named(Template),
+}
+
+/// One `stick` line.
+#[derive(Debug, Clone)]
+pub struct StickDraft {
+    /// What it does.
+    pub what: Sticking,
+    /// What the key is.
+    pub key: Expr,
+    /// The table; `None`: the section's own.
+    pub table: Option<Named>,
+    /// When.
+    pub when: Option<Condition>,
+    /// The line.
+    pub span: Span,
+}
+
+/// What a `stick` line does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sticking {
+    /// `stick match`.
+    Match,
+    /// `stick on`.
+    On,
+    /// `stick store-request`.
+    StoreRequest,
+    /// `stick store-response`.
+    StoreResponse,
+}
+
+/// `stick match <key> [table <table>] [if|unless <condition>]`.
+pub fn stick_match(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    stick(proxy, args, Sticking::Match)
+}
+
+/// `stick on <key> [table <table>] [if|unless <condition>]`: `match` and `store-request` in one.
+pub fn stick_on(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    stick(proxy, args, Sticking::On)
+}
+
+/// `stick store-request <key> [table <table>] [if|unless <condition>]`.
+pub fn store_request(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    stick(proxy, args, Sticking::StoreRequest)
+}
+
+/// `stick store-response <key> [table <table>] [if|unless <condition>]`.
+pub fn store_response(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    stick(proxy, args, Sticking::StoreResponse)
+}
+
+fn stick(proxy: &mut ProxyDraft, args: &mut Args<'_>, what: Sticking) -> Lowered {
+    let read = read_stick(proxy, args, what).map(|stick| proxy.set.persistence.stick.push(stick));
+    conditions::unbuilt(proxy, read)
+}
+
+fn read_stick(proxy: &ProxyDraft, args: &mut Args<'_>, what: Sticking) -> Lowered<StickDraft> {
+    let span = args.span();
+    let place = if what == Sticking::StoreResponse { Place::StickStore } else { Place::UseServer };
+    let key = conditions::expr(args, place)?;
+    let table = match args.take("table") {
+        true => {
+            let word = args.word("the name of a table")?;
+            Some(Named { name: word.text(), span: word.span })
+        }
+        false => None,
+    };
+    let when = conditions::rest(proxy, args, place)?;
+    Ok(StickDraft { what, key, table, when, span })
 }
 
 /// `use-server <name>|<text> if|unless <condition>`: a text is what holds a `%`.

@@ -8,6 +8,7 @@ use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
+use super::tables::Tables;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -23,6 +24,8 @@ pub struct Pool {
     pub process: ProcessState,
     /// What is known of name servers.
     pub resolution: Resolution,
+    /// Stick tables.
+    pub tables: Tables,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
     /// Who reads the lines of servers that are added.
@@ -48,7 +51,8 @@ impl Pool {
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
         let resolution = Resolution::new(&config.global);
-        let pool = Self { resolution, trackers, config, proxies, process, reader: OnceLock::new() };
+        let tables = Tables::new(&config.tables);
+        let pool = Self { resolution, tables, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool

@@ -70,8 +70,9 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    persistence::put(kept, &mut proxies);
-    Config { global: global.ir, proxies, files, lists: lists.all() }
+    let mut tables = Vec::new();
+    persistence::put(kept, &mut proxies, &mut tables, said);
+    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.
