@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use harness::backends::Backend;
 use harness::program::Program;
 use harness::proxy::Proxy;
-use harness::{client, ports};
+use harness::stats::Stats;
+use harness::{client, ports, wait};
 
 /// Keys of a file.
 const KEYS: u64 = 1_000;
@@ -107,4 +108,49 @@ fn each_key_gets_the_server_that_haproxy_gives_it() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// `hash-preserve-affinity` is a word of 3.2, which 2.6 has not.
+#[test]
+fn a_key_leaves_a_full_server_where_that_is_said() {
+    for (line, waits) in [
+        ("", true),
+        ("hash-preserve-affinity always", true),
+        ("hash-preserve-affinity maxconn", false),
+        ("hash-preserve-affinity maxqueue", true),
+    ] {
+        for method in ["map-based", "consistent"] {
+            let servers: Vec<Backend> = (1..=2).map(|number| Backend::named(&number.to_string())).collect();
+            let door = ports::free();
+            let socket = tempfile::tempdir().expect("a folder").keep().join("stats");
+            let key = if method == "map-based" { 0 } else { 3 };
+            let mut config = format!(
+                "global\n  stats socket {}\ndefaults\n  mode tcp\n  timeout client 20s\n  timeout server 20s\n  timeout connect 20s\n\
+                 listen l\n  bind {door}\n  balance hash int({key})\n  hash-type {method}\n  {line}\n",
+                socket.display()
+            );
+            for (number, server) in (1..).zip(&servers) {
+                let _ = writeln!(config, "  server s{number} {} maxconn 1 maxqueue 1", server.address);
+            }
+            let _proxy = Proxy::start(&Program::ours(), &config);
+            let open = || {
+                let mut stream = client::connect(door);
+                let mut name = [0];
+                stream.read_exact(&mut name).expect("the server's name");
+                (stream, String::from_utf8_lossy(&name).into_owned())
+            };
+            let (_first, chosen) = open();
+            let other = if chosen == "1" { "2" } else { "1" };
+            if waits {
+                let _second = client::connect(door);
+                let queued = || Stats::from_socket(&socket).number("l", &format!("s{chosen}"), "qcur") == 1;
+                wait::until_true("the second to wait for the server of its key", queued);
+                if line.ends_with("maxqueue") {
+                    assert_eq!(open().1, other, "{line}, {method}: its queue is full");
+                }
+            } else {
+                assert_eq!(open().1, other, "{line}, {method}");
+            }
+        }
+    }
 }
