@@ -98,6 +98,22 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// What a table knows: its keys and what they stick to, `1.1.1.1=1/s1`, in the order of the keys.
+    fn table(&self, name: &str) -> String {
+        let said = stats::command(&self.socket, &format!("show table {name}"));
+        let field = |line: &str, name: &str| {
+            let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            word.unwrap_or("?").to_owned()
+        };
+        let known =
+            |line: &str| format!("{}={}/{}", field(line, "key"), field(line, "server_id"), field(line, "server_key"));
+        let mut entries: Vec<String> = said.lines().filter(|line| line.starts_with("0x")).map(known).collect();
+        entries.sort();
+        entries.join(" ")
+    }
+}
+
 /// What a server says: its number, or `-` if the session ends without.
 fn name_of(stream: &mut TcpStream) -> String {
     let mut answer = [0; 2];
@@ -221,4 +237,180 @@ fn a_full_server_is_waited_for_and_left_when_its_queue_is_full() {
     assert_eq!((stage.stat("s3", "wredis"), stage.stat("BACKEND", "wredis")), (1, 1));
     drop((first, third));
     assert_eq!(name_of(&mut second), "3", "its turn has come");
+}
+
+#[test]
+fn a_client_that_returns_gets_its_server() {
+    let stage = Stage::new("stick-table type ip size 100 expire 30m\nstick on src", &plain, "");
+    let all = |stage: &Stage| (1..=4).map(|n| stage.ask(1, &format!("1.1.1.{n}"), b"")).collect::<String>();
+    assert_eq!(all(&stage), "1231");
+    assert_eq!(all(&stage), "1231");
+    assert_eq!(stage.table("l"), "1.1.1.1=1/s1 1.1.1.2=2/s2 1.1.1.3=3/s3 1.1.1.4=1/s1");
+    assert_eq!(stage.stat("BACKEND", "lbtot"), 4, "those that return are no picks");
+    // a server in maintenance loses its clients, and does not get them back
+    stage.order("disable server l/s1");
+    assert_eq!(stage.ask(2, "1.1.1.1", b""), "22");
+    stage.order("enable server l/s1");
+    assert_eq!(stage.ask(2, "1.1.1.1", b""), "22");
+    assert_eq!(stage.table("l"), "1.1.1.1=2/s2 1.1.1.2=2/s2 1.1.1.3=3/s3 1.1.1.4=1/s1");
+    // one that drains keeps them, and so does one without weight
+    stage.order("set server l/s3 state drain");
+    assert_eq!(stage.ask(2, "1.1.1.3", b""), "33");
+    stage.order("set server l/s3 state ready");
+    stage.order("set server l/s3 weight 0");
+    assert_eq!(stage.ask(1, "1.1.1.3", b""), "3");
+    // one that does not answer is left, and the next session knows
+    stage.servers[0].stop();
+    assert_eq!(stage.ask(2, "1.1.1.4", b""), "22");
+    assert_eq!((stage.stat("s1", "wretr"), stage.stat("s1", "wredis")), (1, 1));
+}
+
+#[test]
+fn an_entry_that_no_session_reached_a_server_for_is_not_made() {
+    let stage = Stage::new("stick-table type ip size 100\nstick on src\nretries 0\nno option redispatch", &plain, "");
+    stage.servers[0].stop();
+    assert_eq!(stage.ask(1, "1.1.1.1", b""), "-");
+    assert_eq!(stage.table("l"), "");
+    let stage = Stage::new("stick-table type ip size 2 nopurge\nstick on src", &plain, "");
+    assert_eq!(stage.ask(1, "1.1.1.1", b"") + &stage.ask(1, "1.1.1.2", b"") + &stage.ask(2, "1.1.1.3", b""), "1231");
+    assert_eq!(stage.table("l"), "1.1.1.1=1/s1 1.1.1.2=2/s2", "the table is full");
+}
+
+#[test]
+fn a_table_that_names_a_server_that_is_down_is_asked_no_further_unless_it_is_forced() {
+    for (line, want) in
+        [("", "22"), ("option persist", "11"), ("force-persist if TRUE", "11"), ("ignore-persist if TRUE", "22")]
+    {
+        let stage = Stage::new(&format!("stick-table type ip size 100\nstick on src\n{line}"), &checked, "");
+        assert_eq!(stage.ask(2, "1.1.1.1", b""), "11", "{line}");
+        stage.order("set server l/s1 health down");
+        assert_eq!(stage.ask(2, "1.1.1.1", b""), want, "{line}");
+    }
+}
+
+/// Tables that other proxies have.
+const TABLES: &str = "backend t1\n  stick-table type ip size 100\nbackend t2\n  stick-table type string len 4 size 100\n\
+                      backend t3\n  stick-table type integer size 100\n";
+
+#[test]
+fn lines_are_looked_at_in_their_order() {
+    let stage = Stage::new(
+        &format!(
+            "{WAIT}stick match req.payload(0,5) table t2
+             stick on src table t1
+             stick store-request req.payload(0,5) table t2
+             stick store-request str(x) table t2
+             stick store-request src_port table t3 if {{ src 1.1.1.2 }}"
+        ),
+        &plain,
+        TABLES,
+    );
+    let tables = |stage: &Stage| ["t1", "t2", "t3"].map(|table| stage.table(table));
+    assert_eq!(stage.ask(1, "1.1.1.1", b"aaaaa"), "1");
+    assert_eq!(tables(&stage), ["1.1.1.1=1/s1", "aaaa=1/s1", ""], "a table learns one key, cut at its length");
+    assert_eq!(stage.ask(1, "1.1.1.1", b"bbbbb"), "1", "by the address");
+    assert_eq!(stage.ask(1, "1.1.1.2", b"aaaaa"), "1", "by the bytes");
+    assert_eq!(tables(&stage), ["1.1.1.1=1/s1 1.1.1.2=1/s1", "aaaa=1/s1 bbbb=1/s1", "7=1/s1"]);
+    assert_eq!(stage.ask(1, "1.1.1.3", b"ccccc"), "2");
+    assert_eq!(stage.ask(1, "1.1.1.3", b"aaaaa"), "1", "the first line that matches");
+    assert_eq!(stage.table("t1"), "1.1.1.1=1/s1 1.1.1.2=1/s1 1.1.1.3=1/s1", "all tables learn which server it was");
+}
+
+#[test]
+fn names_of_servers_count_before_their_ids() {
+    let door = ports::free();
+    let ports = |stage: &Stage| stage.servers.iter().map(|server| server.address).collect::<Vec<_>>();
+    let stage = Stage::new("stick-table type ip size 100\nstick on src", &plain, "");
+    assert_eq!((1..=3).map(|n| stage.ask(1, &format!("1.1.1.{n}"), b"")).collect::<String>(), "123");
+    stage.order("set table l key 1.1.1.7 data.server_id 2");
+    assert_eq!(stage.table("l"), "1.1.1.1=1/s1 1.1.1.2=2/s2 1.1.1.3=3/s3 1.1.1.7=2/-");
+    assert_eq!(stage.ask(1, "1.1.1.7", b""), "2");
+    stage.order("set table l key 1.1.1.8 data.server_id 77");
+    assert_eq!(stage.ask(1, "1.1.1.8", b""), "1", "an id that no server has is as none");
+    assert_eq!(stage.table("l"), "1.1.1.1=1/s1 1.1.1.2=2/s2 1.1.1.3=3/s3 1.1.1.7=2/s2 1.1.1.8=1/s1");
+    // another section: the names and ids of its servers are mixed up
+    let own = ports(&stage);
+    let more = format!(
+        "listen q\n  bind {door} accept-proxy\n  stick match src table l\n  server z3 {} id 3\n  server s1 {} id 2\n  server z1 {} id 1\n",
+        own[0], own[1], own[2]
+    );
+    drop(own);
+    let both = Stage::new("stick-table type ip size 100\nstick on src", &plain, &more);
+    assert_eq!((1..=3).map(|n| both.ask(1, &format!("1.1.1.{n}"), b"")).collect::<String>(), "123");
+    let other = Stage { door, ..both };
+    let got: String = (1..=3).map(|n| other.open(&format!("1.1.1.{n}"), b"").1).collect();
+    assert_eq!(got, "221", "s1 by its name, the others by their ids");
+}
+
+#[test]
+fn a_table_may_know_servers_by_their_addresses() {
+    let stage = Stage::new("stick-table type ip size 100 srvkey addr\nstick on src", &plain, "");
+    assert_eq!(stage.ask(1, "1.1.1.1", b"") + &stage.ask(2, "1.1.1.2", b""), "122");
+    let [first, second] = [0, 1].map(|at: usize| stage.servers[at].address.to_string());
+    assert_eq!(stage.table("l"), format!("1.1.1.1=1/{first} 1.1.1.2=2/{second}"));
+}
+
+#[test]
+fn a_server_that_nobody_sticks_to() {
+    let options =
+        |n: usize| [" non-stick check inter 100s", " check inter 100s", " backup non-stick stick"][n - 1].to_owned();
+    let stage = Stage::new("stick-table type ip size 100\nstick on src", &options, "");
+    let all = |stage: &Stage| (1..=4).map(|n| stage.ask(1, &format!("1.1.1.{n}"), b"")).collect::<String>();
+    assert_eq!(all(&stage), "1212");
+    assert_eq!(stage.table("l"), "1.1.1.2=2/s2 1.1.1.4=2/s2");
+    stage.order("set server l/s1 health down");
+    stage.order("set server l/s2 health down");
+    assert_eq!(all(&stage), "3333", "the backup serves");
+    stage.order("set server l/s1 health up");
+    stage.order("set server l/s2 health up");
+    assert_eq!(all(&stage), "3333", "and its clients stay with it");
+}
+
+#[test]
+fn what_servers_say_is_learned() {
+    let wait = "tcp-response inspect-delay 10s\ntcp-response content accept if { res.len gt 1 }\n";
+    let stage = Stage::new(
+        &format!("stick-table type string len 8 size 100\nstick store-response res.payload(0,1)\n{wait}"),
+        &plain,
+        "",
+    );
+    assert_eq!(stage.ask(3, "1.1.1.1", b""), "123");
+    assert_eq!(stage.table("l"), "1=1/s1 2=2/s2 3=3/s3");
+    // without such rules it is what is there when the connection is: the address is, the bytes are not
+    let stage = Stage::new("stick-table type ip size 100\nstick store-response src if { src 1.1.1.1 }", &plain, "");
+    assert_eq!(stage.ask(1, "1.1.1.1", b"") + &stage.ask(1, "1.1.1.2", b""), "12");
+    assert_eq!(stage.table("l"), "1.1.1.1=1/s1");
+}
+
+/// A CONNECT of MQTT 3.1.1 by that client.
+fn mqtt(client: &str) -> Vec<u8> {
+    let mut packet =
+        vec![0x10, 12 + client.len() as u8, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, client.len() as u8];
+    packet.extend(client.as_bytes());
+    packet
+}
+
+#[test]
+fn a_client_of_mqtt_lands_on_its_broker() {
+    let stage = Stage::new(
+        "tcp-request inspect-delay 10s
+         tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }
+         stick-table type string len 32 size 100k expire 30m
+         stick on req.payload(0,0), mqtt_field_value(connect,client_identifier)",
+        &plain,
+        "",
+    );
+    for (client, server) in [("one", "1"), ("two", "2"), ("one", "1"), ("three", "3"), ("two", "2"), ("one", "1")] {
+        assert_eq!(stage.ask(1, "1.1.1.1", &mqtt(client)), server, "{client}");
+    }
+    assert_eq!(stage.table("l"), "one=1/s1 three=3/s3 two=2/s2");
+    // a byte at a time
+    let mut stream = client::connect(stage.door);
+    stream.set_nodelay(true).expect("no delay");
+    stream.write_all(b"PROXY TCP4 1.1.1.1 10.0.0.1 7 80\r\n").expect("a header");
+    for byte in &mqtt("two") {
+        stream.write_all(&[*byte]).expect("a byte is sent");
+    }
+    assert_eq!(name_of(&mut stream), "2");
+    assert_eq!(stage.ask(1, "1.1.1.1", b"GET / HTTP/1.0\r\n\r\n"), "-", "no MQTT");
 }

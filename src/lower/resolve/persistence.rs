@@ -56,7 +56,7 @@ pub(super) fn put(kept: Vec<Kept>, proxies: &mut [Proxy], tables: &mut [Table], 
                     "the expression is of the type {of}, the keys of table '{}' of the type {kind}",
                     table.name
                 );
-                said.push(Diagnostic::alert(*span, message));
+                said.push(Diagnostic::alert(*span, message).resolved());
             }
         }
         let persistence = persistence.map(|(rules, _)| Arc::new(rules));
