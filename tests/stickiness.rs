@@ -414,3 +414,40 @@ fn a_client_of_mqtt_lands_on_its_broker() {
     assert_eq!(name_of(&mut stream), "2");
     assert_eq!(stage.ask(1, "1.1.1.1", b"GET / HTTP/1.0\r\n\r\n"), "-", "no MQTT");
 }
+
+/// Who waits for a server that goes down moves on, unless no other one will do.
+#[test]
+fn queues_of_servers_that_go_down() {
+    for (line, moves) in
+        [("", true), ("option persist", false), ("force-persist if TRUE", false), ("no option redispatch", false)]
+    {
+        let one = |_| " maxconn 1 check inter 100s fall 1 rise 1".to_owned();
+        let stage = Stage::new(&format!("use-server s3 if TRUE\n{line}"), &one, "");
+        let (first, _) = stage.open("1.1.1.1", b"");
+        let mut second = client::connect(stage.door);
+        second.write_all(b"PROXY TCP4 1.1.1.1 10.0.0.1 7 80\r\n").expect("a header");
+        wait::until_true("one to wait", || stage.stat("s3", "qcur") == 1);
+        stage.order("set server l/s3 health down");
+        if moves {
+            assert_eq!(name_of(&mut second), "1", "{line}");
+        } else {
+            assert_eq!((stage.stat("s3", "qcur"), stage.stat("s1", "stot")), (1, 0), "{line}");
+            drop(first);
+            assert_eq!(name_of(&mut second), "3", "{line}: its turn has come");
+        }
+    }
+}
+
+#[test]
+fn who_may_have_no_other_server_is_refused_by_a_full_queue() {
+    for line in ["force-persist if TRUE", "no option redispatch"] {
+        let few = |_| " maxconn 1 maxqueue 1".to_owned();
+        let stage = Stage::new(&format!("use-server s3 if TRUE\n{line}"), &few, "");
+        let (_first, _) = stage.open("1.1.1.1", b"");
+        let mut second = client::connect(stage.door);
+        second.write_all(b"PROXY TCP4 1.1.1.1 10.0.0.1 7 80\r\n").expect("a header");
+        wait::until_true("one to wait", || stage.stat("s3", "qcur") == 1);
+        assert_eq!(stage.open("1.1.1.1", b"").1, "-", "{line}");
+        assert_eq!(stage.stat("s3", "econ"), 1, "{line}");
+    }
+}

@@ -138,7 +138,15 @@ impl Session {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
         let hash = self.key(shard);
-        let demand = Demand { hash, wanted, avoid, random: shard.random(), waker: cx.waker(), again: false };
+        let demand = Demand {
+            hash,
+            wanted,
+            forced: self.forced,
+            avoid,
+            random: shard.random(),
+            waker: cx.waker(),
+            again: false,
+        };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.direct = wanted == Some(server);

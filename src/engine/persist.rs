@@ -42,11 +42,11 @@ impl Session {
 
     /// What rules say of its server.
     pub(super) fn kept(&mut self, shard: &Shard) -> Kept {
-        let rules = self.backend(&shard.shared).and_then(|back| back.persistence.as_deref());
-        match rules {
-            Some(rules) => {
+        let back = self.backend(&shard.shared);
+        match back.and_then(|back| Some((back.persistence.as_deref()?, back.persist))) {
+            Some((rules, always)) => {
                 let back = self.back;
-                self.viewed(shard, false, |view| kept(rules, back, &shard.shared.pool, view))
+                self.viewed(shard, false, |view| kept((rules, always), back, &shard.shared.pool, view))
             }
             None => Kept::default(),
         }
@@ -74,7 +74,8 @@ impl Session {
     }
 }
 
-fn kept(rules: &Persistence, proxy: ProxyIx, pool: &Pool, view: &View<'_>) -> Kept {
+/// `always`: a server that is down is tried, too.
+fn kept((rules, always): (&Persistence, bool), proxy: ProxyIx, pool: &Pool, view: &View<'_>) -> Kept {
     let true_now = |when: &Condition| holds(Some(when), view) == Truth::True;
     let forced = rules.force.iter().find(|rule| true_now(&rule.when)).is_some_and(|rule| rule.force);
     let is_up = |server: ServerIx| pool.back(proxy).is_some_and(|back| back.keeps(server));
@@ -90,7 +91,7 @@ fn kept(rules: &Persistence, proxy: ProxyIx, pool: &Pool, view: &View<'_>) -> Ke
                 }
             }
         };
-        if forced || rules.always || is_up(server) {
+        if forced || always || is_up(server) {
             return Kept { server: Some(server), forced };
         }
     }
@@ -98,9 +99,9 @@ fn kept(rules: &Persistence, proxy: ProxyIx, pool: &Pool, view: &View<'_>) -> Ke
     let by_cookie = rules.cookie.as_ref().and_then(|cookie| {
         let address = cookie_address(&cookie.value(view)?.into_bytes())?;
         let found = pool.server_that(proxy, |server| server.address == ServerAddress::Inet(SocketAddr::V4(address)));
-        found.filter(|server| rules.always || is_up(*server))
+        found.filter(|server| always || is_up(*server))
     });
-    let by_table = || stick::matched(rules, proxy, view, |server| forced || rules.always || is_up(server));
+    let by_table = || stick::matched(rules, proxy, view, |server| forced || always || is_up(server));
     Kept { server: by_cookie.or_else(by_table), forced }
 }
 

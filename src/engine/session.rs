@@ -448,6 +448,15 @@ mod tests {
     fn a_session_stays_small() {
         // What a message touches: two sockets, two directions.
         assert!(size_of::<Socket>() <= 32 && size_of::<Flow>() <= 32);
+        eprintln!(
+            "SIZES {} step {} seat {} peer {} end {} cause {}",
+            size_of::<Session>(),
+            size_of::<Step>(),
+            size_of::<Seat>(),
+            size_of::<Peer>(),
+            size_of::<Option<Termination>>(),
+            size_of::<Option<Cause>>()
+        );
         // All of it: an idle session has nothing else but two registrations, a task and a timer's entry.
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
     }

@@ -17,8 +17,6 @@ pub struct Persistence {
     pub stick: Vec<Stick>,
     /// `stick store-response`.
     pub store_response: Vec<Stick>,
-    /// `option persist`: a server that is down is tried all the same.
-    pub always: bool,
 }
 
 /// One `force-persist` or `ignore-persist` line.

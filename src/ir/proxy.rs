@@ -255,6 +255,8 @@ pub struct Backend {
     pub hash: HashType,
     /// What the key is, for `balance hash` and `rdp-cookie`.
     pub key: Option<Arc<Expr>>,
+    /// `option persist`: a server that rules chose is tried though it is down, and nobody leaves its queue.
+    pub persist: bool,
     /// What brings a session back to its server; `None`: nothing.
     pub persistence: Option<Arc<Persistence>>,
     /// All servers; [`super::ServerIx`] counts here.

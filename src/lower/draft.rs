@@ -196,6 +196,8 @@ pub struct Settings {
     pub acls: crate::expr::Acls,
     /// What `acl`s and rules ask for that is not built.
     pub unbuilt: Vec<super::error::Blame>,
+    /// `option persist`.
+    pub option_persist: bool,
     /// `stick`, `use-server` and their neighbours, with names still to be looked up.
     pub persistence: super::persistence::PersistenceDraft,
     /// Rules, with names still to be looked up.

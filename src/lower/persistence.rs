@@ -25,8 +25,6 @@ pub struct PersistenceDraft {
     pub cookie: Option<KeyDraft>,
     /// `stick …`.
     pub stick: Vec<StickDraft>,
-    /// `option persist`.
-    pub always: bool,
 }
 
 /// One `use-server` line.
@@ -172,6 +170,6 @@ pub fn rdp_cookie(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `[no] option persist`.
 pub fn option_persist(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.persistence.always = args.on(false);
+    proxy.set.option_persist = args.on(false);
     args.end()
 }

@@ -70,8 +70,10 @@ pub struct BackState {
 pub struct Demand<'a> {
     /// The number of its key ([`super::address_hash`], [`super::key_hash`]), where balancing goes by a key.
     pub hash: Option<u32>,
-    /// The server that persistence chose; another one only if its queue is full, too.
+    /// The server that rules chose; with `option redispatch` another one if its queue is full, too.
     pub wanted: Option<ServerIx>,
+    /// No other server than that will do.
+    pub forced: bool,
     /// A server to avoid (a redispatch after it failed).
     pub avoid: Option<ServerIx>,
     /// A random number, for `balance random`.
@@ -134,11 +136,13 @@ impl BackState {
 
     /// Chooses a server for a session and counts it there.
     pub fn assign(&self, demand: &Demand<'_>, now: Tick) -> Assignment {
-        let wish = Wish { hash: demand.hash, avoid: demand.avoid.map(|server| server.0), random: demand.random };
+        let Demand { hash, random, forced, .. } = *demand;
+        let wish = Wish { hash, avoid: demand.avoid.map(|server| server.0), random, forced };
         let sessions = self.sessions.get();
         let mut core = self.lock();
         let kept = demand.wanted.and_then(|wanted| core.place_on(wanted.0, &wish, sessions, demand.waker));
-        let kept = kept.filter(|placed| !matches!(placed, Placed::Full(_)));
+        let leaves = core.leaves_full && !forced;
+        let kept = kept.filter(|placed| !(leaves && matches!(placed, Placed::Full(_))));
         let (stuck, left) = (kept.is_some(), demand.wanted.filter(|_| kept.is_none()));
         let placed = kept.unwrap_or_else(|| core.assign(&wish, sessions, demand.waker));
         drop(core);

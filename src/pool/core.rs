@@ -28,7 +28,9 @@ pub(super) struct Core {
     dynamic: Vec<u32>,
     fullconn: u32,
     all_backups: bool,
-    /// `option redispatch`.
+    /// `option redispatch`: a session leaves the server that rules gave it if that one's queue is full.
+    pub(super) leaves_full: bool,
+    /// The queue of a server that goes away moves on: not with `option persist`.
     redispatches: bool,
     /// Nobody who comes is served before those who wait for any server.
     queues_first: bool,
@@ -98,7 +100,8 @@ impl Core {
             dynamic: (0..members.len() as u32).filter(|ix| members[*ix as usize].follows_load()).collect(),
             fullconn,
             all_backups: back.all_backups,
-            redispatches: back.redispatch != Redispatch::Never,
+            leaves_full: back.redispatch != Redispatch::Never,
+            redispatches: back.redispatch != Redispatch::Never && !back.persist,
             // haproxy's way: elsewhere a limit that has risen by the load lets the newcomer in
             queues_first: matches!(back.balance, Balance::RoundRobin | Balance::StaticRr | Balance::First),
             held: false,
@@ -244,7 +247,7 @@ impl Core {
         let barred = self.queues_first && self.line.len() > 0;
         let Some(server) = (if barred { None } else { self.choose(wish) }) else {
             let ahead = self.line.len();
-            let key = self.waiting.join(&mut self.line, None, wish.hash, waker.clone());
+            let key = self.waiting.join(&mut self.line, None, wish, waker.clone());
             return Placed::Waits { key, server: None, ahead };
         };
         self.place_on(server, wish, sessions, waker).unwrap_or(Placed::Unavailable)
@@ -262,7 +265,7 @@ impl Core {
         if member.maxqueue > 0 && ahead >= member.maxqueue {
             return Some(Placed::Full(server));
         }
-        let key = self.waiting.join(&mut member.line, Some(server), wish.hash, waker.clone());
+        let key = self.waiting.join(&mut member.line, Some(server), wish, waker.clone());
         self.refresh(server, sessions);
         Some(Placed::Waits { key, server: Some(server), ahead })
     }
@@ -388,7 +391,11 @@ impl Core {
         }
         let mut line = std::mem::take(&mut self.members[server as usize].line);
         while let Some(key) = self.waiting.take_first(&mut line) {
-            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), random: 0 };
+            if self.waiting.stays(key) {
+                self.waiting.stay(&mut self.members[server as usize].line, server, key);
+                continue;
+            }
+            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), ..Wish::default() };
             let Some(other) = self.choose(&wish) else {
                 self.waiting.rejoin(&mut self.line, None, key);
                 out.rejoined.push(None);

@@ -239,7 +239,15 @@ fn a_slow_start_holds_sessions_back_and_lets_them_in() {
     let back = pool.back(L).unwrap();
     let ask = || {
         back.assign(
-            &Demand { hash: None, wanted: None, avoid: None, random: 0, waker: Waker::noop(), again: false },
+            &Demand {
+                hash: None,
+                wanted: None,
+                forced: false,
+                avoid: None,
+                random: 0,
+                waker: Waker::noop(),
+                again: false,
+            },
             NOW,
         )
     };
@@ -265,7 +273,18 @@ fn only_option_redispatch_moves_a_queue() {
         let back = pool.back(L).unwrap();
         let hash = Some(2); // it is even: the first server
         let ask = || {
-            back.assign(&Demand { hash, wanted: None, avoid: None, random: 0, waker: Waker::noop(), again: false }, NOW)
+            back.assign(
+                &Demand {
+                    hash,
+                    wanted: None,
+                    forced: false,
+                    avoid: None,
+                    random: 0,
+                    waker: Waker::noop(),
+                    again: false,
+                },
+                NOW,
+            )
         };
         assert!(matches!(ask(), Assignment::Server(S1)));
         let tickets: Vec<QueueTicket> = (0..3)

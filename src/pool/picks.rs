@@ -71,10 +71,10 @@ impl Stage {
         let mut avoid = None;
         for _ in 0..2 {
             let hash = client.map(|client| address_hash(self.hash, client));
-            match self
-                .back
-                .assign(&Demand { hash, wanted: None, avoid, random: 0, waker: Waker::noop(), again: false }, NOW)
-            {
+            match self.back.assign(
+                &Demand { hash, wanted: None, forced: false, avoid, random: 0, waker: Waker::noop(), again: false },
+                NOW,
+            ) {
                 Assignment::Server(ix) if self.dead[ix.0 as usize] => {
                     self.back.release(ix, NOW);
                     avoid = Some(ix);
@@ -162,7 +162,7 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
 }
 
 fn ask() -> Demand<'static> {
-    Demand { hash: None, wanted: None, avoid: None, random: 0, waker: Waker::noop(), again: false }
+    Demand { hash: None, wanted: None, forced: false, avoid: None, random: 0, waker: Waker::noop(), again: false }
 }
 
 fn change(pool: &Pool, order: &str) {

@@ -107,9 +107,9 @@ fn persistence(
     context: &Context<'_>,
     said: &mut Vec<Diagnostic>,
 ) -> Option<(Persistence, Vec<Span>)> {
-    let PersistenceDraft { force, use_server, cookie, stick, always } = draft;
+    let PersistenceDraft { force, use_server, cookie, stick } = draft;
     if force.is_empty() && use_server.is_empty() && cookie.is_none() && stick.is_empty() {
-        return None; // `option persist` alone changes nothing
+        return None;
     }
     let mut forces = Vec::with_capacity(force.len());
     for (mut force, span) in force {
@@ -127,7 +127,7 @@ fn persistence(
     let spans = on_request.iter().chain(&on_response).map(|(_, span)| *span).collect();
     let stick = on_request.into_iter().map(|(stick, _)| stick).collect();
     let store_response = on_response.into_iter().map(|(stick, _)| stick).collect();
-    Some((Persistence { force: forces, use_server, cookie, stick, store_response, always }, spans))
+    Some((Persistence { force: forces, use_server, cookie, stick, store_response }, spans))
 }
 
 /// One `use-server` line.

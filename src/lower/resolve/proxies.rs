@@ -293,6 +293,7 @@ fn backend(
         balance: set.balance.unwrap_or_default(),
         hash: set.hash,
         key: None,
+        persist: set.option_persist,
         persistence: None,
         servers,
         forward,

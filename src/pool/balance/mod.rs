@@ -48,6 +48,8 @@ pub(super) struct Wish {
     pub(super) avoid: Option<u32>,
     /// A random number.
     pub(super) random: u64,
+    /// It waits for no other server than the one it waits for.
+    pub(super) forced: bool,
 }
 
 /// A way of choosing. Replayable: the same calls give the same picks.
