@@ -36,6 +36,7 @@ pub(super) fn resolve(
     let threads = global.ir.nbthread.map_or_else(|| world.processors(), usize::from);
     let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
     crate::lower::threads::judge(lines, threads, said);
+    crate::lower::tables::number(&mut sections, &global.ir, said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
@@ -64,6 +65,7 @@ pub(super) fn resolve(
         let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
         crate::lower::lints::judge(&global.ir, &sections, &leads, said);
     }
+    let tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -71,7 +73,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, tables: Vec::new(), files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.
