@@ -66,11 +66,11 @@ pub(super) fn resolve(
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
-    let mut tables = crate::lower::tables::collect(&mut sections, said);
     if choices.remarks {
         let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
         crate::lower::lints::judge(&global.ir, &sections, &leads, said);
     }
+    let mut tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
