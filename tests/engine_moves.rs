@@ -107,6 +107,9 @@ fn state(stage: Stage) -> SessionState {
         connect_time: None,
         places: (0, 0),
         unique_id: None,
+        kept: (false, false),
+        hash: None,
+        wants: None,
         due: None,
     }
 }

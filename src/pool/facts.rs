@@ -196,3 +196,38 @@ fn server_of(args: &[Arg]) -> Option<TrackRef> {
 fn seconds(millis: u64) -> i64 {
     i64::try_from(millis / 1000).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Balance, ProxyKind};
+    use crate::pool::tests::{NOW, backend, pool};
+
+    #[test]
+    fn rates_are_those_of_the_moment_and_unknown_names_are_nothing() {
+        let pool = pool(vec![("b", ProxyKind::Listen, backend(Balance::RoundRobin, 1, |_| ()))]);
+        let id = Some(0);
+        let back = [Arg::Backend(NameRef { name: "b".into(), id })];
+        let front = [Arg::Frontend(NameRef { name: "b".into(), id })];
+        let server = [Arg::Server(ServerRef { backend: None, name: "s1".into(), id: Some((0, 0)) })];
+        let (state, sides) = (pool.back(ProxyIx(0)).unwrap(), pool.front(ProxyIx(0)).unwrap());
+        (0..3).for_each(|_| drop(state.session_rate.hit(NOW)));
+        (0..2).for_each(|_| drop(sides.session_rate.hit(NOW)));
+        state.servers[0].session_rate.hit(NOW);
+        for (fetch, args, rate) in
+            [(Known::BeSessRate, &back, 3), (Known::FeSessRate, &front, 2), (Known::SrvSessRate, &server, 1)]
+        {
+            assert_eq!(pool.fact(fetch, args, NOW), Some(Value::Int(rate)), "{fetch:?}");
+            let later = Tick::from_millis(NOW.millis() + 2_000);
+            assert_eq!(pool.fact(fetch, args, later), Some(Value::Int(0)), "{fetch:?}");
+        }
+        assert_eq!(pool.fact(Known::Nbsrv, &[Arg::Backend(NameRef::default())], NOW), None);
+        assert_eq!(pool.fact(Known::SrvConn, &back, NOW), None);
+        assert_eq!(pool.fact(Known::Src, &[], NOW), None);
+        assert_eq!((pool.usable_servers(b"b"), pool.usable_servers(b"x")), (Some(1), None));
+        let own = Some(ProxyIx(0));
+        for (name, queue) in [(&b"b/s1"[..], Some(0)), (b"s1", Some(0)), (b"s2", None), (b"x/s1", None)] {
+            assert_eq!(pool.server_queue(own, name), queue, "{name:?}");
+        }
+    }
+}

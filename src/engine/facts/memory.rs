@@ -37,7 +37,13 @@ pub(super) enum UniqueId {
 
 impl Memory {
     pub(in crate::engine) fn new(process: Arc<Variables>) -> Self {
-        Self { variables: Vec::new(), tracking: Tracking::default(), unique_id: UniqueId::NotMade, spent: Spent::default(), process }
+        Self {
+            variables: Vec::new(),
+            tracking: Tracking::default(),
+            unique_id: UniqueId::NotMade,
+            spent: Spent::default(),
+            process,
+        }
     }
 
     /// The value of a variable of a session.

@@ -86,6 +86,15 @@ pub struct SessionState {
     /// Its unique id, if it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_id: Option<Vec<u8>>,
+    /// Whether rules gave it its server, and whether no other will do.
+    #[serde(default)]
+    pub kept: (bool, bool),
+    /// The number that balancing goes by, of one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<u32>,
+    /// The server in whose queue it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<String>,
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
@@ -177,6 +186,9 @@ impl SessionState {
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
             unique_id: session.memory.as_ref().and_then(|memory| memory.made_id().map(<[u8]>::to_vec)),
+            kept: (session.direct, session.forced),
+            hash: None,
+            wants: None,
             due: None,
         })
     }
@@ -227,6 +239,7 @@ impl SessionState {
         }
         session.logged = self.logged;
         session.redispatched = self.redispatched;
+        (session.direct, session.forced) = self.kept;
         session.retries = self.retries;
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;

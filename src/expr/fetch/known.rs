@@ -52,7 +52,10 @@ impl Known {
         use Known as K;
         matches!(self, K::ActConn | K::Pid | K::Stopping | K::Tgroup | K::Uptime)
             || matches!(self, K::FeConn | K::FeReqRate | K::FeSessRate)
-            || matches!(self, K::AvgQueue | K::BeConn | K::BeConnFree | K::BeSessRate | K::Connslots | K::Nbsrv | K::Queue)
+            || matches!(
+                self,
+                K::AvgQueue | K::BeConn | K::BeConnFree | K::BeSessRate | K::Connslots | K::Nbsrv | K::Queue
+            )
             || matches!(self, K::SrvConn | K::SrvConnFree | K::SrvIsUp | K::SrvIweight | K::SrvQueue)
             || matches!(self, K::SrvSessRate | K::SrvUweight | K::SrvWeight)
     }
