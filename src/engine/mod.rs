@@ -4,6 +4,7 @@
 //! a hand-written `poll`. Knows no configuration text and no log format. Entry point: [`Engine::start`].
 
 mod accept;
+mod aging;
 mod checks;
 mod clock;
 mod closing;
@@ -18,6 +19,7 @@ pub mod migrate;
 mod pace;
 mod page;
 mod pausing;
+mod persist;
 mod proxy_header;
 mod rebalance;
 mod relay;
@@ -27,6 +29,7 @@ mod session;
 mod shard;
 mod shared;
 mod splice;
+mod stick;
 mod timers;
 
 use std::io;

@@ -9,6 +9,7 @@ pub mod check;
 mod global;
 mod guid;
 mod log;
+mod persistence;
 mod proxy;
 mod resolvers;
 mod rules;
@@ -28,12 +29,13 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
+pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
-    Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
-    Timeouts,
+    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
+    ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
+pub use rules::{Action, Amount, Count, Destination, HttpRule, Rule, Rules, Service, Switch, Track};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

@@ -90,6 +90,10 @@ pub(super) fn rest(proxy: &ProxyDraft, args: &mut Args<'_>, place: Place) -> Low
     let (first, words) = left(args);
     let condition = Condition::compile(&words, &proxy.set.acls, &context(args, place, false));
     let condition = condition.map_err(|why| blame(args.words(), first, why))?;
+    if let Some(misplaced) = condition.misplaced(place) {
+        let span = args.words().get(first + misplaced.word).map_or(args.span(), |word| word.span);
+        args.say(Diagnostic::warning(span, misplaced.to_string()));
+    }
     let login = |fetch: &Fetch| matches!(fetch, Fetch::Known(Known::HttpAuth | Known::HttpAuthGroup, _));
     if place != Place::FrontendHttpRequest && condition.tests().any(|test| login(test.expr.fetch())) {
         let what = "passwords of HTTP requests outside of pages".to_owned();

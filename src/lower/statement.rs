@@ -124,6 +124,7 @@ impl Reading {
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
         args.described = self.global.ir.description.is_some();
         args.lists = Rc::clone(&self.lists);
+        args.stick_counters = self.global.ir.stick_counters.unwrap_or(args.stick_counters);
         let lowered = match section {
             SectionKind::Global => {
                 if statement.row.keyword.starts_with("stats ") {
@@ -227,6 +228,7 @@ fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) ->
 
 fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {
     let row = statement.row;
+    draft.set.noted.line(args.words());
     match (row.support, table::PROXY.get(usize::from(row.index)).copied().flatten()) {
         (Support::Full, Some(function)) => function(draft, args),
         // what is switched off needs not to be built

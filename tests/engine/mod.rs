@@ -79,6 +79,7 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         address: ServerAddress::Inet(address),
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,

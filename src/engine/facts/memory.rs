@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tracking::Tracking;
 use crate::expr::{Scope, Value, VarName};
 use crate::pool::{Spent, Variables, variable_size};
 
@@ -10,6 +11,8 @@ use crate::pool::{Spent, Variables, variable_size};
 pub(in crate::engine) struct Memory {
     /// Few at most: they are looked up one after the other.
     variables: Vec<(VarName, Value<'static>)>,
+    /// Entries of stick tables.
+    pub(in crate::engine) tracking: Tracking,
     spent: Spent,
     /// Those of the process, with the room that all have.
     process: Arc<Variables>,
@@ -17,7 +20,7 @@ pub(in crate::engine) struct Memory {
 
 impl Memory {
     pub(super) fn new(process: Arc<Variables>) -> Self {
-        Self { variables: Vec::new(), spent: Spent::default(), process }
+        Self { variables: Vec::new(), tracking: Tracking::default(), spent: Spent::default(), process }
     }
 
     /// The value of a variable of a session.

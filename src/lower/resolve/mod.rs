@@ -4,6 +4,7 @@
 
 mod formats;
 mod identity;
+mod persistence;
 mod proxies;
 mod refused;
 mod rules;
@@ -38,11 +39,13 @@ pub(super) fn resolve(
     let threads = global.ir.nbthread.map_or_else(|| world.processors(), usize::from);
     let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
     crate::lower::threads::judge(lines, threads, said);
+    crate::lower::tables::number(&mut sections, &global.ir, said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
     let mut formats = Vec::with_capacity(sections.proxies.len());
+    let mut kept = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
         let mut compiled = Formats::default();
         let mut resolved = Rules::default();
@@ -51,6 +54,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             resolved = rules::resolve(&mut sections, at, said);
+            kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
@@ -62,6 +66,11 @@ pub(super) fn resolve(
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
+    if choices.remarks {
+        let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
+        crate::lower::lints::judge(&global.ir, &sections, &leads, said);
+    }
+    let mut tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -69,7 +78,8 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, tables: Vec::new(), files, lists: lists.all() }
+    persistence::put(kept, &mut proxies, &mut tables, said);
+    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.

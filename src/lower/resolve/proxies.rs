@@ -22,6 +22,13 @@ pub(super) enum Reference {
     Unknown,
 }
 
+impl Reference {
+    /// The backend, if it leads to one.
+    pub(super) fn target(self) -> Option<usize> {
+        if let Self::To(at) = self { Some(at) } else { None }
+    }
+}
+
 /// Looks up `default_backend`.
 pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
     let proxy = &sections.proxies[at];
@@ -293,6 +300,9 @@ fn backend(
     Backend {
         balance: set.balance.unwrap_or_default(),
         hash: set.hash,
+        key: None,
+        persist: set.option_persist,
+        persistence: None,
         servers,
         forward,
         fullconn: set.fullconn,
