@@ -23,6 +23,7 @@ mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+pub mod persistence;
 mod program;
 mod resolve;
 pub mod resolvers;
@@ -39,6 +40,7 @@ pub mod stats;
 pub mod tables;
 mod threads;
 pub mod timeouts;
+mod userlist;
 pub mod watch_options;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));

@@ -76,7 +76,11 @@ impl Test {
             None => (Expr::compile(words, &mut at, &lax)?, None),
         };
         let payload = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
-        let patterns = pattern::read(words, at, expr.gives(), default.or(payload.then_some(Method::Bin)), context)?;
+        let name = old.map_or(expr.fetch_name(), |(name, ..)| *name);
+        // The groups of a user stand between slashes.
+        let groups = expr.fetch_name() == "http_auth_group" && !expr.converted();
+        let default = default.or(payload.then_some(Method::Bin)).or(groups.then_some(Method::Dir));
+        let patterns = pattern::read(words, at, (name, expr.gives()), default, context)?;
         Ok(Self { expr, patterns })
     }
 
