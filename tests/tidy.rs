@@ -16,7 +16,7 @@ const IMPORTS: [(&str, &[&str]); 13] = [
     ("ir", &["text", "units", "expr"]),
     ("lower", &["text", "units", "syntax", "grammar", "expr", "ir"]),
     ("plan", &["units", "expr", "ir"]),
-    ("pool", &["units", "ir", "plan"]),
+    ("pool", &["units", "expr", "ir", "plan"]),
     ("engine", &["units", "expr", "ir", "plan", "pool", "sys"]),
     ("report", &["units", "expr", "ir", "plan", "pool"]),
     ("sys", &[]),

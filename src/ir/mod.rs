@@ -37,10 +37,13 @@ pub use server::{
 };
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
 
+use std::sync::Arc;
+
+use crate::expr::pattern::List;
 use crate::text::Diagnostic;
 
 /// A whole configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// What holds for the process.
     pub global: Global,
@@ -48,6 +51,8 @@ pub struct Config {
     pub proxies: Vec<Proxy>,
     /// The file names as given, for `show info` and `HAPROXY_CFGFILES`.
     pub files: Vec<String>,
+    /// All lists of patterns and maps, in the order in which they are named.
+    pub lists: Vec<Arc<List>>,
 }
 
 impl Config {

@@ -2,7 +2,10 @@
 //!
 //! A lowering function sees nothing of a line but this. Every reader blames the word it read.
 
+use std::rc::Rc;
+
 use super::error::{Blame, LowerError, Lowered};
+use crate::expr::pattern::Lists;
 use crate::grammar::Prefix;
 use crate::syntax::Word;
 use crate::text::{Diagnostic, Span, World};
@@ -25,6 +28,8 @@ pub struct Args<'a> {
     in_option: bool,
     /// Whether `global` has a description so far.
     pub described: bool,
+    /// The lists of patterns and maps of the configuration.
+    pub lists: Rc<Lists>,
     said: &'a mut Vec<Diagnostic>,
 }
 
@@ -47,6 +52,7 @@ impl<'a> Args<'a> {
             world,
             in_option: false,
             described: false,
+            lists: Rc::default(),
             said,
         }
     }

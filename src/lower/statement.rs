@@ -1,5 +1,7 @@
 //! One line after the other: which section it opens, or which function its keyword has.
 
+use std::rc::Rc;
+
 use super::args::Args;
 use super::draft::{Named, ProxyDraft, RefusedWord, Settings};
 use super::error::{LowerError, Lowered};
@@ -8,6 +10,7 @@ use super::options_line::what;
 use super::section::Sections;
 use super::table;
 use super::{bind, logs, program, resolvers, ring};
+use crate::expr::pattern::Lists;
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
 use crate::text::{Diagnostic, Severity, World};
@@ -23,6 +26,8 @@ pub(super) struct Reading {
     pub rings: ring::RingSpans,
     /// Where `resolvers` sections stand.
     pub resolvers: resolvers::ResolversSpans,
+    /// The lists of patterns and maps that lines name.
+    pub lists: Rc<Lists>,
     section: Option<SectionKind>,
     /// What `.SECTION` stands for.
     name: Vec<u8>,
@@ -114,6 +119,7 @@ impl Reading {
         let keyword = usize::from(statement.prefix != Prefix::Plain);
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
         args.described = self.global.ir.description.is_some();
+        args.lists = Rc::clone(&self.lists);
         let lowered = match section {
             SectionKind::Global => {
                 if statement.row.keyword.starts_with("stats ") {
@@ -164,6 +170,7 @@ impl Reading {
     ) {
         if row.keyword == "use_backend" {
             let mut args = Args::new(words, at, 1, Prefix::Plain, world, said);
+            args.lists = Rc::clone(&self.lists);
             match use_backend(&mut args) {
                 Ok(named) => self.ignored_reference(row.keyword, named),
                 Err(blame) => said.push(blame.alert()),
@@ -178,6 +185,7 @@ impl Reading {
         };
         let mut unheard = Vec::new();
         let mut args = Args::new(words, at, row.keyword.split(' ').count(), prefix, world, &mut unheard);
+        args.lists = Rc::clone(&self.lists);
         let mut nobody = ProxyDraft::new(section, String::new(), args.span(), Settings::default());
         let lowered = function(&mut nobody, &mut args);
         said.extend(lowered.err().map(super::error::Blame::alert));

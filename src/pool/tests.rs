@@ -6,8 +6,8 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::ir::{
-    Backend, Balance, Config, Frontend, Global, InitAddr, Mode, Proxy, ProxyKind, Server, ServerAddress, ServerIx,
-    SessionLog, Timeouts,
+    Backend, Balance, Config, Frontend, InitAddr, Mode, Proxy, ProxyKind, Server, ServerAddress, ServerIx, SessionLog,
+    Timeouts,
 };
 use crate::text::{FileId, Span};
 use crate::units::{Tick, Weight};
@@ -80,7 +80,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         span: Span::line(FileId(0), 1),
     };
     let proxies = backs.into_iter().enumerate().map(proxy).collect();
-    Pool::new(Arc::new(Config { global: Global::default(), proxies, files: Vec::new() }), NOW)
+    Pool::new(Arc::new(Config { proxies, ..Config::default() }), NOW)
 }
 
 pub(super) const NOW: Tick = Tick::from_millis(1_000);

@@ -30,7 +30,7 @@ pub(super) fn told(mut report: Report) -> String {
 
 /// A configuration of these proxies.
 pub(super) fn config(proxies: Vec<Proxy>) -> Config {
-    Config { global: Global::default(), proxies, files: vec!["test.cfg".into()] }
+    Config { global: Global::default(), proxies, files: vec!["test.cfg".into()], ..Config::default() }
 }
 
 /// A log target with the usual limits.

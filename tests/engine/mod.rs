@@ -158,7 +158,7 @@ impl Line {
         listener.set_nonblocking(true).expect("non-blocking");
         let listen = listener.local_addr().expect("its address");
         let pool = Arc::new(Pool::new(
-            Arc::new(Config { global, proxies: vec![proxy], files: Vec::new() }),
+            Arc::new(Config { global, proxies: vec![proxy], ..Config::default() }),
             Tick::from_millis(1),
         ));
         let book = Arc::new(Book::default());

@@ -165,7 +165,7 @@ impl Rig {
         }
         let mut global = Global { stats_sockets: sockets, ..Global::default() };
         global.stats_timeout = Millis::new(300);
-        let config = Arc::new(Config { global, proxies, files: Vec::new() });
+        let config = Arc::new(Config { global, proxies, ..Config::default() });
         let pool = Arc::new(Pool::new(Arc::clone(&config), clock()));
         pool.set_maxconn(1000);
         let env = Surroundings {

@@ -42,7 +42,7 @@ pub(super) fn read(args: &mut Args<'_>) -> Lowered<Rule> {
 fn port(args: &mut Args<'_>) -> Lowered<Port> {
     let word = args.word("a port")?;
     if !word.bytes.iter().all(u8::is_ascii_digit) {
-        return Ok(Port::Expr(expr(&word, args.world)?));
+        return Ok(Port::Expr(expr(&word, args)?));
     }
     let port = u16::try_from(word.int(1, 65535)?).map_err(|_| word.range(1, 65535))?;
     Ok(Port::Fixed(port))

@@ -16,8 +16,8 @@ pub(super) fn tcp_pattern(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<Opti
         b"binary" => Pattern::Binary(hex(&args.word("a pattern")?)?),
         b"rstring" => Pattern::Regex(regex(&args.word("a pattern")?)?),
         b"rbinary" => Pattern::BinaryRegex(regex(&args.word("a pattern")?)?),
-        b"string-lf" => Pattern::TextFormat(format(&args.word("a pattern")?, args.world)?),
-        b"binary-lf" => Pattern::BinaryFormat(format(&args.word("a pattern")?, args.world)?),
+        b"string-lf" => Pattern::TextFormat(format(&args.word("a pattern")?, args)?),
+        b"binary-lf" => Pattern::BinaryFormat(format(&args.word("a pattern")?, args)?),
         _ => return Ok(None),
     }))
 }
@@ -31,7 +31,7 @@ pub(super) fn http_pattern(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<Opt
         b"fhdr" => Pattern::Header(Box::new(header(true, args)?)),
         b"string" => Pattern::Body(args.word("a pattern")?.bytes.to_vec()),
         b"rstring" => Pattern::BodyRegex(regex(&args.word("a pattern")?)?),
-        b"string-lf" => Pattern::BodyFormat(format(&args.word("a pattern")?, args.world)?),
+        b"string-lf" => Pattern::BodyFormat(format(&args.word("a pattern")?, args)?),
         _ => return Ok(None),
     }))
 }
@@ -75,8 +75,8 @@ fn option(expect: &mut Expect, word: &Given<'_>, args: &mut Args<'_>) -> Lowered
             let number = args.word("a number of bytes")?.lenient(-1, i64::from(MOST), args)?;
             expect.min_recv = u32::try_from(number).ok();
         }
-        b"on-success" => expect.on_success = Some(format(&args.word("a text")?, args.world)?),
-        b"on-error" => expect.on_error = Some(format(&args.word("a text")?, args.world)?),
+        b"on-success" => expect.on_success = Some(format(&args.word("a text")?, args)?),
+        b"on-error" => expect.on_error = Some(format(&args.word("a text")?, args)?),
         b"ok-status" => {
             expect.ok = Some(status(args, &["L4OK", "L6OK", "L7OK", "L7OKC"], &[L4Ok, L6Ok, L7Ok, L7OkC])?);
         }
@@ -87,7 +87,7 @@ fn option(expect: &mut Expect, word: &Given<'_>, args: &mut Args<'_>) -> Lowered
         b"tout-status" => {
             expect.timeout = Some(status(args, &["L7TOUT", "L6TOUT", "L4TOUT"], &[L7Tout, L6Tout, L4Tout])?);
         }
-        b"status-code" => expect.code = Some(expr(&args.word("an expression")?, args.world)?),
+        b"status-code" => expect.code = Some(expr(&args.word("an expression")?, args)?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -148,7 +148,7 @@ fn matcher(kind: Kind, args: &mut Args<'_>) -> Lowered<Matcher> {
     let how = if args.take("-m") { Some(args.word("a way to compare")?) } else { None };
     let word = args.word("a pattern")?;
     let text = || match kind {
-        Kind::Expressions => format(&word, args.world),
+        Kind::Expressions => format(&word, args),
         _ => Ok(word.text().into()),
     };
     Ok(match how.map_or(&b"str"[..], |how| how.bytes) {

@@ -113,15 +113,15 @@ pub fn send(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         match word.bytes {
             b"meth" => request.method = Some(args.word("a method")?.bytes.to_vec()),
             b"uri" => request.uri = Some(args.word("a URI")?.text().into()),
-            b"uri-lf" => request.uri = Some(format(&args.word("a URI")?, args.world)?),
+            b"uri-lf" => request.uri = Some(format(&args.word("a URI")?, args)?),
             b"ver" => request.version = Some(args.word("a version")?.bytes.to_vec()),
             b"hdr" => {
                 let name = args.word("a name and a value")?.bytes.to_vec();
-                let value = format(&args.word("a name and a value")?, args.world)?;
+                let value = format(&args.word("a name and a value")?, args)?;
                 request.headers.push((name, value));
             }
             b"body" => request.body = Some(args.word("a body")?.text().into()),
-            b"body-lf" => request.body = Some(format(&args.word("a body")?, args.world)?),
+            b"body-lf" => request.body = Some(format(&args.word("a body")?, args)?),
             b"comment" => comment = Some(args.string("a comment")?),
             _ => {
                 let choices = &["meth", "uri", "uri-lf", "ver", "hdr", "body", "body-lf", "comment"];

@@ -18,10 +18,9 @@ use std::sync::Arc;
 
 use super::args::{Args, Given};
 use super::error::{Blame, LowerError, Lowered};
-use crate::expr::pattern::Lists;
 use crate::expr::{Context, Expr, ExprError, Place, Regex, Template, TemplateError, Wrong};
 use crate::ir::check::Script;
-use crate::text::{Span, World};
+use crate::text::Span;
 
 pub use request::RequestDraft;
 pub use rules::{Rule, Rules};
@@ -129,9 +128,8 @@ fn hex(word: &Given<'_>) -> Lowered<Vec<u8>> {
 }
 
 /// A text with expressions.
-fn format(word: &Given<'_>, world: &dyn World) -> Lowered<Template> {
-    let lists = Lists::default();
-    let template = Template::parse(word.bytes, &context(world, &lists)).map_err(|why| match why {
+fn format(word: &Given<'_>, args: &Args<'_>) -> Lowered<Template> {
+    let template = Template::parse(word.bytes, &context(args)).map_err(|why| match why {
         TemplateError::Expr(why) => blame_expr(word, *why),
         TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
     })?;
@@ -143,17 +141,16 @@ fn format(word: &Given<'_>, world: &dyn World) -> Lowered<Template> {
 }
 
 /// An expression.
-fn expr(word: &Given<'_>, world: &dyn World) -> Lowered<Expr> {
-    let lists = Lists::default();
-    let expr = Expr::parse(word.bytes, &context(world, &lists)).map_err(|why| blame_expr(word, why))?;
+fn expr(word: &Given<'_>, args: &Args<'_>) -> Lowered<Expr> {
+    let expr = Expr::parse(word.bytes, &context(args)).map_err(|why| blame_expr(word, why))?;
     match expr.needs_session() {
         Some(what) => Err(word.blame(LowerError::NotYet { what })),
         None => Ok(expr),
     }
 }
 
-fn context<'c>(world: &'c dyn World, lists: &'c Lists) -> Context<'c> {
-    Context { place: Place::Check, strict: true, world, lists }
+fn context<'c>(args: &'c Args<'_>) -> Context<'c> {
+    Context { place: Place::Check, strict: true, world: &*args.world, lists: &args.lists }
 }
 
 fn blame_expr(word: &Given<'_>, why: ExprError) -> Blame {

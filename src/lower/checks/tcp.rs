@@ -34,7 +34,7 @@ pub fn send(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `tcp-check send-lf <text with expressions> [comment <text>]`.
 pub fn send_format(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    let format = format(&args.word("a text to send")?, args.world)?;
+    let format = format(&args.word("a text to send")?, args)?;
     let comment = comment(args)?;
     add(proxy, args, Rule::Act(Act::SendFormat { format, hex: false }, comment))
 }
@@ -48,7 +48,7 @@ pub fn send_binary(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `tcp-check send-binary-lf <hex with expressions> [comment <text>]`.
 pub fn send_binary_format(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    let format = format(&args.word("bytes to send, in hexadecimal digits")?, args.world)?;
+    let format = format(&args.word("bytes to send, in hexadecimal digits")?, args)?;
     let comment = comment(args)?;
     add(proxy, args, Rule::Act(Act::SendFormat { format, hex: true }, comment))
 }

@@ -31,14 +31,14 @@ fn name(args: &Args<'_>) -> Lowered<VarName> {
 /// Reads `set-var(<name>) <expression>`.
 pub(super) fn set(args: &mut Args<'_>) -> Lowered<Rule> {
     let name = name(args)?;
-    let value = expr(&args.word("an expression")?, args.world)?;
+    let value = expr(&args.word("an expression")?, args)?;
     Ok(Rule::Act(Act::SetVar(name, value), None))
 }
 
 /// Reads `set-var-fmt(<name>) <text>`.
 pub(super) fn set_format(args: &mut Args<'_>) -> Lowered<Rule> {
     let name = name(args)?;
-    let value = super::format(&args.word("a text")?, args.world)?;
+    let value = super::format(&args.word("a text")?, args)?;
     Ok(Rule::Act(Act::SetVarFormat(name, value), None))
 }
 

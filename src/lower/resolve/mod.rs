@@ -25,7 +25,7 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, lists, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     crate::lower::program::judge(&global.ir, choices.master, said);
@@ -63,7 +63,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, files }
+    Config { global: global.ir, proxies, files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.
