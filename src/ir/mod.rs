@@ -9,6 +9,7 @@ pub mod check;
 mod global;
 mod guid;
 mod log;
+mod peers;
 mod proxy;
 mod resolvers;
 mod rule;
@@ -25,6 +26,7 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
+pub use peers::{Peer, Peers};
 pub use proxy::{
     Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
     Timeouts,

@@ -22,6 +22,7 @@ mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+mod peers;
 mod program;
 mod resolve;
 pub mod resolvers;

@@ -28,6 +28,8 @@ pub(super) fn resolve(
     let Reading { mut global, mut sections, rings, resolvers, lists, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    let own = world.env("HAPROXY_LOCALPEER").unwrap_or_default();
+    crate::lower::peers::complete(&mut global.ir, &String::from_utf8_lossy(&own), said);
     crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
