@@ -175,7 +175,7 @@ impl Control for Shared {
         }
         let of_it = |place: u32| match self.places[place as usize].purpose {
             Purpose::Frontend(proxy, _) => proxy == frontend,
-            Purpose::Commands(_) => false,
+            Purpose::Commands(_) | Purpose::Peers(..) => false,
         };
         let sockets = self.sockets().extract_if(.., |(place, _)| of_it(*place)).collect();
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
@@ -205,6 +205,9 @@ impl Control for Shared {
         *self.sockets() = stay;
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
+        }
+        if let Some(peers) = self.peers.get() {
+            let _ = peers.send(super::peers::Order::Leave);
         }
     }
 
