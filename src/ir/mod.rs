@@ -15,6 +15,7 @@ mod resolvers;
 mod rule;
 mod server;
 mod stats;
+pub mod table;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -51,6 +52,8 @@ pub struct Config {
     pub global: Global,
     /// All proxies in the order of the files; [`ProxyIx`] counts here.
     pub proxies: Vec<Proxy>,
+    /// All stick tables in the order of the files; [`table::TableIx`] counts here.
+    pub tables: Vec<table::Table>,
     /// The file names as given, for `show info` and `HAPROXY_CFGFILES`.
     pub files: Vec<String>,
     /// All lists of patterns and maps, in the order in which they are named.

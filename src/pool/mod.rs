@@ -44,6 +44,7 @@ mod source_ports;
 mod state;
 #[cfg(test)]
 mod storm;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 mod track;

@@ -6,8 +6,10 @@ use std::sync::{Arc, OnceLock, RwLock};
 use super::added::{LineReader, Tenure};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
+use super::peers::PeersState;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
+use super::tables::Tables;
 use super::{BackState, SourcePorts, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
@@ -23,6 +25,10 @@ pub struct Pool {
     pub process: ProcessState,
     /// What is known of name servers.
     pub resolution: Resolution,
+    /// Stick tables.
+    pub tables: Tables,
+    /// What is known of peers.
+    pub peers: PeersState,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
     /// Who reads the lines of servers that are added.
@@ -48,7 +54,9 @@ impl Pool {
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
         let resolution = Resolution::new(&config.global);
-        let pool = Self { resolution, trackers, config, proxies, process, reader: OnceLock::new() };
+        let tables = Tables::new(&config.tables);
+        let peers = PeersState::new(&config, &tables, now);
+        let pool = Self { resolution, tables, peers, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool

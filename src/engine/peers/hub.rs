@@ -50,7 +50,7 @@ impl Hub {
         for (_, table) in &state.tables {
             let bell = Arc::clone(&bell);
             if let Some(table) = shared.pool.tables.get(*table) {
-                table.listen(Box::new(move || drop(bell.send_replace(()))));
+                table.listen(Box::new(move || bell.send_replace(())));
             }
         }
         Some(Self {

@@ -184,10 +184,11 @@ async fn talk(session: &mut Session, line: &mut Line) -> Over {
             tell::fill(session, &mut output, now);
             sent = 0;
         }
-        let heartbeat = session.said_at.after(HEARTBEAT).max(now.after(Millis::new(1).unwrap_or(Millis::ZERO)));
-        let due = session.silent_at().min(heartbeat).since(now);
         let rest = output.get(sent..).unwrap_or_default();
         let writes = !rest.is_empty();
+        // what is still to be sent says that we are alive
+        let heartbeat = if writes { session.silent_at() } else { session.said_at.after(HEARTBEAT) };
+        let due = session.silent_at().min(heartbeat).since(now).max(1);
         let line_ref = &*line;
         let mut heard = None;
         tokio::select! {

@@ -65,7 +65,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables: Vec::new(), files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.

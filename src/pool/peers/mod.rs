@@ -124,7 +124,7 @@ impl PeersState {
     /// The sections of a configuration, before anybody has talked.
     pub fn new(config: &Config, tables: &Tables, now: Tick) -> Self {
         let of = |section: &ir::Peers| {
-            let tables = shared(config, tables, &section.name);
+            let tables = shared(tables, &section.name);
             let peer = |_| PeerState { tables: vec![Shared::default(); tables.len()], ..PeerState::default() };
             let peers = section.peers.iter().map(peer).collect();
             let inner = Section { resync: Resync::at_start(now), peers, started: now };
@@ -145,10 +145,9 @@ impl PeersState {
 }
 
 /// The tables of a section, in the order of the configuration, its own ones first.
-fn shared(config: &Config, tables: &Tables, section: &str) -> Box<[(Box<str>, TableIx)]> {
+fn shared(tables: &Tables, section: &str) -> Box<[(Box<str>, TableIx)]> {
     let of_it = (0..).map(TableIx).zip(tables.iter()).filter(|(_, table)| table.ir.peers.as_deref() == Some(section));
     let (own, others): (Vec<_>, Vec<_>) = of_it.partition(|(_, table)| table.ir.owner.is_none());
-    let _ = config;
     let wire = |(ix, table): (TableIx, &std::sync::Arc<super::tables::Table>)| {
         let name = match table.ir.owner {
             Some(_) => table.ir.name.clone(),
