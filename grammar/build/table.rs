@@ -142,14 +142,14 @@ fn format_columns(line: &str) -> Vec<&str> {
 }
 
 /// The kinds whose lines `lower` has functions for.
-pub(crate) const LOWERED: [Kind; 4] = [Kind::Global, Kind::Proxy, Kind::Bind, Kind::Server];
+pub(crate) const LOWERED: [Kind; 5] = [Kind::Global, Kind::Proxy, Kind::Bind, Kind::Server, Kind::Action];
 
 fn check_lower(kind: Kind, support: &Support, lower: Option<&str>) -> Result<(), String> {
     let wanted = *support == Support::Full && LOWERED.contains(&kind);
     match lower {
         None if wanted => Err("a full row must name its lowering function".to_owned()),
         Some(_) if !wanted => {
-            Err("only a full row of global, proxy, bind or server has a lowering function".to_owned())
+            Err("only a full row of global, proxy, bind, server or action has a lowering function".to_owned())
         }
         Some(path) if path.split("::").any(|part| !is_identifier(part)) => Err(format!("'{path}' is no path")),
         _ => Ok(()),

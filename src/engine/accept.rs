@@ -201,7 +201,7 @@ fn welcome(socket: OwnedFd, peer: Option<SocketAddr>, seat: Seat) -> Accepted {
         Some(address) => Peer::Inet(address),
         None => Peer::Unix(seat.bind().map_or(0, |bind| bind.id)),
     };
-    Accepted { socket, peer, at: clock::now(), wall: SystemTime::now(), seat, announced: None }
+    Accepted { socket, peer, at: clock::now(), wall: SystemTime::now(), seat, announced: None, memory: None }
 }
 
 /// Gives each connection to the thread that has the fewest.

@@ -1,12 +1,13 @@
 //! How a session gets its server: balancing, queues, connecting, retries and redispatch.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::connect::{self, Refusal, Way};
 use super::relay::register;
+use super::rules::Inspection;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
@@ -30,6 +31,8 @@ pub(super) enum Step {
     Again,
     /// It waited in a queue since then, was moved, and got this in the queue of this process.
     Requeue(Box<(Tick, Assignment)>),
+    /// Rules look at what its client sends.
+    Inspecting(Inspection),
     /// It waits for a server to have room.
     Queued(Box<QueueTicket>),
     /// The connection is on its way.
@@ -46,6 +49,7 @@ impl Step {
         match self {
             Self::Queued(_) | Self::Requeue(_) => Phase::Queue,
             Self::Elsewhere(_) | Self::Again | Self::Connecting | Self::Pausing(_) => Phase::Connect,
+            Self::Inspecting(_) => Phase::Request,
             Self::Start | Self::Relaying => Phase::Done,
         }
     }
@@ -70,7 +74,11 @@ impl Session {
                 if let Err(over) = self.look_at_the_client(shard) {
                     return over;
                 }
-                self.seek(cx, shard, key, None)
+                self.decide(cx, shard, key, Inspection { of_backend: self.entered, late: false })
+            }
+            Step::Inspecting(inspection) => {
+                let inspection = *inspection;
+                self.decide(cx, shard, key, inspection)
             }
             Step::Elsewhere(avoid) => {
                 let avoid = *avoid;
@@ -94,6 +102,18 @@ impl Session {
             Step::Pausing(_) => self.watch_client(cx, shard, Phase::Connect),
             Step::Relaying => Poll::Ready(()),
         }
+    }
+
+    /// Has rules decide where they have not, and then asks for a server.
+    fn decide(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, inspection: Inspection) -> Poll<()> {
+        if !self.ruled {
+            ready!(self.inspect(cx, shard, key, inspection));
+            if self.end.is_some() {
+                return Poll::Ready(());
+            }
+            self.ruled = true;
+        }
+        self.seek(cx, shard, key, None)
     }
 
     /// Asks for a server.
@@ -264,6 +284,8 @@ impl Session {
         self.client_seen = now;
         self.server_seen = now;
         self.step = Step::Relaying;
+        self.since = now;
+        self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
         self.log_early(&shard.shared);
         self.introduce(shard);
         self.arm(shard, key);

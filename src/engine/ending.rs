@@ -34,7 +34,7 @@ impl Session {
         }
         let server = self.target;
         self.give_server_back(shard, server);
-        if let Some(back) = shared.pool.back(self.back) {
+        if let Some(back) = shared.pool.back(self.back).filter(|_| self.entered) {
             back.sessions.down();
         }
         tracing::debug!(id = self.id(), end = ?self.end, "session ends");

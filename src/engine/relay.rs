@@ -146,6 +146,50 @@ impl Flow {
         Ok(())
     }
 
+    /// Reads once more, behind what is held, for whoever looks at it before the receiver gets it; pending if nothing is there.
+    ///
+    /// # Errors
+    /// The sender has reset its connection.
+    pub(super) fn read_more(
+        &mut self,
+        from: &Socket,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        room: usize,
+    ) -> Poll<Result<(), Errno>> {
+        let mut scratch = shard.scratch.borrow_mut();
+        let space = room.saturating_sub(self.held_bytes().len()).clamp(1, scratch.len());
+        loop {
+            let mut ready = match ready!(from.poll_read_ready(cx)) {
+                Ok(ready) => ready,
+                Err(_) => return Poll::Ready(Err(Errno::IO)),
+            };
+            match recv(from.get_ref(), &mut scratch[..space], RecvFlags::empty()) {
+                Ok((0, _)) => self.ended = true,
+                Ok((count, _)) => {
+                    self.bytes += count as u64;
+                    let bytes = [self.held_bytes(), &scratch[..count]].concat();
+                    self.held = Held::Bytes(Box::new(Aside { bytes: bytes.into(), done: 0 }));
+                }
+                Err(Errno::AGAIN) => {
+                    ready.clear_ready();
+                    continue;
+                }
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Poll::Ready(Err(errno)),
+            }
+            return Poll::Ready(Ok(()));
+        }
+    }
+
+    /// The bytes that are held.
+    pub(super) fn held_bytes(&self) -> &[u8] {
+        match &self.held {
+            Held::Bytes(aside) => &aside.bytes[aside.done..],
+            Held::Nothing | Held::Pipe(_) => &[],
+        }
+    }
+
     /// Puts bytes of our own before what is held: they go out with it, and do not count as the sender's.
     pub(super) fn put_first(&mut self, mut bytes: Vec<u8>) {
         if let Held::Bytes(aside) = &self.held {

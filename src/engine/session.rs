@@ -9,10 +9,12 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use super::dispatch::{Failed, Step};
+use super::facts::Memory;
 use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
+use super::rules::Inspection;
 use super::shard::Shard;
-use super::shared::{Accepted, Seat, Shared};
+use super::shared::{Accepted, Seat, Shared, local_of};
 use super::{clock, connect};
 use crate::ir::{Backend, LogMoment, Proxy, ProxyIx, ServerIx};
 use crate::pool::{Cause, Closing, Peer, Phase, Termination};
@@ -48,6 +50,12 @@ pub(super) struct Session {
     pub(super) logged: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
+    /// Its backend counts it.
+    pub(super) entered: bool,
+    /// Rules about what its client sends have decided, or there are none.
+    pub(super) ruled: bool,
+    /// Rules about what its server sends have not decided yet.
+    pub(super) answering: bool,
     pub(super) waker: Option<Waker>,
     pub(super) seat: Seat,
     id: u64,
@@ -64,6 +72,8 @@ pub(super) struct Session {
     pub(super) peer: Peer,
     /// What the PROXY header said that it began with, if it began with one.
     pub(super) announced: Option<Box<Announced>>,
+    /// What rules have left, if they left anything.
+    pub(super) memory: Option<Box<Memory>>,
     pub(super) retries: u32,
     pub(super) queue_time: Option<u32>,
     pub(super) connect_time: Option<u32>,
@@ -81,11 +91,13 @@ enum Side {
 impl Session {
     /// Begins a session; `None` if the system cannot watch its socket.
     pub(super) fn new(shard: &Shard, accepted: Accepted) -> Option<Self> {
-        let Accepted { socket, peer, at, wall, seat, announced } = accepted;
+        let Accepted { socket, peer, at, wall, seat, announced, memory } = accepted;
         // Its idle time begins behind the header.
         let begun = announced.as_ref().map_or(at, |announced| announced.begun);
         let (front, proxy, side) = seat.proxy()?;
-        let back = side.default_backend.unwrap_or(front);
+        // Where rules decide, it has no backend yet.
+        let decides = proxy.rules.decide();
+        let back = side.default_backend.filter(|_| !decides).unwrap_or(front);
         let short_log = proxy.log_moment == LogMoment::Accepted;
         if matches!(peer, Peer::Inet(_)) {
             connect::client_options(&socket, side, shard.shared.pool.config.global.client_buffers);
@@ -96,15 +108,29 @@ impl Session {
         session.logged = short_log;
         session.wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
         session.announced = announced;
-        if let Some(back) = shard.shared.pool.back(back) {
-            back.sessions.up();
-            back.sessions_total.add(1);
-            back.session_rate.hit(begun);
+        session.memory = memory;
+        session.since = begun;
+        session.entered = false;
+        if !decides {
+            session.enter(&shard.shared, back);
         }
+        session.ruled = !decides && session.back_proxy(&shard.shared).rules.request.is_empty();
         if short_log {
             shard.shared.journal.accepted(&session.record(&shard.shared));
         }
         Some(session)
+    }
+
+    /// Gives it its backend, which counts it from now on.
+    pub(super) fn enter(&mut self, shared: &Shared, back: ProxyIx) {
+        self.back = back;
+        self.resets = self.backend(shared).is_some_and(|back| back.nolinger);
+        self.entered = true;
+        if let Some(back) = shared.pool.back(back) {
+            back.sessions.up();
+            back.sessions_total.add(1);
+            back.session_rate.hit(clock::coarse());
+        }
     }
 
     /// A session with its client, to which nothing has happened yet and which nothing counts.
@@ -136,6 +162,10 @@ impl Session {
             redispatched: false,
             logged: false,
             held_server: false,
+            entered: true,
+            ruled: true,
+            answering: false,
+            memory: None,
             waker: None,
             id,
             number: id - 1,
@@ -164,11 +194,7 @@ impl Session {
     /// The address that its client connected to; `None` on a unix socket.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref().and_then(|announced| announced.destination);
-        announced.or_else(|| {
-            let client = self.client.get_ref();
-            let here: SocketAddr = rustix::net::getsockname(client).ok()?.try_into().ok()?;
-            Some(crate::sys::destination::original(client, here.is_ipv6()).unwrap_or(here))
-        })
+        announced.or_else(|| local_of(self.client.get_ref()))
     }
 
     /// Whether an order means it.
@@ -263,13 +289,20 @@ impl Session {
 
     fn relay(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         let told = (self.up.told, self.down.told);
+        let waits = self.answering && self.inspect_answer(cx, shard, key).is_pending();
+        if self.end.is_some() {
+            return Poll::Ready(());
+        }
         let Some(server) = &self.server else { return self.ended(Cause::Internal, Phase::Data) };
         let mut moved_up = Moved::default();
         let mut moved_down = Moved::default();
         let last = self.down.is_done() || self.resets;
         let up = self.up.pump(&self.client, server, last, cx, shard, &mut moved_up);
         let last = self.up.is_done();
-        let down = self.down.pump(server, &self.client, last, cx, shard, &mut moved_down);
+        let down = match waits {
+            true => Ok(()),
+            false => self.down.pump(server, &self.client, last, cx, shard, &mut moved_down),
+        };
         if moved_up.read | moved_up.written | moved_down.read | moved_down.written {
             let now = clock::coarse();
             if moved_up.read | moved_down.written {
@@ -320,16 +353,19 @@ impl Session {
             Step::Connecting => Some(self.since.after(back.connect?)),
             Step::Pausing(pause) => Some(self.since.after(pause)),
             Step::Start | Step::Elsewhere(_) | Step::Again | Step::Requeue(_) => None,
+            Step::Inspecting(inspection) => {
+                let client = self.front_proxy(shared).timeouts.client.map(|limit| self.client_seen.after(limit));
+                let inspected = self.inspected_until(shared, inspection);
+                client.into_iter().chain(inspected).min()
+            }
             Step::Relaying => {
                 let proxies = (self.front, self.back);
                 let client = limit(shared, proxies, Side::Client, &self.up, &self.down);
                 let server = limit(shared, proxies, Side::Server, &self.down, &self.up);
                 let client = client.map(|limit| self.client_seen.after(limit));
                 let server = server.map(|limit| self.server_seen.after(limit));
-                match (client, server) {
-                    (Some(client), Some(server)) => Some(client.min(server)),
-                    (client, server) => client.or(server),
-                }
+                let answered = if self.answering { self.answered_until(shared) } else { None };
+                [client, server, answered].into_iter().flatten().min()
             }
         }
     }
@@ -341,6 +377,14 @@ impl Session {
             Step::Connecting => self.connect_failed(cx, shard, key, Failed::Late),
             Step::Pausing(_) => self.reconnect(cx, shard, key),
             Step::Start | Step::Elsewhere(_) | Step::Again | Step::Requeue(_) => Poll::Ready(()),
+            Step::Inspecting(inspection) => {
+                let now = clock::now();
+                if self.inspected_until(&shard.shared, inspection).is_some_and(|end| end <= now) {
+                    self.step = Step::Inspecting(Inspection { late: true, ..inspection });
+                    return Poll::Ready(());
+                }
+                self.over(shard, Cause::ClientTimeout, Phase::Request)
+            }
             Step::Relaying => self.cut_the_silent(shard, key),
         }
     }

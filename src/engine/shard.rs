@@ -25,7 +25,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, checks, clock, commands, page, proxy_header, rebalance};
+use super::{Purpose, accept, checks, clock, commands, page, proxy_header, rebalance, rules};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -123,6 +123,9 @@ impl Shard {
 
     /// Serves a connection that has its seat on this thread.
     pub(super) fn serve(self: &Rc<Self>, accepted: Accepted) {
+        let ruled = accepted.seat.proxy().is_some_and(|(_, proxy, _)| !proxy.rules.connection.is_empty());
+        let admitted = if ruled { rules::admit(self, accepted) } else { Some(accepted) };
+        let Some(accepted) = admitted else { return };
         if accepted.seat.announces() {
             drop(spawn_local(proxy_header::greet(accepted, Rc::clone(self))));
         } else {
@@ -132,6 +135,9 @@ impl Shard {
 
     /// Serves a connection whose PROXY header, if it is to have one, was read.
     pub(super) fn serve_now(self: &Rc<Self>, accepted: Accepted) {
+        let ruled = accepted.seat.proxy().is_some_and(|(_, proxy, _)| !proxy.rules.session.is_empty());
+        let admitted = if ruled { rules::admit_session(self, accepted) } else { Some(accepted) };
+        let Some(accepted) = admitted else { return };
         match accepted.seat.purpose() {
             Purpose::Frontend(proxy, _) if self.shared.pool.config.proxies[proxy.0 as usize].mode == Mode::Tcp => {
                 self.begin(accepted);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is touched per message. [`Shared`] is the engine's [`crate::pool::Control`] (see `control`).
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,6 +11,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use super::control::Mailbox;
+use super::facts::Memory;
 use super::proxy_header::Announced;
 use super::splice::Budget;
 use super::{Input, Purpose};
@@ -96,6 +98,8 @@ pub(crate) struct Seat {
     shared: Arc<Shared>,
     place: u32,
     thread: u32,
+    /// A rule wants a PROXY header.
+    announces: bool,
 }
 
 /// A connection that was just accepted.
@@ -112,6 +116,8 @@ pub(crate) struct Accepted {
     pub(crate) seat: Seat,
     /// What its PROXY header said, once it was read.
     pub(crate) announced: Option<Box<Announced>>,
+    /// What rules have left.
+    pub(super) memory: Option<Box<Memory>>,
 }
 
 impl Shared {
@@ -235,7 +241,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX })
+        Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false })
     }
 
     /// A seat for a connection that is there already, whatever the limits say: it came from another process.
@@ -253,7 +259,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Seat { shared: Arc::clone(self), place, thread: u32::MAX }
+        Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false }
     }
 
     /// The thread with the fewest connections; `home` among equals.
@@ -297,6 +303,20 @@ fn announces(pool: &Pool, purpose: Purpose) -> bool {
 fn take_below(taken: &AtomicU32, limit: u32) -> bool {
     let room = |now: u32| (limit == 0 || now < limit).then_some(now + 1);
     taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_ok()
+}
+
+impl Accepted {
+    /// The address that its client connected to; `None` on a unix socket.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        let announced = self.announced.as_ref().and_then(|announced| announced.destination);
+        announced.or_else(|| local_of(&self.socket))
+    }
+}
+
+/// The address that a connection's client connected to.
+pub(super) fn local_of(socket: &OwnedFd) -> Option<SocketAddr> {
+    let here: SocketAddr = rustix::net::getsockname(socket).ok()?.try_into().ok()?;
+    Some(crate::sys::destination::original(socket, here.is_ipv6()).unwrap_or(here))
 }
 
 impl Seat {
@@ -358,7 +378,26 @@ impl Seat {
 
     /// Whether the connection begins with a PROXY header.
     pub(super) fn announces(&self) -> bool {
-        self.shared.places[self.place as usize].announces
+        self.announces || self.shared.places[self.place as usize].announces
+    }
+
+    /// `expect-proxy`: the connection is to begin with a PROXY header.
+    pub(super) fn announce(&mut self) {
+        self.announces = true;
+    }
+
+    /// Counts a connection that `tcp-request connection` refuses.
+    pub(super) fn denied_connection(&self) {
+        if let Some((front, _)) = self.counters() {
+            front.denied_connections.add(1);
+        }
+    }
+
+    /// Counts a connection that `tcp-request session` refuses.
+    pub(super) fn denied_session(&self) {
+        if let Some((front, _)) = self.counters() {
+            front.denied_sessions.add(1);
+        }
     }
 
     /// What the connection came in for.

@@ -5,7 +5,6 @@
 //! [`LogFacts`]): this module knows no session, no clock and no socket. Entry points: [`Expr::compile`],
 //! [`Condition::compile`], [`Template::parse`], [`Format::parse`], [`Regex::new`], [`users::verify`].
 //!
-//! Rules on requests for pages still have conditions of their own ([`page_condition`]), until `path` and `src` are answered here.
 
 mod args;
 mod condition;
@@ -17,7 +16,6 @@ mod facts;
 pub mod fetch;
 mod format;
 mod hex;
-pub mod page_condition;
 pub mod pattern;
 mod place;
 mod regex;

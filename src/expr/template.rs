@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::context::Context;
 use super::error::Wrong;
-use super::{Expr, ExprError, Facts};
+use super::{Expr, ExprError, Facts, Resolve};
 
 /// A text with expressions in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,19 @@ pub enum TemplateError {
 impl From<ExprError> for TemplateError {
     fn from(why: ExprError) -> Self {
         Self::Expr(Box::new(why))
+    }
+}
+
+impl Template {
+    /// Looks up the names among the arguments of its expressions.
+    ///
+    /// # Errors
+    /// [`Wrong::Unresolved`].
+    pub fn resolve(&mut self, names: &dyn Resolve) -> Result<(), ExprError> {
+        self.pieces.iter_mut().try_for_each(|piece| match piece {
+            Piece::Text(_) => Ok(()),
+            Piece::Expr(expr) => expr.resolve(names),
+        })
     }
 }
 

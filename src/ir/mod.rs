@@ -12,7 +12,7 @@ mod log;
 mod peers;
 mod proxy;
 mod resolvers;
-mod rule;
+mod rules;
 mod server;
 mod stats;
 pub mod table;
@@ -33,7 +33,7 @@ pub use proxy::{
     Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rule::{HttpRule, Service};
+pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::Script;
-use super::{Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Server, SessionLog, StatsPage};
+use super::{Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Rules, Server, SessionLog, StatsPage};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -75,6 +75,8 @@ pub struct Proxy {
     pub backend: Option<Backend>,
     /// `stats enable` and its companions.
     pub stats: Option<StatsPage>,
+    /// Rules about connections and what they say.
+    pub rules: Rules,
     /// `http-request` rules: only of `mode http`.
     pub http_rules: Vec<HttpRule>,
     /// `errorfile`s, one a status: what the statistics page answers instead of its own.

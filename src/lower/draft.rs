@@ -178,9 +178,11 @@ pub struct Settings {
     /// `load-server-state-from-file`; it ends what defaults say.
     pub states_from: StatesFrom,
     /// `acl`: by name, the lines of each.
-    pub acls: super::conditions::Acls,
-    /// `acl`s that ask for what is not built.
-    pub unbuilt_acls: Vec<super::error::Blame>,
+    pub acls: crate::expr::Acls,
+    /// What `acl`s and rules ask for that is not built.
+    pub unbuilt: Vec<super::error::Blame>,
+    /// Rules, with names still to be looked up.
+    pub rules: super::rules::RulesDraft,
     /// `http-request` rules that are built, and where they stand.
     pub http_rules: Vec<(ir::HttpRule, Span)>,
     /// `errorfile`s, the last one of a status wins.

@@ -133,6 +133,9 @@ pub enum LowerError {
         /// Why not.
         why: Box<ExprError>,
     },
+    /// An expression, a condition or a pattern; the part of the word that is wrong is blamed.
+    #[error("{0}")]
+    Wrong(Box<ExprError>),
     /// Not a variable's name.
     #[error(
         "'{text}' is not the name of a variable: a scope ('check', 'sess'…), a dot, letters, digits and underscores"
@@ -297,11 +300,13 @@ pub enum LowerError {
         /// The variable.
         name: &'static str,
     },
-    /// An ACL that is not declared above.
-    #[error("there is no ACL '{name}' above this line")]
-    UnknownAcl {
-        /// Its name.
-        name: String,
+    /// An action that no rule of this kind has.
+    #[error("'{ruleset}' rules have no action '{text}'")]
+    Action {
+        /// The rules.
+        ruleset: &'static str,
+        /// The word.
+        text: String,
     },
     /// A value that this version does not act on yet.
     #[error("not built into this version of baton yet: {what}")]

@@ -61,6 +61,8 @@ pub type GlobalFn = fn(&mut global::GlobalDraft, &mut Args<'_>) -> Lowered;
 pub type BindFn = fn(&mut bind::BindDraft, &mut Args<'_>) -> Lowered;
 /// What lowers a row of `grammar/server.kw`.
 pub type ServerFn = fn(&mut server::ServerDraft, &mut Args<'_>) -> Lowered;
+/// What lowers an action of `grammar/action.kw`: where it stands, its word, and what stands behind it.
+pub type ActionFn = fn(rules::Ruleset, Given<'_>, &mut Args<'_>) -> Lowered<crate::ir::Action>;
 
 /// What the command line says that changes what a configuration means.
 #[derive(Debug, Clone, Copy, Default)]

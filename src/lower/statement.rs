@@ -9,7 +9,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs, peers, program, resolvers, ring};
+use super::{bind, logs, peers, program, resolvers, ring, rules};
 use crate::expr::pattern::Lists;
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
@@ -172,15 +172,6 @@ impl Reading {
         world: &mut dyn World,
         said: &mut Vec<Diagnostic>,
     ) {
-        if row.keyword == "use_backend" {
-            let mut args = Args::new(words, at, 1, Prefix::Plain, world, said);
-            args.lists = Rc::clone(&self.lists);
-            match use_backend(&mut args) {
-                Ok(named) => self.ignored_reference(row.keyword, named),
-                Err(blame) => said.push(blame.alert()),
-            }
-            return;
-        }
         let Some(function) = table::PROXY.get(usize::from(row.index)).copied().flatten() else { return };
         let prefix = match words.first().map(|word| word.bytes.as_ref()) {
             Some(b"no") if at > 0 => Prefix::No,
@@ -196,6 +187,11 @@ impl Reading {
         if let Some(named) = nobody.set.default_backend {
             self.ignored_reference(row.keyword, named);
         }
+        for switch in nobody.set.rules.switching {
+            if let rules::switching::DestinationDraft::Backend(named) = switch.to {
+                self.ignored_reference(row.keyword, named);
+            }
+        }
     }
 
     /// haproxy looks up the backend that such a line names: the last `default_backend`, each `use_backend`.
@@ -206,15 +202,6 @@ impl Reading {
         }
         proxy.ignored_references.push((keyword, named));
     }
-}
-
-/// `use_backend <name> [if|unless <condition>]`, as far as haproxy reads it where it has no effect.
-fn use_backend(args: &mut Args<'_>) -> Lowered<Named> {
-    let word = args.word("the name of a backend")?;
-    if let Some(condition) = args.next_word().filter(|word| !matches!(word.bytes, b"" | b"if" | b"unless")) {
-        return Err(condition.blame(LowerError::Choice { text: condition.text(), choices: &["if", "unless"] }));
-    }
-    Ok(Named { name: word.text(), span: word.span })
 }
 
 fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {

@@ -32,6 +32,8 @@ pub struct BackState {
     pub bytes_out: Counter,
     /// Sessions whose connection failed (econ).
     pub connect_errors: Counter,
+    /// Sessions that rules about what their servers sent have ended (dresp).
+    pub denied_responses: Counter,
     /// Answers that failed (eresp).
     pub response_errors: Counter,
     /// Connection attempts that were repeated (wretr).

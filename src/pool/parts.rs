@@ -31,6 +31,7 @@ impl<'s> Parts<'s> {
             &s.requests_total,
         ];
         counters.extend(&s.answers);
+        counters.extend([&s.denied_connections, &s.denied_sessions, &s.denied_requests]);
         let rates = vec![&s.session_rate, &s.connection_rate, &s.request_rate];
         Self { counters, gauges: vec![&s.sessions], rates, ..Self::default() }
     }
@@ -77,6 +78,7 @@ impl<'s> Parts<'s> {
             &s.requests_total,
         ];
         counters.extend(&s.answers);
+        counters.push(&s.denied_responses);
         Self {
             counters,
             gauges: vec![&s.sessions, &s.queue],

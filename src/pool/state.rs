@@ -152,6 +152,12 @@ pub struct FrontState {
     pub bytes_out: Counter,
     /// Requests that were no HTTP (ereq).
     pub request_errors: Counter,
+    /// Connections that `tcp-request connection` refused (dcon).
+    pub denied_connections: Counter,
+    /// Connections that `tcp-request session` refused (dses).
+    pub denied_sessions: Counter,
+    /// Sessions that rules about what their clients sent have ended (dreq).
+    pub denied_requests: Counter,
     /// HTTP requests (req_tot) per second and ever.
     pub request_rate: Rate,
     /// HTTP requests ever.

@@ -73,6 +73,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
+        rules: Rules::default(),
         http_rules: Vec::new(),
         frontend: (kind == ProxyKind::Listen).then(Frontend::default),
         backend: Some(back),

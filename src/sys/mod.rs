@@ -20,6 +20,7 @@ pub mod pidfd;
 pub mod pipe;
 pub mod proc;
 pub mod signals;
+pub mod silent;
 pub mod socket;
 
 pub use clock::{local_offset, monotonic, monotonic_microseconds};

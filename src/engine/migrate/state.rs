@@ -146,7 +146,7 @@ impl SessionState {
             Step::Connecting => Stage::Connecting,
             Step::Pausing(pause) => Stage::Pausing(pause.get()),
             Step::Queued(_) => Stage::Queued,
-            Step::Start | Step::Elsewhere(_) | Step::Again | Step::Requeue(..) => return None,
+            Step::Start | Step::Inspecting(_) | Step::Elsewhere(_) | Step::Again | Step::Requeue(..) => return None,
         };
         Some(Self {
             lane: 0,

@@ -44,19 +44,21 @@ const HTTP: [&str; 16] = [
 ];
 
 impl Acls {
-    /// Reads `<name> <expression> [flags] [operator] [pattern]...`: a new ACL, or one more test of a known one.
+    /// Reads `<name> <expression> [flags] [operator] [pattern]...`: a new ACL, or one more test of a known one. The answer
+    /// is whether that test can never hold, for want of a pattern.
     ///
     /// # Errors
     /// [`ExprError`] that blames a word.
-    pub fn define(&mut self, words: &[&[u8]], context: &Context<'_>) -> Result<(), ExprError> {
+    pub fn define(&mut self, words: &[&[u8]], context: &Context<'_>) -> Result<bool, ExprError> {
         let name = words.first().copied().unwrap_or_default();
         if !is_name(name) {
             let why = Wrong::Condition(ConditionError::Name { name: shown(name) });
             return Err(ExprError::new(0, 0..name.len(), why));
         }
         let test = Test::read(words, 1, context)?;
+        let never = test.patterns.never();
         Arc::make_mut(self.named.entry(name.into()).or_default()).push(test);
-        Ok(())
+        Ok(never)
     }
 
     /// The tests of a name.

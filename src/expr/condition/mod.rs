@@ -40,6 +40,17 @@ impl Truth {
     }
 }
 
+/// Old names for a fetch and a way to compare.
+const OLD: [(&str, &str, Method); 7] = [
+    ("path_beg", "path", Method::Beg),
+    ("path_dir", "path", Method::Dir),
+    ("path_dom", "path", Method::Dom),
+    ("path_end", "path", Method::End),
+    ("path_reg", "path", Method::Reg),
+    ("path_str", "path", Method::Str),
+    ("path_sub", "path", Method::Sub),
+];
+
 /// An expression and what its value is compared with.
 #[derive(Debug, Clone)]
 pub struct Test {
@@ -54,10 +65,16 @@ impl Test {
     fn read(words: &[&[u8]], from: usize, context: &Context<'_>) -> Result<Self, ExprError> {
         let lax = Context { strict: false, ..*context };
         let mut at = from;
-        let expr = Expr::compile(words, &mut at, &lax)?;
-        // An old name for a fetch and a way to compare.
-        let old = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
-        let patterns = pattern::read(words, at, expr.gives(), old.then_some(Method::Bin), context)?;
+        let old = words.get(from).and_then(|word| OLD.iter().find(|(name, ..)| name.as_bytes() == *word));
+        let (expr, default) = match old {
+            Some((_, fetch, method)) => {
+                at += 1;
+                (Expr::parse(fetch.as_bytes(), &lax)?, Some(*method))
+            }
+            None => (Expr::compile(words, &mut at, &lax)?, None),
+        };
+        let payload = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
+        let patterns = pattern::read(words, at, expr.gives(), default.or(payload.then_some(Method::Bin)), context)?;
         Ok(Self { expr, patterns })
     }
 

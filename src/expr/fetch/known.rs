@@ -3,7 +3,7 @@
 //! Source: manual §7.3.2 to §7.3.5; arguments, types and places as `haproxy -dKsmp` of 2.6 lists them (those of 3.x as 3.4
 //! does). `bc_src` and `bc_dst` are addresses, as the manual says, although 2.6 lists them as numbers.
 
-use super::places::{ALWAYS, BACKEND, CHOSEN, CLIENT, FRONTEND, LIVE, SERVER, STREAM};
+use super::places::{ALWAYS, BACKEND, CHOSEN, CLIENT, FRONTEND, LIVE, REQUEST, SERVER, STREAM};
 use crate::expr::{Places, Type};
 
 macro_rules! known {
@@ -120,6 +120,7 @@ known! {
     LatNsAvg "lat_ns_avg" "" Int LIVE,
     LatNsTot "lat_ns_tot" "" Int LIVE,
     Nbsrv "nbsrv" "b" Int LIVE,
+    Path "path" "" Str REQUEST,
     Pid "pid" "" Int ALWAYS,
     PrioClass "prio_class" "" Int LIVE,
     PrioOffset "prio_offset" "" Int LIVE,

@@ -6,13 +6,14 @@ mod formats;
 mod identity;
 mod proxies;
 mod refused;
+mod rules;
 mod servers;
 
 use super::Choices;
 use super::draft::ProxyDraft;
 use super::section::Sections;
 use super::statement::Reading;
-use crate::ir::{Config, Formats};
+use crate::ir::{Config, Formats, Rules};
 use crate::text::{Diagnostic, World};
 
 pub(super) use identity::check as check_ids;
@@ -44,14 +45,16 @@ pub(super) fn resolve(
     let mut formats = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
         let mut compiled = Formats::default();
+        let mut resolved = Rules::default();
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
+            resolved = rules::resolve(&mut sections, at, said);
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
-        formats.push(compiled);
+        formats.push((compiled, resolved));
     }
     crate::lower::states::recall(&global, &mut sections.proxies, world, said);
     servers::addresses(&mut sections.proxies, choices, world, said);
@@ -61,7 +64,8 @@ pub(super) fn resolve(
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
-        let mut proxy = proxies::fold(draft, references[at], formats);
+        let (formats, rules) = formats;
+        let mut proxy = proxies::fold(draft, references[at], formats, rules);
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }

@@ -2,7 +2,7 @@
 
 use super::{called, formats};
 use crate::grammar::SectionKind;
-use crate::ir::{self, Backend, Formats, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, SessionLog};
+use crate::ir::{self, Backend, Formats, Frontend, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Rules, SessionLog};
 use crate::lower::draft::{Named, ProxyDraft, SessionLogWord, Settings, is_backend, is_frontend};
 use crate::lower::error::LowerError;
 use crate::lower::section::Sections;
@@ -31,7 +31,7 @@ pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
     look_up(sections, at, named)
 }
 
-fn look_up(sections: &Sections, at: usize, named: &Named) -> Reference {
+pub(super) fn look_up(sections: &Sections, at: usize, named: &Named) -> Reference {
     match sections.named(&named.name).find(|at| is_backend(sections.proxies[*at].kind)) {
         None => Reference::Unknown,
         Some(to) if to == at => Reference::Loop,
@@ -119,7 +119,7 @@ fn ignored_references(sections: &Sections, at: usize, said: &mut Vec<Diagnostic>
     }
 }
 
-fn reference_of(
+pub(super) fn reference_of(
     sections: &Sections,
     at: usize,
     (keyword, named): (&str, &Named),
@@ -213,7 +213,7 @@ fn missing_timeouts(proxy: &ProxyDraft, said: &mut Vec<Diagnostic>) {
 }
 
 /// The proxy as it is, with defaults and what haproxy assumes folded in.
-pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) -> Proxy {
+pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats, rules: Rules) -> Proxy {
     let forward = source::forward(&draft);
     let mut set = draft.set;
     let mut logs = std::mem::take(&mut set.shared_logs);
@@ -271,6 +271,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats) ->
         frontend,
         backend,
         stats: set.stats.filter(|_| http).map(|stats| stats.page),
+        rules,
         http_rules: if http { set.http_rules.into_iter().map(|(rule, _)| rule).collect() } else { Vec::new() },
         error_files: if http { set.error_files } else { Vec::new() },
         span: draft.span,

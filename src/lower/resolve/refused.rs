@@ -48,7 +48,7 @@ pub(super) fn judge(sections: &Sections, references: &[Reference], clean: bool, 
             let alert = Diagnostic::alert(own.unwrap_or(proxy.span), format!("{message}, which this version cannot"));
             said.push(alert.hint("'mode tcp' is built; 'mode http' is not yet, but for the statistics page"));
         }
-        for blame in &proxy.set.unbuilt_acls {
+        for blame in &proxy.set.unbuilt {
             if blamed.insert(blame.span) {
                 said.push(blame.clone().alert());
             }

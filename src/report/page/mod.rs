@@ -18,7 +18,7 @@ use super::Identity;
 use super::figures::{Memory, Source};
 use super::prometheus;
 use super::stats::{self, Selection};
-use crate::expr::page_condition::Asked;
+use crate::expr::{Arg, Facts, Fetched, Known, Truth, Value};
 use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsScope};
 use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
 use admin::Outcome;
@@ -73,8 +73,8 @@ impl Site {
 
     /// What a rule's service answers; `None`: no rule's condition holds.
     fn service(&self, proxy: &Proxy, request: &PageRequest<'_>) -> Option<PageReply> {
-        let asked = Asked { path: request::path_of(request.target), client: request.client.map(|client| client.ip()) };
-        let holds = |rule: &&HttpRule| rule.when.as_ref().is_none_or(|condition| condition.holds(asked));
+        let asked = Asked(request);
+        let holds = |rule: &&HttpRule| rule.when.as_ref().is_none_or(|when| when.evaluate(&asked) == Truth::True);
         match proxy.http_rules.iter().find(holds)?.service {
             Service::PrometheusExporter => {
                 let now = (self.identity.clock)();
@@ -131,6 +131,19 @@ impl Site {
             }
             Err(error) => plain(500, "text/plain", format!("The page cannot be shown: {error}\n")),
         }
+    }
+}
+
+/// A request, as conditions of rules may ask about it (see `lower::rules::http`).
+struct Asked<'a, 'r>(&'a PageRequest<'r>);
+
+impl Facts for Asked<'_, '_> {
+    fn known(&self, fetch: Known, _: &[Arg]) -> Fetched<'_> {
+        Fetched::known(match fetch {
+            Known::Path => request::path_of(self.0.target).map(Value::text),
+            Known::Src => self.0.client.map(|client| Value::ip(client.ip())),
+            _ => None,
+        })
     }
 }
 

@@ -42,16 +42,6 @@ fn zero_fb<'a>(s: &'a Subject<'a>) -> Cell<'a> {
     if matches!(s.kind, Kind::Front(_) | Kind::Back { .. }) { large(0u32) } else { None }
 }
 
-/// Zero for all but servers.
-fn zero_flb<'a>(s: &'a Subject<'a>) -> Cell<'a> {
-    if matches!(s.kind, Kind::Server { .. }) { None } else { large(0u32) }
-}
-
-/// Zero for frontends and listeners.
-fn zero_fl<'a>(s: &'a Subject<'a>) -> Cell<'a> {
-    if matches!(s.kind, Kind::Front(_) | Kind::Listener { .. }) { large(0u32) } else { None }
-}
-
 /// A counter of a listener, or of another kind of object.
 fn listener<'a>(
     s: &'a Subject<'a>,
@@ -220,8 +210,11 @@ pub(super) const COLUMNS: [Column; 118] = [
     col("stot", "MCP", |s| listener(s, |l| large(l.sessions_total.get()), |s| by(s, |f| large(f.sessions_total.get()), |v| large(v.sessions_total.get()), |b| large(b.sessions_total.get())))),
     col("bin", "MCP", |s| listener(s, |l| large(l.bytes_in.get()), |s| by(s, |f| large(f.bytes_in.get()), |v| large(v.bytes_in.get()), |b| large(b.bytes_in.get())))),
     col("bout", "MCP", |s| listener(s, |l| large(l.bytes_out.get()), |s| by(s, |f| large(f.bytes_out.get()), |v| large(v.bytes_out.get()), |b| large(b.bytes_out.get())))),
-    col("dreq", "MCP", zero_flb),
-    col("dresp", "MCP", |_| large(0u32)),
+    col("dreq", "MCP", |s| listener(s, |_| large(0u32), |s| by(s, |f| large(f.denied_requests.get()), none, |_| large(0u32)))),
+    col("dresp", "MCP", |s| match &s.kind {
+        Kind::Back { state, .. } => large(state.denied_responses.get()),
+        _ => large(0u32),
+    }),
     col("ereq", "MCP", |s| listener(s, |_| large(0u32), |s| by(s, |f| large(f.request_errors.get()), none, none))),
     col("econ", "MCP", |s| by(s, none, |v| large(v.connect_errors.get()), |b| large(b.connect_errors.get()))),
     col("eresp", "MCP", |s| by(s, none, |v| large(v.response_errors.get()), |b| large(b.response_errors.get()))),
@@ -319,8 +312,8 @@ pub(super) const COLUMNS: [Column; 118] = [
         Kind::Front(state) if is_http(s.proxy) => large(intercepted(state)),
         _ => None,
     }),
-    col("dcon", "MCP", zero_fl),
-    col("dses", "MCP", zero_fl),
+    col("dcon", "MCP", |s| listener(s, |_| large(0u32), |s| by(s, |f| large(f.denied_connections.get()), none, none))),
+    col("dses", "MCP", |s| listener(s, |_| large(0u32), |s| by(s, |f| large(f.denied_sessions.get()), none, none))),
     col("wrew", "MCP", |_| large(0u32)),
     col("connect", "MCP", |s| match &s.kind {
         Kind::Front(_) | Kind::Listener { .. } => None,

@@ -2,11 +2,12 @@
 //!
 //! Source: configuration manual §4.2 "http-request use-service"; what is an error was asked of 2.6.12.
 
-use super::args::Args;
-use super::conditions;
-use super::draft::ProxyDraft;
-use super::error::{LowerError, Lowered};
+use crate::expr::{Condition, Fetch, Known, Place};
 use crate::ir::{HttpRule, Service};
+use crate::lower::args::Args;
+use crate::lower::conditions;
+use crate::lower::draft::ProxyDraft;
+use crate::lower::error::{LowerError, Lowered};
 
 /// `http-request use-service <name> [if|unless <condition>]`: the first rule whose condition holds answers.
 pub fn use_service(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
@@ -20,7 +21,19 @@ pub fn use_service(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         }
         _ => return Err(name.blame(LowerError::Choice { text: name.text(), choices: &["prometheus-exporter"] })),
     };
-    let when = conditions::rest(proxy, args)?;
+    let when = conditions::rest(proxy, args, Place::FrontendHttpRequest)?;
+    if let Some(fetch) = when.as_ref().and_then(unanswered) {
+        let what = format!("the fetch '{fetch}' in the condition of a page");
+        return conditions::unbuilt(proxy, Err(args.blame_keyword(LowerError::NotYet { what })));
+    }
     proxy.set.http_rules.push((HttpRule { service, when }, span));
     Ok(())
+}
+
+/// What a request for a page cannot be asked.
+fn unanswered(when: &Condition) -> Option<&'static str> {
+    let answered = |fetch: &Fetch| {
+        matches!(fetch, Fetch::Constant(_) | Fetch::Missing | Fetch::Known(Known::Path | Known::Src, _))
+    };
+    when.tests().find(|test| !answered(test.expr.fetch())).map(|test| test.expr.fetch_name())
 }

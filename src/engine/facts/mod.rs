@@ -1,0 +1,152 @@
+//! What expressions learn of a connection or of a session: [`View`] answers for both.
+//!
+//! A view exists for one evaluation. What rules leave behind (variables, another source address) stands in a [`Memory`],
+//! which a session has only if a rule left something. Names, places and meanings of fetches: `expr::fetch`.
+
+mod known;
+mod memory;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(super) use memory::Memory;
+
+use super::proxy_header::Announced;
+use super::session::Session;
+use super::shard::Shard;
+use super::shared::{Accepted, Seat};
+use crate::expr::{Arg, Buffer, Facts, Fetched, Known, Side, Value, VarName};
+use crate::pool::Peer;
+use crate::units::Tick;
+
+/// Most bytes that rules look at unless `tune.bufsize` says another number.
+const BUFSIZE: u32 = 16 * 1024;
+
+/// Who is looked at.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// A connection that is no session yet.
+    Connection(&'a Accepted),
+    /// A session.
+    Session(&'a Session),
+}
+
+/// What is known of a connection or a session at one moment.
+pub(super) struct View<'a> {
+    pub(super) shard: &'a Shard,
+    pub(super) subject: Subject<'a>,
+    /// What rules left; made when something is left.
+    pub(super) memory: &'a RefCell<Option<Box<Memory>>>,
+    /// Whether rules may still wait for more.
+    pub(super) waits: bool,
+}
+
+impl<'a> View<'a> {
+    fn seat(&self) -> &'a Seat {
+        match self.subject {
+            Subject::Connection(accepted) => &accepted.seat,
+            Subject::Session(session) => &session.seat,
+        }
+    }
+
+    fn announced(&self) -> Option<&'a Announced> {
+        match self.subject {
+            Subject::Connection(accepted) => accepted.announced.as_deref(),
+            Subject::Session(session) => session.announced.as_deref(),
+        }
+    }
+
+    fn socket(&self) -> BorrowedFd<'a> {
+        match self.subject {
+            Subject::Connection(accepted) => accepted.socket.as_fd(),
+            Subject::Session(session) => session.client.get_ref().as_fd(),
+        }
+    }
+
+    fn accepted(&self) -> Tick {
+        match self.subject {
+            Subject::Connection(accepted) => accepted.at,
+            Subject::Session(session) => session.accepted,
+        }
+    }
+
+    /// The client, as its PROXY header or a rule has it.
+    fn peer(&self) -> Peer {
+        match self.subject {
+            Subject::Connection(accepted) => accepted.peer,
+            Subject::Session(session) => session.peer,
+        }
+    }
+
+    /// The session; before there is one, none.
+    fn session(&self) -> Option<&'a Session> {
+        match self.subject {
+            Subject::Connection(_) => None,
+            Subject::Session(session) => Some(session),
+        }
+    }
+
+    /// The address that the client connected to, as its PROXY header or a rule has it.
+    fn local(&self) -> Option<SocketAddr> {
+        match self.subject {
+            Subject::Connection(accepted) => accepted.local(),
+            Subject::Session(session) => session.local(),
+        }
+    }
+
+    /// Changes what rules leave.
+    pub(super) fn remember(&self, change: impl FnOnce(&mut Memory)) {
+        change(self.memory.borrow_mut().get_or_insert_default());
+    }
+}
+
+impl Facts for View<'_> {
+    fn known(&self, fetch: Known, args: &[Arg]) -> Fetched<'_> {
+        Fetched::known(self.look_up(fetch, args))
+    }
+
+    fn buffer(&self, side: Side) -> Option<Buffer<'_>> {
+        let session = self.session()?;
+        let flow = match side {
+            Side::Request => &session.up,
+            Side::Response => &session.down,
+        };
+        let room = room(self.shard);
+        let bytes = flow.held_bytes();
+        Some(Buffer { bytes, more: self.waits && !flow.ended && bytes.len() < room, room })
+    }
+
+    fn variable(&self, name: &VarName) -> Option<Value<'_>> {
+        self.memory.borrow().as_ref()?.variable(name)
+    }
+
+    fn set_variable(&self, name: &VarName, value: Option<Value<'_>>) {
+        match value {
+            Some(value) => self.remember(|memory| memory.set(name, value.into_owned())),
+            None => {
+                if let Some(memory) = self.memory.borrow_mut().as_mut() {
+                    memory.unset(name);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn random(&self) -> u64 {
+        self.shard.random()
+    }
+
+    fn waiting(&self) -> bool {
+        self.waits
+    }
+}
+
+/// Most bytes that rules look at.
+pub(super) fn room(shard: &Shard) -> usize {
+    shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize
+}

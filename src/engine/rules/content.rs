@@ -1,0 +1,170 @@
+//! `tcp-request content`, `use_backend`, `tcp-response content`: what the two ends of a session say decides.
+//!
+//! The bytes that are looked at lie where they wait for the other side anyway, in the session's flow.
+
+use std::cell::RefCell;
+use std::task::{Context, Poll};
+
+use super::{Verdict, holds, judge};
+use crate::engine::clock;
+use crate::engine::dispatch::Step;
+use crate::engine::facts::{Subject, View, room};
+use crate::engine::session::Session;
+use crate::engine::shard::Shard;
+use crate::engine::shared::Shared;
+use crate::expr::Truth;
+use crate::ir::{Destination, ProxyIx, Rules};
+use crate::pool::{Cause, Phase};
+use crate::units::Tick;
+
+/// How far the rules of a session have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct Inspection {
+    /// Whether those of the backend are looked at, and not those of the frontend.
+    pub(in crate::engine) of_backend: bool,
+    /// The time to wait for more is over.
+    pub(in crate::engine) late: bool,
+}
+
+impl Session {
+    /// Has a view of the session looked at.
+    pub(in crate::engine) fn viewed<R>(&mut self, shard: &Shard, waits: bool, look: impl FnOnce(&View<'_>) -> R) -> R {
+        let memory = RefCell::new(self.memory.take());
+        let view = View { shard, subject: Subject::Session(self), memory: &memory, waits };
+        let seen = look(&view);
+        self.memory = memory.into_inner();
+        seen
+    }
+
+    /// The rules that it is waiting for.
+    fn rules<'a>(&self, shared: &'a Shared, inspection: Inspection) -> &'a Rules {
+        let proxy = if inspection.of_backend { self.back_proxy(shared) } else { self.front_proxy(shared) };
+        &proxy.rules
+    }
+
+    /// When it waits for more no longer.
+    pub(in crate::engine) fn inspected_until(&self, shared: &Shared, inspection: Inspection) -> Option<Tick> {
+        let delay = self.rules(shared, inspection).request_delay.filter(|_| !inspection.late);
+        delay.map(|delay| self.since.after(delay))
+    }
+
+    /// When rules about what the server sends wait for more no longer.
+    pub(in crate::engine) fn answered_until(&self, shared: &Shared) -> Option<Tick> {
+        self.back_proxy(shared).rules.response_delay.map(|delay| self.since.after(delay))
+    }
+
+    /// Looks at rules about what the client has sent; ready when its backend is chosen, or it has ended.
+    pub(in crate::engine) fn inspect(
+        &mut self,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        key: u32,
+        mut inspection: Inspection,
+    ) -> Poll<()> {
+        loop {
+            let shared = &shard.shared;
+            let rules = self.rules(shared, inspection);
+            let full = self.up.held_bytes().len() >= room(shard);
+            let waits = rules.request_delay.is_some() && !inspection.late && !self.up.ended && !full;
+            match self.viewed(shard, waits, |view| judge(&rules.request, view)) {
+                Verdict::Wait => {
+                    self.step = Step::Inspecting(inspection);
+                    match self.up.read_more(&self.client, cx, shard, room(shard)) {
+                        Poll::Pending => {
+                            self.arm(shard, key);
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Ok(())) => self.client_seen = clock::coarse(),
+                        Poll::Ready(Err(_)) => return self.over(shard, Cause::Client, Phase::Request),
+                    }
+                }
+                Verdict::Reject | Verdict::Close | Verdict::Drop => {
+                    self.deny(shard);
+                    return self.over(shard, Cause::Proxy, Phase::Request);
+                }
+                Verdict::Pass | Verdict::Announce if inspection.of_backend => break,
+                Verdict::Pass | Verdict::Announce => {
+                    self.switch(shard);
+                    if self.back == self.front || self.back_proxy(shared).rules.request.is_empty() {
+                        break;
+                    }
+                    self.since = clock::now();
+                    inspection = Inspection { of_backend: true, late: false };
+                }
+            }
+        }
+        self.up.eager = true; // what was ready may have been read
+        self.step = Step::Start;
+        Poll::Ready(())
+    }
+
+    /// `use_backend`: the first whose condition holds says where the session goes, else `default_backend`.
+    fn switch(&mut self, shard: &Shard) {
+        let shared = &shard.shared;
+        let config = &shared.pool.config;
+        let proxy = self.front_proxy(shared);
+        let chosen = self.viewed(shard, false, |view| {
+            let switch =
+                proxy.rules.switching.iter().find(|switch| holds(switch.when.as_ref(), view) == Truth::True)?;
+            match &switch.to {
+                Destination::Backend(backend) => Some(*backend),
+                Destination::Named(template) => {
+                    let name = template.evaluate(view);
+                    let named = |proxy: &crate::ir::Proxy| proxy.backend.is_some() && proxy.name.as_bytes() == name;
+                    config.proxies.iter().position(named).and_then(|at| u32::try_from(at).ok()).map(ProxyIx)
+                }
+            }
+        });
+        let default = proxy.frontend.as_ref().and_then(|front| front.default_backend);
+        self.enter(shared, chosen.or(default).unwrap_or(self.front));
+    }
+
+    fn deny(&self, shard: &Shard) {
+        if let Some(front) = shard.shared.pool.front(self.front) {
+            front.denied_requests.add(1);
+        }
+    }
+
+    /// Looks at rules about what the server has sent; ready when its bytes may move, or the session has ended.
+    pub(in crate::engine) fn inspect_answer(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        loop {
+            let shared = &shard.shared;
+            let rules = &self.back_proxy(shared).rules;
+            let Some(server) = &self.server else { return Poll::Ready(()) };
+            let full = self.down.held_bytes().len() >= room(shard);
+            let delay = rules.response_delay.map(|delay| self.since.after(delay));
+            let waits = delay.is_some_and(|end| clock::now() < end) && !self.down.ended && !full;
+            if self.down.held_bytes().is_empty() && !self.down.ended {
+                match self.down.read_more(server, cx, shard, room(shard)) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(_)) => return self.ended(Cause::Server, Phase::Data),
+                }
+            }
+            match self.viewed(shard, waits, |view| judge(&rules.response, view)) {
+                Verdict::Wait => {
+                    let Some(server) = &self.server else { return Poll::Ready(()) };
+                    match self.down.read_more(server, cx, shard, room(shard)) {
+                        Poll::Pending => {
+                            self.arm(shard, key);
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(_)) => return self.ended(Cause::Server, Phase::Data),
+                    }
+                }
+                Verdict::Reject | Verdict::Drop | Verdict::Close => {
+                    if let Some(back) = shared.pool.back(self.back) {
+                        back.denied_responses.add(1);
+                    }
+                    return self.ended(Cause::Proxy, Phase::Data);
+                }
+                Verdict::Pass | Verdict::Announce => {
+                    self.answering = false;
+                    self.down.eager = true;
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Rules at work: on connections as they come, and on what the two ends of a session say.
+//!
+//! Rules are looked at in order; the first whose action decides ends them. A condition that is not known yet makes a
+//! session wait, within the inspect delay, and then all rules are looked at again. Source: manual §4.2 "tcp-request …",
+//! "tcp-response …", "use_backend"; order and verdicts asked of 2.6.12 (docs/OBSERVED.md).
+
+mod connection;
+mod content;
+
+use super::facts::View;
+use crate::expr::{Condition, Truth, Value};
+use crate::ir::{Action, Rule};
+
+pub(super) use connection::{admit, admit_session};
+pub(super) use content::Inspection;
+
+/// What rules say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Go on.
+    Pass,
+    /// Not before more is there.
+    Wait,
+    /// End it.
+    Reject,
+    /// End it without a word to the client.
+    Drop,
+    /// End the connection to the server, and the client's after it.
+    Close,
+    /// A PROXY header must come first.
+    Announce,
+}
+
+/// Looks at rules in order.
+pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
+    for rule in rules {
+        match holds(rule.when.as_ref(), view) {
+            Truth::True => {}
+            Truth::False => continue,
+            Truth::NotYet if view.waits => return Verdict::Wait,
+            Truth::NotYet => continue,
+        }
+        if let Some(verdict) = act(&rule.action, view) {
+            return verdict;
+        }
+    }
+    Verdict::Pass
+}
+
+/// What a condition says now; none holds always.
+pub(super) fn holds(when: Option<&Condition>, view: &View<'_>) -> Truth {
+    when.map_or(Truth::True, |when| when.evaluate(view))
+}
+
+/// Does what a rule says. `None`: the rules behind it are looked at, too.
+fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
+    use crate::expr::Facts as _;
+    match action {
+        Action::Accept => return Some(Verdict::Pass),
+        Action::Reject => return Some(Verdict::Reject),
+        Action::Close => return Some(Verdict::Close),
+        Action::SilentDrop => return Some(Verdict::Drop),
+        Action::ExpectProxy => return Some(Verdict::Announce),
+        Action::SetVar(name, expr) => {
+            let value = expr.value(view).map(Value::into_owned);
+            if let Some(value) = value {
+                view.set_variable(name, Some(value));
+            }
+        }
+        Action::SetVarFormat(name, template) => {
+            let text = template.evaluate(view);
+            view.set_variable(name, Some(Value::owned(text)));
+        }
+        Action::UnsetVar(name) => view.set_variable(name, None),
+    }
+    None
+}

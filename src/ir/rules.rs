@@ -1,0 +1,100 @@
+//! Rules: what is done with connections, with what they say, and with requests for pages, and on which condition.
+
+use super::ProxyIx;
+use crate::expr::{Condition, Expr, Template, VarName};
+use crate::text::Span;
+use crate::units::Millis;
+
+/// One rule: what is done, and when.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// What is done.
+    pub action: Action,
+    /// When; `None`: always.
+    pub when: Option<Condition>,
+    /// The line, as `last_rule_file` and `last_rule_line` tell it.
+    pub span: Span,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// No more rules are looked at: it goes on.
+    Accept,
+    /// The connection ends.
+    Reject,
+    /// The connection to the server ends; the client's after it.
+    Close,
+    /// The client is left alone: it hears nothing, not even that the connection is gone.
+    SilentDrop,
+    /// A PROXY header must come first.
+    ExpectProxy,
+    /// A variable gets the value of an expression.
+    SetVar(VarName, Expr),
+    /// A variable gets a text.
+    SetVarFormat(VarName, Template),
+    /// A variable is forgotten.
+    UnsetVar(VarName),
+}
+
+/// The rules of a proxy, in the order of its lines.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// `tcp-request connection`: as soon as a connection is accepted.
+    pub connection: Vec<Rule>,
+    /// `tcp-request session`: when its PROXY header was read.
+    pub session: Vec<Rule>,
+    /// `tcp-request content`: with what the client has sent.
+    pub request: Vec<Rule>,
+    /// `tcp-request inspect-delay`: how long these wait for more.
+    pub request_delay: Option<Millis>,
+    /// `tcp-response content`: with what the server has sent.
+    pub response: Vec<Rule>,
+    /// `tcp-response inspect-delay`.
+    pub response_delay: Option<Millis>,
+    /// `use_backend`: the first whose condition holds.
+    pub switching: Vec<Switch>,
+}
+
+/// One `use_backend` line.
+#[derive(Debug, Clone)]
+pub struct Switch {
+    /// Where sessions go.
+    pub to: Destination,
+    /// When; `None`: always.
+    pub when: Option<Condition>,
+    /// The line.
+    pub span: Span,
+}
+
+/// Where sessions go.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// To a backend.
+    Backend(ProxyIx),
+    /// To the backend that this text names then; to the default one if there is none of that name.
+    Named(Template),
+}
+
+impl Rules {
+    /// Whether something is to be decided between the accepting of a connection and the choice of its server.
+    pub fn decide(&self) -> bool {
+        !self.request.is_empty() || !self.switching.is_empty()
+    }
+}
+
+/// One `http-request` rule.
+#[derive(Debug, Clone)]
+pub struct HttpRule {
+    /// Who answers.
+    pub service: Service,
+    /// When; `None`: always.
+    pub when: Option<Condition>,
+}
+
+/// What answers requests by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// `prometheus-exporter`.
+    PrometheusExporter,
+}

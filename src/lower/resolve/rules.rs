@@ -1,0 +1,119 @@
+//! Rules: the names in them are looked up.
+
+use super::called;
+use super::proxies::{Reference, look_up, reference_of};
+use crate::expr::{Condition, ExprError, Resolve};
+use crate::ir::{Action, Destination, ProxyIx, Rule, Rules, Switch};
+use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
+use crate::lower::rules::RulesDraft;
+use crate::lower::rules::switching::{DestinationDraft, SwitchDraft};
+use crate::lower::section::Sections;
+use crate::text::{Diagnostic, Span};
+
+/// The names of a configuration, as they are meant in one of its proxies.
+pub(super) struct Names<'s> {
+    pub(super) sections: &'s Sections,
+    pub(super) at: usize,
+}
+
+impl Names<'_> {
+    fn find(&self, name: &str, wanted: impl Fn(&ProxyDraft) -> bool) -> Option<usize> {
+        if name.is_empty() {
+            return Some(self.at).filter(|at| wanted(&self.sections.proxies[*at]));
+        }
+        self.sections.named(name).find(|at| wanted(&self.sections.proxies[*at]))
+    }
+}
+
+impl Resolve for Names<'_> {
+    fn backend(&self, name: &str) -> Option<u32> {
+        let found = self.find(name, |proxy| is_backend(proxy.kind))?;
+        u32::try_from(found).ok()
+    }
+
+    fn frontend(&self, name: &str) -> Option<u32> {
+        let found = self.find(name, |proxy| is_frontend(proxy.kind))?;
+        u32::try_from(found).ok()
+    }
+
+    fn server(&self, backend: Option<&str>, name: &str) -> Option<(u32, u32)> {
+        let proxy = self.find(backend.unwrap_or_default(), |proxy| is_backend(proxy.kind))?;
+        let server = self.sections.proxies[proxy].servers.iter().position(|server| server.name == name)?;
+        Some((u32::try_from(proxy).ok()?, u32::try_from(server).ok()?))
+    }
+
+    fn table(&self, _name: &str) -> Option<u32> {
+        None
+    }
+}
+
+/// Looks up the names in a proxy's rules, which it takes out of the draft. One whose names stand for nothing is an alert.
+pub(super) fn resolve(sections: &mut Sections, at: usize, said: &mut Vec<Diagnostic>) -> Rules {
+    let set = &mut sections.proxies[at].set;
+    let draft = std::mem::take(&mut set.rules);
+    let mut pages = std::mem::take(&mut set.http_rules);
+    let names = Names { sections, at };
+    for (rule, span) in &mut pages {
+        when(&mut rule.when, *span, &names, said);
+    }
+    let rules = look_up_all(draft, &names, said);
+    sections.proxies[at].set.http_rules = pages;
+    rules
+}
+
+fn look_up_all(draft: RulesDraft, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Rules {
+    let mut list =
+        |rules: Vec<Rule>| -> Vec<Rule> { rules.into_iter().map(|rule| resolved(rule, names, said)).collect() };
+    let connection = list(draft.connection);
+    let session = list(draft.session);
+    let request = list(draft.request);
+    let response = list(draft.response);
+    let switching = draft.switching.into_iter().filter_map(|switch| switched(switch, names, said)).collect();
+    let (request_delay, response_delay) = (draft.request_delay, draft.response_delay);
+    Rules { connection, session, request, request_delay, response, response_delay, switching }
+}
+
+fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Rule {
+    let looked_up = match &mut rule.action {
+        Action::SetVar(_, expr) => expr.resolve(names),
+        Action::SetVarFormat(_, template) => template.resolve(names),
+        Action::Accept | Action::Reject | Action::Close | Action::SilentDrop | Action::ExpectProxy => Ok(()),
+        Action::UnsetVar(_) => Ok(()),
+    };
+    complain(looked_up, rule.span, names, said);
+    when(&mut rule.when, rule.span, names, said);
+    rule
+}
+
+pub(super) fn when(when: &mut Option<Condition>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+    let looked_up = when.as_mut().map_or(Ok(()), |when| when.resolve(names));
+    complain(looked_up, span, names, said);
+}
+
+fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+    if let Err(why) = looked_up {
+        let message = format!("{}: {why}", called(&names.sections.proxies[names.at]));
+        said.push(Diagnostic::alert(span, message).resolved());
+    }
+}
+
+fn switched(switch: SwitchDraft, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Option<Switch> {
+    let SwitchDraft { to, when: mut condition, span } = switch;
+    when(&mut condition, span, names, said);
+    let to = match to {
+        DestinationDraft::Backend(named) => {
+            let reference = look_up(names.sections, names.at, &named);
+            reference_of(names.sections, names.at, ("use_backend", &named), reference, said);
+            let ix = match reference {
+                Reference::To(ix) => ix,
+                Reference::Loop | Reference::None | Reference::Unknown => return None,
+            };
+            Destination::Backend(ProxyIx(u32::try_from(ix).ok()?))
+        }
+        DestinationDraft::Named(mut template) => {
+            complain(template.resolve(names), span, names, said);
+            Destination::Named(template)
+        }
+    };
+    Some(Switch { to, when: condition, span })
+}

@@ -1,0 +1,35 @@
+//! Actions that take nothing, or little. Source: configuration manual §4.2.
+
+use super::Ruleset;
+use crate::ir::Action;
+use crate::lower::args::{Args, Given};
+use crate::lower::error::{LowerError, Lowered};
+
+/// `accept`.
+pub fn accept(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::Accept)
+}
+
+/// `reject`.
+pub fn reject(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::Reject)
+}
+
+/// `close`.
+pub fn close(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::Close)
+}
+
+/// `silent-drop`.
+pub fn silent_drop(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::SilentDrop)
+}
+
+/// `expect-proxy layer4`.
+pub fn expect_proxy(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    let word = args.word("'layer4'")?;
+    match word.bytes {
+        b"layer4" => Ok(Action::ExpectProxy),
+        _ => Err(word.blame(LowerError::Choice { text: word.text(), choices: &["layer4"] })),
+    }
+}
