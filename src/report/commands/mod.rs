@@ -15,6 +15,7 @@ mod help;
 mod names;
 mod nothing;
 mod old;
+mod peers;
 mod process;
 mod rates;
 mod rebalance;
@@ -43,6 +44,7 @@ const FAMILIES: &[&[Command]] = &[
     talk::COMMANDS,
     show::COMMANDS,
     resolvers::COMMANDS,
+    peers::COMMANDS,
     process::COMMANDS,
     backends::COMMANDS,
     events::COMMANDS,
