@@ -167,9 +167,11 @@ fn entry(
             let word = if datum.shape() == Shape::Word { view.server_key() } else { None };
             let value = match datum.shape() {
                 Shape::Count | Shape::Long => Value::Number(view.exact(datum, index).unwrap_or(0) as u64),
-                Shape::Rate => view.rate(datum, index).map_or(Value::Rate { age: 0, current: 0, previous: 0 }, |parts| {
-                    Value::Rate { age: parts.age, current: parts.current, previous: parts.previous }
-                }),
+                Shape::Rate => {
+                    view.rate(datum, index).map_or(Value::Rate { age: 0, current: 0, previous: 0 }, |parts| {
+                        Value::Rate { age: parts.age, current: parts.current, previous: parts.previous }
+                    })
+                }
                 Shape::Word => Value::Word(word.as_ref().map(|word| word.as_bytes())),
             };
             write_value(&mut data, value, told);

@@ -122,7 +122,8 @@ impl Console {
             (false, false) => writeln!(out, "        flags=0x0"),
         };
         for (title, place) in [("remote_table", peer.hears), ("last_local_table", peer.tells)] {
-            let Some((place, shared)) = place.filter(|_| peer.talks).and_then(|at| Some((at, peer.tables.get(at)?))) else {
+            let Some((place, shared)) = place.filter(|_| peer.talks).and_then(|at| Some((at, peer.tables.get(at)?)))
+            else {
                 continue;
             };
             let (name, local) = (self.name_of(state, place), place + 1);

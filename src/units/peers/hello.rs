@@ -104,8 +104,8 @@ impl Hello {
         let mut words = lines[2].split(|byte| *byte == b' ');
         let from = words.next().unwrap_or_default();
         let numbers: Vec<&[u8]> = words.collect();
-        let whole = numbers.len() >= 2
-            && numbers.iter().all(|word| !word.is_empty() && word.iter().all(u8::is_ascii_digit));
+        let whole =
+            numbers.len() >= 2 && numbers.iter().all(|word| !word.is_empty() && word.iter().all(u8::is_ascii_digit));
         match whole {
             true => Ok(Some((Self { minor, to: lines[1].to_vec(), from: from.to_vec() }, at))),
             false => Err(Status::Protocol),

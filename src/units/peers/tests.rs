@@ -24,9 +24,9 @@ fn numbers_of_all_lengths_come_back() {
         (0, "00"),
         (239, "ef"),
         (240, "f0 00"),
-        (300, "fc 03"), // conn_cnt=300, recorded
-        (0x1234, "f4 94 01"), // the manual's example
-        (10_000, "f0 e2 03"), // a period of 10 s, recorded
+        (300, "fc 03"),                        // conn_cnt=300, recorded
+        (0x1234, "f4 94 01"),                  // the manual's example
+        (10_000, "f0 e2 03"),                  // a period of 10 s, recorded
         (99_999_999_999, "ff f0 db 9c a3 16"), // bytes_in_cnt, recorded
     ] {
         let mut out = Vec::new();
