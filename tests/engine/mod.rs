@@ -124,7 +124,7 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
-        rules: Rules::default(),
+        rules: Default::default(),
         http_rules: Vec::new(),
         frontend: Some(Frontend { binds: vec![bind()], ..Frontend::default() }),
         backend: Some(Backend { balance: Balance::LeastConn, servers, retries: 3, ..Backend::default() }),
