@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use baton::engine::{Engine, Input, Listening, Purpose};
 use baton::ir::{
     AdminLevel, Backend, Balance, Bind, BindOptions, Config, Endpoint, Frontend, Global, InitAddr, Level, MarkedDown,
-    MarkedUp, Mode, Proxy, ProxyIx, ProxyKind, Rules, Server, ServerAddress, SessionLog, Timeouts,
+    MarkedUp, Mode, Proxy, ProxyIx, ProxyKind, Server, ServerAddress, SessionLog, Timeouts,
 };
 use baton::pool::{Commands, Control, HttpRecord, Journal, Page, PageReply, PageRequest, Pool, Reply, SessionRecord};
 use baton::text::Span;
