@@ -120,6 +120,7 @@ impl Ours {
             local: at == 0,
             address: Some(StreamAddress::Inet(*address)),
             source: None,
+            user_timeout: None,
         };
         let section = Peers {
             name: "all".to_owned(),

@@ -64,7 +64,10 @@ impl Config {
     /// Whether anything would listen: without, a valid configuration does not start (exit code 2).
     pub fn listens(&self) -> bool {
         let binds = |proxy: &Proxy| proxy.frontend.as_ref().is_some_and(|front| !front.binds.is_empty());
-        !self.global.stats_sockets.is_empty() || self.proxies.iter().any(|proxy| !proxy.disabled && binds(proxy))
+        let peers = self.global.peers.iter().any(Peers::is_active);
+        peers
+            || !self.global.stats_sockets.is_empty()
+            || self.proxies.iter().any(|proxy| !proxy.disabled && binds(proxy))
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Peer {
     pub address: Option<StreamAddress>,
     /// `source`: where connections to it come from.
     pub source: Option<SourceAddress>,
+    /// `tcp-ut`.
+    pub user_timeout: Option<crate::units::Millis>,
 }
 
 impl Peers {

@@ -148,7 +148,7 @@ fn peer(section: &mut Peers, known: &mut Section, by_peer: bool, args: &mut Args
         }
         Some(_) if !(local && !by_peer) => {
             let word = args.word("an address")?;
-            Some((place(&word, args)?, word.span))
+            Some((place(&word, local, args)?, word.span))
         }
         _ => None,
     };
@@ -164,7 +164,13 @@ fn peer(section: &mut Peers, known: &mut Section, by_peer: bool, args: &mut Args
         };
         section.binds.push(bound(endpoint, &known.default_bind, span));
     }
-    section.peers.push(Peer { name: name.text(), local, address, source: draft.source.take() });
+    section.peers.push(Peer {
+        name: name.text(),
+        local,
+        address,
+        source: draft.source.take(),
+        user_timeout: draft.user_timeout,
+    });
     Ok(())
 }
 
@@ -174,12 +180,15 @@ fn option_follows(args: &Args<'_>) -> bool {
 }
 
 /// Where a peer is.
-fn place(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<StreamAddress> {
+fn place(word: &Given<'_>, local: bool, args: &mut Args<'_>) -> Lowered<StreamAddress> {
     let address = ring::stream(word, args, 0)?;
     if matches!(&address, StreamAddress::Inet(address) if address.port() == 0) {
         let parsed = address::parse(word, args)?;
         if !matches!(parsed.plain_port(), Ok(Some(_))) {
-            return Err(word.blame(LowerError::Misplaced("a peer needs a port")));
+            if local {
+                return Err(word.blame(LowerError::Misplaced("the local peer needs a port")));
+            }
+            args.say(Diagnostic::our_warning(word.span, "a peer without a port is never reached"));
         }
     }
     Ok(address)

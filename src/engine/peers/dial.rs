@@ -127,7 +127,7 @@ async fn open(hub: &Hub, peer: usize) -> io::Result<Line> {
         source: peer.source.as_ref(),
         ports: None,
         keep_alive: KeepAlive::default(),
-        user_timeout: None,
+        user_timeout: peer.user_timeout,
         eager: false,
     };
     let refused = |_| io::Error::from(io::ErrorKind::ConnectionRefused);
