@@ -70,7 +70,7 @@ pub(super) fn statement(global: &mut Global, spans: &mut PeersSpans, row: &Row, 
             section.disabled = false;
             args.modern("enabled");
         }
-        "default-bind" => bind_options(&mut known.default_bind, args)?,
+        "default-bind" => default_bind(section, known, args)?,
         "default-server" => {
             let draft = Arc::make_mut(&mut known.default_server);
             options_line::server(draft, OptionLine::DefaultServer, args)?;
@@ -94,6 +94,18 @@ fn bind_options(draft: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     if draft.options.accept_proxy {
         let what = "PROXY headers between peers ('accept-proxy')".to_owned();
         return Err(args.blame_keyword(LowerError::NotYet { what }));
+    }
+    Ok(())
+}
+
+/// `default-bind <option>…`: for the `bind` or `peer` line below it, as the manual says, and for the one above it, as 2.6 does.
+fn default_bind(section: &mut Peers, known: &mut Section, args: &mut Args<'_>) -> Lowered {
+    if let Some(bind) = section.binds.first() {
+        known.default_bind.options = bind.options.clone();
+    }
+    bind_options(&mut known.default_bind, args)?;
+    for bind in &mut section.binds {
+        bind.options = known.default_bind.options.clone();
     }
     Ok(())
 }
