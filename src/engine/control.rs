@@ -124,6 +124,9 @@ impl Shared {
     fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.soft_stop();
+        if let Some(peers) = self.peers.get() {
+            let _ = peers.send(super::peers::Order::Stop);
+        }
         self.wake_all();
     }
 

@@ -21,7 +21,7 @@ use crate::units::peers::{Hello, Status};
 /// From one attempt to the next.
 const AGAIN: Millis = Millis::seconds(5);
 /// Attempts of an old process to reach a new one, and the time between them.
-const ATTEMPTS: (u32, Duration) = (3, Duration::from_millis(500));
+const ATTEMPTS: (u32, Duration) = (4, Duration::from_millis(200));
 
 /// Keeps a session with a peer.
 pub(super) async fn run(hub: Rc<Hub>, peer: usize) {
@@ -158,12 +158,14 @@ async fn hello(hub: &Hub, peer: usize, minor: u8, line: &mut Line) -> io::Result
 /// Tells the process that listens in our place now all that this one knows.
 pub(super) async fn bequeath(hub: Rc<Hub>) {
     let Some(local) = hub.local().filter(|_| !hub.state().tables.is_empty()) else { return };
-    for _ in 0..ATTEMPTS.0 {
+    for attempt_number in 0..ATTEMPTS.0 {
+        if attempt_number > 0 {
+            tokio::time::sleep(ATTEMPTS.1).await;
+        }
         if let Ok(line) = attempt(&hub, local, 1).await {
             let number = hub.begin(local);
             session::run(Session::new(&hub, local, number, 1).last_lesson(), line).await;
             return;
         }
-        tokio::time::sleep(ATTEMPTS.1).await;
     }
 }

@@ -17,6 +17,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -41,16 +42,20 @@ pub(super) enum Order {
     Stop,
 }
 
-/// The thread that talks with peers; it ends when this is dropped.
-#[derive(Debug)]
+/// The thread that talks with peers; it ends when this is dropped: at once, or after a soft stop when a new process knows
+/// what this one does.
 pub(super) struct Peers {
+    shared: Arc<Shared>,
     door: mpsc::UnboundedSender<Order>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        let _ = self.door.send(Order::Stop);
+        let leaves = self.shared.stopping.load(Ordering::Acquire) && !self.shared.ended.load(Ordering::Acquire);
+        if !leaves {
+            let _ = self.door.send(Order::Stop);
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -67,7 +72,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Option<Peers>> {
     }
     let (door, orders) = mpsc::unbounded_channel();
     let _ = shared.peers.set(door.clone());
-    let shared = Arc::clone(shared);
+    let (shared, kept) = (Arc::clone(shared), Arc::clone(shared));
     let (tell, told) = std::sync::mpsc::channel();
     let body =
         move || match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
@@ -79,7 +84,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Option<Peers>> {
         };
     let thread = std::thread::Builder::new().name("peers".to_owned()).spawn(body)?;
     told.recv().map_err(io::Error::other)??;
-    Ok(Some(Peers { door, thread: Some(thread) }))
+    Ok(Some(Peers { shared: kept, door, thread: Some(thread) }))
 }
 
 /// Talks until it is to stop.
