@@ -139,10 +139,18 @@ impl<'a> Args<'a> {
     /// [`LowerError::Missing`], [`LowerError::Time`].
     pub fn time(&mut self) -> Lowered<Millis> {
         let word = self.word("a time")?;
+        self.time_of(&word)
+    }
+
+    /// The time that a word, or a part of one, says.
+    ///
+    /// # Errors
+    /// [`LowerError::Time`].
+    pub fn time_of(&mut self, word: &Given<'_>) -> Lowered<Millis> {
         match Millis::parse(word.bytes) {
             Ok(time) => Ok(time),
             Err(TimeError::Garbage { value, .. }) => {
-                self.garbage(&word);
+                self.garbage(word);
                 Millis::new(value)
                     .ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why: Millis::OVERFLOW }))
             }

@@ -42,8 +42,9 @@ impl Resolve for Names<'_> {
         Some((u32::try_from(proxy).ok()?, u32::try_from(server).ok()?))
     }
 
-    fn table(&self, _name: &str) -> Option<u32> {
-        None
+    fn table(&self, name: &str) -> Option<u32> {
+        let found = self.find(name, |proxy| proxy.table.is_some())?;
+        self.sections.proxies[found].table.as_ref().map(|table| table.ix.0)
     }
 }
 
