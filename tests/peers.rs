@@ -51,15 +51,23 @@ impl Side {
     fn has(&self, table: &str, key: &str, gpc0: u32) {
         let (key, gpc0) = (format!(" key={key} "), format!(" gpc0={gpc0} "));
         let shown = || self.says(&format!("show table {table}"));
-        let there = || shown().lines().map(|line| line.to_owned() + " ").any(|line| line.contains(&key) && line.contains(&gpc0));
+        let there = || {
+            shown().lines().map(|line| line.to_owned() + " ").any(|line| line.contains(&key) && line.contains(&gpc0))
+        };
         wait::until_or(&format!("{table} {key} {gpc0}"), there, || shown() + &self.says("show peers"));
     }
 
     #[track_caller]
     fn used(&self, table: &str, want: usize) {
-        let line = || self.says("show table").lines().find(|line| line.contains(&format!("table: {table},"))).map(str::to_owned);
+        let line = || {
+            self.says("show table").lines().find(|line| line.contains(&format!("table: {table},"))).map(str::to_owned)
+        };
         let end = format!("used:{want}");
-        wait::until_or(&format!("{table} {end}"), || line().is_some_and(|line| line.ends_with(&end)), || format!("{:?}", line()));
+        wait::until_or(
+            &format!("{table} {end}"),
+            || line().is_some_and(|line| line.ends_with(&end)),
+            || format!("{:?}", line()),
+        );
     }
 }
 
@@ -128,11 +136,15 @@ fn peers_are_shown() {
     wait::until_true("sessions to be shown", || talks(&ours) && talks(&theirs));
     let shape = |side: &Side, command: &str| {
         let text = side.says(command);
-        let names: Vec<String> = text.lines().flat_map(|line| {
-            let names = line.split_whitespace().filter_map(|word| Some(word.split_once(['=', ':'])?.0.to_owned()));
-            let ignored = |name: &String| name.starts_with("0x") || name.starts_with('[') || name == "xprt" || name == "src";
-            names.filter(move |name| !ignored(name)).collect::<Vec<_>>()
-        }).collect();
+        let names: Vec<String> = text
+            .lines()
+            .flat_map(|line| {
+                let names = line.split_whitespace().filter_map(|word| Some(word.split_once(['=', ':'])?.0.to_owned()));
+                let ignored =
+                    |name: &String| name.starts_with("0x") || name.starts_with('[') || name == "xprt" || name == "src";
+                names.filter(move |name| !ignored(name)).collect::<Vec<_>>()
+            })
+            .collect();
         names
     };
     // the section's head, and each peer's lines: which of the two is local differs, and so does who has a session

@@ -6,6 +6,7 @@ use super::args::{Args, Given};
 use super::bind::{self, BindDraft};
 use super::error::{Blame, LowerError, Lowered};
 use super::server::ServerDraft;
+use super::tables::{self, TableDraft};
 use super::{address, names, options_line, ring};
 use crate::grammar::{Acts, OptionLine, Row, Support};
 use crate::ir::{Bind, Endpoint, Global, Peer, Peers, StreamAddress};
@@ -16,6 +17,8 @@ use crate::text::{Diagnostic, Span};
 pub(super) struct PeersSpans {
     /// By section.
     sections: Vec<Section>,
+    /// The tables of all sections, each with its section's name before its own.
+    pub(super) tables: Vec<TableDraft>,
 }
 
 /// What is known of a section only while it is read.
@@ -75,6 +78,7 @@ pub(super) fn statement(global: &mut Global, spans: &mut PeersSpans, row: &Row, 
             let draft = Arc::make_mut(&mut known.default_server);
             options_line::server(draft, OptionLine::DefaultServer, args)?;
         }
+        "table" => spans.tables.push(table(&section.name, args)?),
         "bind" => listen(section, known, args)?,
         "peer" | "server" => peer(section, known, row.keyword == "peer", args)?,
         "log" => {
@@ -86,6 +90,18 @@ pub(super) fn statement(global: &mut Global, spans: &mut PeersSpans, row: &Row, 
         _ => {}
     }
     Ok(())
+}
+
+/// `table <name> …`: a table of the section's own, known everywhere as `section/name`.
+fn table(section: &str, args: &mut Args<'_>) -> Lowered<TableDraft> {
+    let name = args.word("a name, a type and a size")?;
+    let mut draft = tables::draft(&format!("{section}/{}", name.text()), args)?;
+    if let Some(peers) = draft.peers.take() {
+        let error = LowerError::Misplaced("the tables of a section are told to its own peers");
+        return Err(Blame { span: peers.span, error, hint: None });
+    }
+    draft.table.peers = Some(section.into());
+    Ok(draft)
 }
 
 /// The options of a line that says how the local peer listens.
@@ -229,9 +245,10 @@ fn judge(draft: &ServerDraft, args: &mut Args<'_>) -> Lowered {
     }
 }
 
-/// What is judged of all sections when everything is read: one without the local peer does nothing.
+/// Looks up the section that a table names.
 ///
-/// Tables name sections: `wanted` are the sections, each with the line that names it.
+/// # Errors
+/// Why it cannot be named.
 pub(super) fn look_up(global: &Global, name: &str) -> Result<(), String> {
     match global.peers.iter().find(|section| section.name == name) {
         None => Err(format!("there is no 'peers {name}'")),

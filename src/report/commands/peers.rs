@@ -45,12 +45,12 @@ impl Console {
         }
         let mut out = String::new();
         for (section, state) in shown {
-            self.section(&mut out, section, state, dictionaries);
+            self.shown_section(&mut out, section, state, dictionaries);
         }
         Reply::Text(out)
     }
 
-    fn section(&self, out: &mut String, said: &ir::Peers, state: &SectionState, dictionaries: bool) {
+    fn shown_section(&self, out: &mut String, said: &ir::Peers, state: &SectionState, dictionaries: bool) {
         let now = (self.identity.clock)();
         let section = state.lock();
         let Section { resync, started, .. } = *section;
@@ -72,9 +72,9 @@ impl Console {
         );
         // the last one of the file first, as haproxy has them
         for (known, peer) in said.peers.iter().zip(&section.peers).rev() {
-            self.peer(out, known, peer, state, now);
+            self.shown_peer(out, known, peer, state, now);
             for (place, shared) in peer.tables.iter().enumerate().rev() {
-                self.table(out, state, place, shared);
+                self.shared_table(out, state, place, shared);
                 match dictionaries {
                     true => dictionary(out, peer),
                     false => out.push_str("        Dictionary cache not dumped (use \"show peers dict\")\n"),
@@ -83,7 +83,7 @@ impl Console {
         }
     }
 
-    fn peer(&self, out: &mut String, known: &ir::Peer, peer: &PeerState, state: &SectionState, now: Tick) {
+    fn shown_peer(&self, out: &mut String, known: &ir::Peer, peer: &PeerState, state: &SectionState, now: Tick) {
         let kind = if known.local { "local" } else { "remote" };
         let activity = if peer.active { "active" } else { "inactive" };
         let address = match &known.address {
@@ -132,7 +132,7 @@ impl Console {
         out.push_str("        shared tables:\n");
     }
 
-    fn table(&self, out: &mut String, state: &SectionState, place: usize, shared: &Shared) {
+    fn shared_table(&self, out: &mut String, state: &SectionState, place: usize, shared: &Shared) {
         let table = state.tables.get(place).and_then(|(_, table)| self.pool.tables.get(*table));
         let (local, name) = (place + 1, self.name_of(state, place));
         let last = table.map_or(0, |table| table.last_change());
