@@ -116,6 +116,8 @@ fn either_program_takes_over_from_the_other() {
         for entry in 0..100 {
             side.set("ts", &format!("entry-{entry}"), entry);
         }
+        // haproxy teaches nobody before it counts as knowing everything itself
+        wait::until_true("the old process to have looked around", || side.says("show peers").contains("flags=0x33"));
         side.daemon.program = new;
         side.daemon.reload_well();
         side.has("ts", "entry-99", 99);

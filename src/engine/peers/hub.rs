@@ -146,7 +146,8 @@ impl Hub {
         let mut section = self.lock();
         let Some(state) = section.peers.get_mut(peer).filter(|peer| peer.sessions == number) else { return };
         (state.talks, state.active, state.heartbeat) = (false, false, None);
-        state.reconnect = Some(now.after(Millis::new(rest as u32).unwrap_or(Millis::ZERO)));
+        let again = self.ir().peers.get(peer).is_some_and(|peer| !peer.local);
+        state.reconnect = again.then(|| now.after(Millis::new(rest as u32).unwrap_or(Millis::ZERO)));
         section.lost(peer, now);
         drop(section);
         self.ring();

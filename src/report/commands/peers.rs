@@ -52,7 +52,8 @@ impl Console {
 
     fn shown_section(&self, out: &mut String, said: &ir::Peers, state: &SectionState, dictionaries: bool) {
         let now = (self.identity.clock)();
-        let section = state.lock();
+        let mut section = state.lock();
+        section.look(now);
         let Section { resync, started, .. } = *section;
         let begun = SystemTime::now() - Duration::from_millis(now.since(started));
         let begun = date::exact(begun, self.background.local_offset);
