@@ -226,7 +226,10 @@ fn value(line: &str, name: &str) -> i64 {
     found.unwrap_or_else(|| panic!("no {name} in {line}")).parse().expect("a number")
 }
 
-fn pair() -> ([(&'static str, SocketAddr); 2], [(&'static str, SocketAddr); 2]) {
+/// Two peers, as a side names them.
+type Pair = [(&'static str, SocketAddr); 2];
+
+fn pair() -> (Pair, Pair) {
     let (one, two) = (("ours", ports::free()), ("theirs", ports::free()));
     ([one, two], [two, one])
 }

@@ -174,7 +174,7 @@ fn peer(section: &mut Peers, known: &mut Section, by_peer: bool, args: &mut Args
                 .blame(LowerError::Misplaced("a local 'server' has no address here"))
                 .hint("a 'bind' line says where it listens"));
         }
-        Some(_) if !(local && !by_peer) => {
+        Some(_) if !local || by_peer => {
             let word = args.word("an address")?;
             Some((place(&word, local, args)?, word.span))
         }
