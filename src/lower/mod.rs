@@ -24,6 +24,7 @@ pub mod old;
 pub mod options;
 mod options_line;
 pub mod persistence;
+mod peers;
 mod program;
 mod resolve;
 pub mod resolvers;
