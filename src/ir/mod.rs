@@ -9,8 +9,8 @@ pub mod check;
 mod global;
 mod guid;
 mod log;
-mod persistence;
 mod peers;
+mod persistence;
 mod proxy;
 mod resolvers;
 mod rules;
@@ -30,8 +30,8 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
-pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use peers::{Peer, Peers};
+pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
     Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
     ProxyKind, Redispatch, Splice, Timeouts,
