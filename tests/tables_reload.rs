@@ -2,7 +2,7 @@
 
 mod harness;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use harness::daemon::Daemon;
 use harness::program::Program;
@@ -40,7 +40,7 @@ fn config(folder: &Path, door: std::net::SocketAddr, tables: &str) -> String {
 }
 
 /// What a table holds, without addresses and times to expire.
-fn entries(socket: &PathBuf, table: &str) -> Vec<String> {
+fn entries(socket: &Path, table: &str) -> Vec<String> {
     let text = stats::command(socket, &format!("show table {table}"));
     let entries = text.lines().filter_map(|line| line.split_once(": key="));
     let known = |rest: &str| {
@@ -50,7 +50,7 @@ fn entries(socket: &PathBuf, table: &str) -> Vec<String> {
     entries.map(|(_, rest)| known(rest)).collect()
 }
 
-fn order(socket: &PathBuf, orders: &[String]) {
+fn order(socket: &Path, orders: &[String]) {
     for orders in orders.chunks(100) {
         let said = stats::command(socket, &orders.join(";"));
         assert_eq!(said.trim(), "");
