@@ -88,7 +88,7 @@ enum Shape {
     Reload,
 }
 
-const ALL: [Shape; 17] = [
+const ALL: [Shape; 15] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
