@@ -20,6 +20,7 @@ mod pace;
 mod page;
 mod pausing;
 mod persist;
+mod placing;
 mod proxy_header;
 mod rebalance;
 mod relay;
