@@ -16,6 +16,8 @@ mod rules;
 mod server;
 mod stats;
 pub mod table;
+mod users;
+mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -33,12 +35,14 @@ pub use proxy::{
     ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
+pub use rules::{Action, Amount, Count, Destination, HttpRule, Rule, Rules, Service, Switch, Track};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
-pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict};
+pub use users::{Password, User, Userlist};
+pub use variables::VariableSizes;
 
 use std::sync::Arc;
 

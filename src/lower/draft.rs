@@ -52,6 +52,8 @@ pub struct ProxyDraft {
     pub id: Option<(u32, Span)>,
     /// Whether it was said, and not given in order.
     pub id_given: bool,
+    /// `stats http-request` rules, and where they stand.
+    pub stats_rules: Vec<(ir::StatsRule, Span)>,
     /// `description`.
     pub description: Option<String>,
     /// `guid`s of it and of its parts.
@@ -106,6 +108,8 @@ pub struct Settings {
     pub disabled: bool,
     /// `timeout …`.
     pub timeouts: Timeouts,
+    /// What only lints ask for.
+    pub noted: super::lints::Noted,
     /// `log ADDRESS …`, in order.
     pub logs: Vec<LogTarget>,
     /// What `log global` found in the `global` sections above it.
@@ -273,6 +277,7 @@ impl ProxyDraft {
             id: None,
             id_given: false,
             guids: Vec::new(),
+            stats_rules: Vec::new(),
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,

@@ -53,7 +53,7 @@ impl Page for Nobody {
 }
 
 impl Commands for Nobody {
-    fn run(&self, _command: &str, _level: AdminLevel) -> Reply {
+    fn run(&self, _command: &str, _payload: Option<&str>, _level: AdminLevel) -> Reply {
         Reply::Quit
     }
 

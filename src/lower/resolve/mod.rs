@@ -27,9 +27,11 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, lists, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    global.ir.userlists = crate::lower::userlist::judge(userlists, said);
+    crate::lower::stats::judge(&sections.proxies, &global.ir.userlists, said);
     crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
@@ -65,6 +67,10 @@ pub(super) fn resolve(
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
     let mut tables = crate::lower::tables::collect(&mut sections, said);
+    if choices.remarks {
+        let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
+        crate::lower::lints::judge(&global.ir, &sections, &leads, said);
+    }
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
