@@ -13,6 +13,7 @@ mod load;
 mod machine;
 mod program;
 mod reload;
+mod rules;
 mod table;
 mod tables;
 mod traffic;
@@ -78,11 +79,16 @@ enum Shape {
     TableMemory,
     /// A reload with 100,000 and 1,000,000 entries of such a table. Ours alone.
     TableReload,
+    /// CPU µs for an MQTT client that comes, is answered and goes: with the rule that lets only MQTT through, and with a look-up of its
+    /// identifier in a stick table of 1,000 besides.
+    Mqtt,
+    /// CPU µs for connect, 64 bytes there and back, close, with a condition on a file of 10 and of 100,000 strings and networks.
+    Patterns,
     /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
     Reload,
 }
 
-const ALL: [Shape; 13] = [
+const ALL: [Shape; 15] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -95,6 +101,8 @@ const ALL: [Shape; 13] = [
     Shape::TableMemory,
     Shape::TableReload,
     Shape::Closing,
+    Shape::Mqtt,
+    Shape::Patterns,
     Shape::Reload,
 ];
 
@@ -147,6 +155,13 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
         Shape::TableMemory => &["entry of a stick table, bytes (private)"],
         Shape::Closing | Shape::Reload | Shape::TableReload => &[], // no pairs of figures
+        Shape::Mqtt => &["MQTT session, mqtt_is_valid, CPU µs", "MQTT session, mqtt_is_valid and stick, CPU µs"],
+        Shape::Patterns => &[
+            "connection, 10 strings, CPU µs",
+            "connection, 100,000 strings, CPU µs",
+            "connection, 10 networks, CPU µs",
+            "connection, 100,000 networks, CPU µs",
+        ],
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -166,6 +181,8 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
                 Shape::TableMemory => tables::weigh(program, 1_000_000 / scale),
                 Shape::Closing | Shape::Reload | Shape::TableReload => Vec::new(),
+                Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
+                Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }
