@@ -75,15 +75,15 @@ enum Shape {
     Check,
     /// When sessions of mode tcp end that are cut, with `close-spread-time 5s`: a histogram, one round.
     Closing,
+    /// Bytes per entry of a stick table of 1,000,000 texts, `server_id` and `gpc0`.
+    TableMemory,
+    /// A reload with 100,000 and 1,000,000 entries of such a table. Ours alone.
+    TableReload,
     /// CPU µs for an MQTT client that comes, is answered and goes: with the rule that lets only MQTT through, and with a look-up of its
     /// identifier in a stick table of 1,000 besides.
     Mqtt,
     /// CPU µs for connect, 64 bytes there and back, close, with a condition on a file of 10 and of 100,000 strings and networks.
     Patterns,
-    /// Bytes per entry of a stick table of 1,000,000 texts, `server_id` and `gpc0`.
-    TableMemory,
-    /// A reload with 100,000 and 1,000,000 entries of such a table. Ours alone.
-    TableReload,
     /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
     Reload,
 }
@@ -153,6 +153,8 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
+        Shape::TableMemory => &["entry of a stick table, bytes (private)"],
+        Shape::Closing | Shape::Reload | Shape::TableReload => &[], // no pairs of figures
         Shape::Mqtt => &["MQTT session, mqtt_is_valid, CPU µs", "MQTT session, mqtt_is_valid and stick, CPU µs"],
         Shape::Patterns => &[
             "connection, 10 strings, CPU µs",
@@ -160,8 +162,6 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
             "connection, 10 networks, CPU µs",
             "connection, 100,000 networks, CPU µs",
         ],
-        Shape::TableMemory => &["entry of a stick table, bytes (private)"],
-        Shape::Closing | Shape::Reload | Shape::TableReload => &[], // no pairs of figures
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -179,10 +179,10 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
-                Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
-                Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::TableMemory => tables::weigh(program, 1_000_000 / scale),
                 Shape::Closing | Shape::Reload | Shape::TableReload => Vec::new(),
+                Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
+                Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }

@@ -47,6 +47,7 @@ fn used(socket: &Path) -> usize {
     answer.rsplit_once("used:").and_then(|(_, rest)| rest.trim().parse().ok()).unwrap_or(0)
 }
 
+#[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread")]
 fn wait(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
