@@ -20,6 +20,7 @@ mod pace;
 mod page;
 mod pausing;
 mod peers;
+mod persist;
 mod proxy_header;
 mod rebalance;
 mod relay;
@@ -29,6 +30,7 @@ mod session;
 mod shard;
 mod shared;
 mod splice;
+mod stick;
 mod timers;
 
 use std::io;

@@ -10,12 +10,15 @@ mod global;
 mod guid;
 mod log;
 mod peers;
+mod persistence;
 mod proxy;
 mod resolvers;
 mod rules;
 mod server;
 mod stats;
 pub mod table;
+mod users;
+mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -28,17 +31,20 @@ pub use log::{
     StreamAddress,
 };
 pub use peers::{Peer, Peers};
+pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
-    Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
-    Timeouts,
+    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
+    ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
+pub use rules::{Action, Amount, Count, Destination, HttpRule, Rule, Rules, Service, Switch, Track};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
-pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict};
+pub use users::{Password, User, Userlist};
+pub use variables::VariableSizes;
 
 use std::sync::Arc;
 

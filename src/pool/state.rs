@@ -10,7 +10,7 @@ use super::peers::PeersState;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
 use super::tables::Tables;
-use super::{BackState, SourcePorts, track};
+use super::{BackState, SourcePorts, Variables, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
 
@@ -25,6 +25,8 @@ pub struct Pool {
     pub process: ProcessState,
     /// What is known of name servers.
     pub resolution: Resolution,
+    /// The variables of the process.
+    pub variables: Arc<Variables>,
     /// Stick tables.
     pub tables: Tables,
     /// What is known of peers.
@@ -54,9 +56,11 @@ impl Pool {
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
         let resolution = Resolution::new(&config.global);
+        let variables = Arc::new(Variables::new(config.global.variable_sizes, &config.global.variables));
         let tables = Tables::new(&config.tables);
         let peers = PeersState::new(&config, &tables, now);
-        let pool = Self { resolution, tables, peers, trackers, config, proxies, process, reader: OnceLock::new() };
+        let pool =
+            Self { resolution, variables, tables, peers, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool

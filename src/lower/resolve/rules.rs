@@ -2,8 +2,8 @@
 
 use super::called;
 use super::proxies::{Reference, look_up, reference_of};
-use crate::expr::{Condition, ExprError, Resolve};
-use crate::ir::{Action, Destination, ProxyIx, Rule, Rules, Switch};
+use crate::expr::{Condition, ExprError, NameRef, Resolve};
+use crate::ir::{Action, Amount, Count, Destination, ProxyIx, Rule, Rules, Switch};
 use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
 use crate::lower::rules::RulesDraft;
 use crate::lower::rules::switching::{DestinationDraft, SwitchDraft};
@@ -82,10 +82,29 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
         Action::SetVarFormat(_, template) => template.resolve(names),
         Action::Accept | Action::Reject | Action::Close | Action::SilentDrop | Action::ExpectProxy => Ok(()),
         Action::UnsetVar(_) => Ok(()),
+        Action::Track(track) => {
+            table(&mut track.table, rule.span, names, said);
+            track.key.resolve(names)
+        }
+        Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => match by {
+            Amount::Expr(expr) => expr.resolve(names),
+            Amount::Number(_) => Ok(()),
+        },
     };
     complain(looked_up, rule.span, names, said);
     when(&mut rule.when, rule.span, names, said);
     rule
+}
+
+/// Looks up a stick table; without a name it is that of the own proxy.
+pub(super) fn table(table: &mut NameRef, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+    table.id = names.table(&table.name);
+    if table.id.is_none() {
+        let proxy = &names.sections.proxies[names.at];
+        let name = if table.name.is_empty() { &*proxy.name } else { &*table.name };
+        let message = format!("{}: there is no stick table '{name}'", called(proxy));
+        said.push(Diagnostic::alert(span, message).resolved());
+    }
 }
 
 pub(super) fn when(when: &mut Option<Condition>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
@@ -93,7 +112,7 @@ pub(super) fn when(when: &mut Option<Condition>, span: Span, names: &Names<'_>, 
     complain(looked_up, span, names, said);
 }
 
-fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+pub(super) fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
     if let Err(why) = looked_up {
         let message = format!("{}: {why}", called(&names.sections.proxies[names.at]));
         said.push(Diagnostic::alert(span, message).resolved());
