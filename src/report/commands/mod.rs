@@ -16,6 +16,7 @@ mod names;
 mod nothing;
 mod old;
 mod patterns;
+mod peers;
 mod process;
 mod rates;
 mod rebalance;
@@ -47,6 +48,7 @@ const FAMILIES: &[&[Command]] = &[
     talk::COMMANDS,
     show::COMMANDS,
     resolvers::COMMANDS,
+    peers::COMMANDS,
     process::COMMANDS,
     backends::COMMANDS,
     events::COMMANDS,
