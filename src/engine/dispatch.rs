@@ -296,6 +296,7 @@ impl Session {
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
         self.client_seen = now;
         self.server_seen = now;
+        self.log_early(shard);
         self.step = Step::Relaying;
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
@@ -303,7 +304,6 @@ impl Session {
         if !self.answering {
             self.learn(shard, Side::Response);
         }
-        self.log_early(&shard.shared);
         self.introduce(shard);
         self.arm(shard, key);
         Poll::Ready(())
@@ -340,15 +340,15 @@ impl Session {
         let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
             return;
         };
+        let id = match options.has(SendProxy::UNIQUE_ID) {
+            true => self.viewed(shard, false, |view| view.id()),
+            false => Vec::new(),
+        };
         let ends = match self.peer {
             Peer::Inet(source) => self.local().map(|destination| Ends { source, destination }),
             Peer::Unix(_) => None,
         };
         let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
-        let mut id = Vec::new();
-        if options.has(SendProxy::UNIQUE_ID) {
-            shard.shared.journal.unique_id(&self.record(&shard.shared), &mut id);
-        }
         let header = proxy_header::of_session(options, ends, authority, &id);
         self.up.put_first(header);
     }

@@ -3,7 +3,9 @@
 //!
 //! `dispatch` finds and reaches its server, `relay` moves its bytes, `ending` says how it ended and what that counts.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
@@ -81,6 +83,18 @@ pub(super) struct Session {
     pub(super) connect_time: Option<u32>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
+    /// How often it was polled.
+    pub(super) polls: u32,
+    /// The last rule that decided about what its ends have sent.
+    pub(super) last_rule: Cell<Option<RulePlace>>,
+}
+
+/// Where a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RulePlace {
+    /// The file, by its place among those of the configuration.
+    pub(super) file: u16,
+    pub(super) line: NonZeroU32,
 }
 
 /// Which side's time is meant.
@@ -187,6 +201,8 @@ impl Session {
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
+            polls: 0,
+            last_rule: Cell::new(None),
             seat,
         }
     }
@@ -260,6 +276,7 @@ impl Session {
         if self.waker.is_none() {
             self.waker = Some(cx.waker().clone());
         }
+        self.polls = self.polls.wrapping_add(1);
         if let Some(cause) = self.killed {
             return self.ended(cause, self.step.phase());
         }

@@ -18,6 +18,7 @@ mod carry;
 mod clear;
 mod core;
 pub mod counters;
+mod facts;
 mod fair;
 mod finding;
 pub mod health;
@@ -29,6 +30,7 @@ mod observe;
 #[cfg(test)]
 mod orders;
 mod parts;
+pub mod peers;
 #[cfg(test)]
 mod picks;
 mod ports;
