@@ -7,10 +7,14 @@
 
 mod check;
 mod closing;
+mod expr;
 mod floor;
 mod idle;
 mod load;
 mod machine;
+#[path = "../../tests/lowering/outside.rs"]
+#[allow(dead_code)]
+mod outside;
 mod program;
 mod reload;
 mod table;
@@ -75,9 +79,11 @@ enum Shape {
     Closing,
     /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
     Reload,
+    /// What a lookup in a list of 100,000 patterns costs against one of 10, in this process. Ours alone.
+    Expr,
 }
 
-const ALL: [Shape; 11] = [
+const ALL: [Shape; 12] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -89,6 +95,7 @@ const ALL: [Shape; 11] = [
     Shape::Check,
     Shape::Closing,
     Shape::Reload,
+    Shape::Expr,
 ];
 
 fn main() -> ExitCode {
@@ -106,6 +113,10 @@ fn main() -> ExitCode {
     for shape in shapes {
         if shape == Shape::Closing {
             closing::measure(&programs, 3_000 / scale).iter().for_each(|histogram| println!("{histogram}"));
+            continue;
+        }
+        if shape == Shape::Expr {
+            println!("\n{}", expr::measure(scale));
             continue;
         }
         if shape == Shape::Reload {
@@ -132,7 +143,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
-        Shape::Closing | Shape::Reload => &[], // no pairs of figures
+        Shape::Closing | Shape::Reload | Shape::Expr => &[], // no pairs of figures
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -150,7 +161,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
-                Shape::Closing | Shape::Reload => Vec::new(),
+                Shape::Closing | Shape::Reload | Shape::Expr => Vec::new(),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }

@@ -8,6 +8,7 @@ mod list;
 mod method;
 mod networks;
 mod numbers;
+mod regexes;
 mod set;
 #[cfg(test)]
 mod tests;

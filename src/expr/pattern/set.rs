@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
 use smallvec::SmallVec;
 
 use super::list::Entry;
 use super::networks::{self, Networks, Resolver};
 use super::numbers::{self, Numbers};
+use super::regexes::Regexes;
 use super::texts::Texts;
 use super::{Flags, Method};
 use crate::expr::error::{PatternError, shown};
@@ -29,7 +29,7 @@ enum Index {
     Networks(Networks),
     /// Those for which case counts, and those for which it does not, in small letters.
     Texts(Option<Texts>, Option<Texts>),
-    Regexes(Vec<(Regex, usize)>, Option<RegexSet>),
+    Regexes(Regexes),
 }
 
 /// A pattern that a value fits.
@@ -40,11 +40,6 @@ pub struct Found<'s> {
     /// The pattern.
     pub entry: &'s Entry,
 }
-
-/// From how many regular expressions on they are looked for together.
-const TOGETHER: usize = 4;
-/// The most memory that looking for them together may take.
-const TOGETHER_BYTES: usize = 64 << 20;
 
 impl Set {
     /// Compiles the patterns. `resolve` looks names up.
@@ -140,13 +135,7 @@ impl Set {
                     (a, b) => a.or(b),
                 }
             }
-            Index::Regexes(regexes, together) => {
-                let text = value.borrowed().into_text();
-                match together {
-                    Some(set) => set.matches(&text).iter().next().and_then(|at| regexes.get(at)).map(|(_, ix)| *ix),
-                    None => regexes.iter().find(|(regex, _)| regex.matches(&text)).map(|(_, ix)| *ix),
-                }
-            }
+            Index::Regexes(regexes) => regexes.find(&value.borrowed().into_text()),
         }?;
         Some(Found { index, entry: self.entries.get(index)? })
     }
@@ -154,27 +143,16 @@ impl Set {
     /// Where the groups of a regular expression that was found match.
     pub fn groups(&self, found: &Found<'_>, text: &[u8]) -> Option<Vec<Option<Range<usize>>>> {
         match &self.index {
-            Index::Regexes(regexes, _) => regexes.iter().find(|(_, ix)| *ix == found.index)?.0.groups_at(text, 0),
+            Index::Regexes(regexes) => regexes.get(found.index)?.groups_at(text, 0),
             _ => None,
         }
     }
 }
 
 fn regexes(entries: &[Entry], any_case: impl Fn(&Entry) -> bool) -> Result<Index, (usize, PatternError)> {
-    let mut all = Vec::with_capacity(entries.len());
-    let mut plain = Vec::with_capacity(entries.len());
-    for (ix, entry) in entries.iter().enumerate() {
-        let small = any_case(entry);
-        let regex = if small { Regex::any_case(&entry.key) } else { Regex::new(&entry.key) };
-        let regex = regex.map_err(|why| (entry.line, PatternError::Regex { text: shown(&entry.key), why }))?;
-        if let Some(text) = regex.plain_pattern() {
-            plain.push(if small { format!("(?i:{text})") } else { text.to_owned() });
-        }
-        all.push((regex, ix));
-    }
-    // One that needs the other engine, or too many: one after the other.
-    let together = (plain.len() == all.len() && all.len() >= TOGETHER)
-        .then(|| RegexSetBuilder::new(&plain).unicode(false).size_limit(TOGETHER_BYTES).build().ok())
-        .flatten();
-    Ok(Index::Regexes(all, together))
+    let compiled = entries.iter().map(|entry| {
+        let regex = if any_case(entry) { Regex::any_case(&entry.key) } else { Regex::new(&entry.key) };
+        regex.map_err(|why| (entry.line, PatternError::Regex { text: shown(&entry.key), why }))
+    });
+    Ok(Index::Regexes(Regexes::new(compiled.collect::<Result<_, _>>()?)))
 }
