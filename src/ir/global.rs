@@ -67,6 +67,8 @@ pub struct Global {
     pub no_reuseport: bool,
     /// `pp2-never-send-local`: checks send PROXY where they are to send LOCAL.
     pub never_send_local: bool,
+    /// `tune.stick-counters`: how many entries of stick tables a session can track.
+    pub stick_counters: Option<u32>,
     /// `tune.bufsize`, in bytes.
     pub bufsize: Option<u32>,
     /// `cpu-map`: the processors of each thread, counted from 0, that is bound.

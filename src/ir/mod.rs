@@ -31,7 +31,7 @@ pub use proxy::{
     Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
+pub use rules::{Action, Amount, Count, Destination, HttpRule, Rule, Rules, Service, Switch, Track};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

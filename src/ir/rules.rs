@@ -1,7 +1,8 @@
 //! Rules: what is done with connections, with what they say, and with requests for pages, and on which condition.
 
 use super::ProxyIx;
-use crate::expr::{Condition, Expr, Template, VarName};
+use super::table::Datum;
+use crate::expr::{Condition, Expr, TableRef, Template, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -35,6 +36,45 @@ pub enum Action {
     SetVarFormat(VarName, Template),
     /// A variable is forgotten.
     UnsetVar(VarName),
+    /// `track-sc*`.
+    Track(Box<Track>),
+    /// `sc-inc-gpc*`, `sc-add-gpc`: a counter of a tracked entry grows.
+    Count(Count),
+    /// `sc-set-gpt*`: a tag of a tracked entry is set.
+    SetTag(Count),
+}
+
+/// Whose entry a session tracks from now on.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// The number that the entry is known by.
+    pub counter: u32,
+    /// The key.
+    pub key: Expr,
+    /// The table; an empty name is that of the own proxy.
+    pub table: TableRef,
+}
+
+/// What is done to a datum of a tracked entry.
+#[derive(Debug, Clone)]
+pub struct Count {
+    /// The number of the entry.
+    pub counter: u32,
+    /// The datum.
+    pub what: Datum,
+    /// Its place in an array; else 0.
+    pub index: u32,
+    /// How much.
+    pub by: Amount,
+}
+
+/// A number, or what gives one.
+#[derive(Debug, Clone)]
+pub enum Amount {
+    /// A number.
+    Number(u32),
+    /// An expression; where it gives no number, nothing is done.
+    Expr(Expr),
 }
 
 /// The rules of a proxy, in the order of its lines.

@@ -67,6 +67,8 @@ pub struct ProxyDraft {
     pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
     pub server_ids: Vec<(u32, u32, Span)>,
+    /// `stick-table`.
+    pub table: Option<Box<super::tables::TableDraft>>,
     /// `server-state-file-name <file>`; `None`: by the backend's name.
     pub state_file: Option<String>,
     /// Servers with `tfo`.
@@ -265,6 +267,7 @@ impl ProxyDraft {
             resolvers: Vec::new(),
             families: Vec::new(),
             server_ids: Vec::new(),
+            table: None,
             state_file: None,
             fast_open: Vec::new(),
             refused: Vec::new(),

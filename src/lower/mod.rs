@@ -35,6 +35,7 @@ pub mod source;
 mod statement;
 pub mod states;
 pub mod stats;
+pub mod tables;
 mod threads;
 pub mod timeouts;
 pub mod watch_options;
@@ -99,6 +100,7 @@ pub fn configuration(
     }
     world.enter(None);
     resolve::check_ids(&reading.sections, &mut said);
+    tables::check(&reading.sections, &mut said);
     if said.iter().any(|one| one.severity == Severity::Alert) {
         resolve::judge_refused(&reading.sections, &mut said);
         return Judged { value: None, diagnostics: said };

@@ -120,6 +120,7 @@ impl Reading {
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
         args.described = self.global.ir.description.is_some();
         args.lists = Rc::clone(&self.lists);
+        args.stick_counters = self.global.ir.stick_counters.unwrap_or(args.stick_counters);
         let lowered = match section {
             SectionKind::Global => {
                 if statement.row.keyword.starts_with("stats ") {

@@ -1,5 +1,6 @@
 //! What the rules of a session leave behind.
 
+use super::tracking::Tracking;
 use crate::expr::{Scope, Value, VarName};
 
 /// What the rules of a session leave behind.
@@ -7,6 +8,8 @@ use crate::expr::{Scope, Value, VarName};
 pub(in crate::engine) struct Memory {
     /// Few at most: they are looked up one after the other.
     variables: Vec<(VarName, Value<'static>)>,
+    /// Entries of stick tables.
+    pub(in crate::engine) tracking: Tracking,
 }
 
 impl Memory {

@@ -5,6 +5,7 @@
 
 mod known;
 mod memory;
+mod tracking;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -17,7 +18,8 @@ use super::proxy_header::Announced;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::{Accepted, Seat};
-use crate::expr::{Arg, Buffer, Facts, Fetched, Known, Side, Value, VarName};
+use crate::expr::fetch::Counter;
+use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Side, TableRef, Value, VarName};
 use crate::pool::Peer;
 use crate::units::Tick;
 
@@ -116,6 +118,14 @@ impl Facts for View<'_> {
         let room = room(self.shard);
         let bytes = flow.held_bytes();
         Some(Buffer { bytes, more: self.waits && !flow.ended && bytes.len() < room, room })
+    }
+
+    fn counter(&self, counter: &Counter) -> Option<i64> {
+        self.counted(counter)
+    }
+
+    fn table(&self, table: &TableRef, key: &Value<'_>, asked: Asked) -> Option<i64> {
+        self.asked(table, key, asked)
     }
 
     fn variable(&self, name: &VarName) -> Option<Value<'_>> {

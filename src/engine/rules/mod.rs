@@ -72,6 +72,9 @@ fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
             view.set_variable(name, Some(Value::owned(text)));
         }
         Action::UnsetVar(name) => view.set_variable(name, None),
+        Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
+        Action::Count(count) => view.count(count),
+        Action::SetTag(tag) => view.tag(tag),
     }
     None
 }

@@ -36,6 +36,7 @@ pub(super) fn resolve(
     let threads = global.ir.nbthread.map_or_else(|| world.processors(), usize::from);
     let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
     crate::lower::threads::judge(lines, threads, said);
+    crate::lower::tables::number(&mut sections, &global.ir, said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
@@ -60,6 +61,7 @@ pub(super) fn resolve(
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
+    let tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -67,7 +69,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, tables: Vec::new(), files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.

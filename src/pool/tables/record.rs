@@ -85,6 +85,16 @@ impl<'r> View<'r> {
         self.table.layout.key(self.record)
     }
 
+    /// Its table.
+    pub fn table(&self) -> &'r Table {
+        self.table
+    }
+
+    /// A number that no other entry has while this one stays where it is.
+    pub fn address(&self) -> usize {
+        self.record.as_ptr().addr()
+    }
+
     /// How many hold it.
     pub fn held(&self) -> u32 {
         load(self.record, HELD)

@@ -23,6 +23,8 @@ mod servers;
 mod session_lines;
 mod sessions;
 mod show;
+mod table_lines;
+mod tables;
 mod talk;
 mod weights;
 
@@ -54,6 +56,7 @@ const FAMILIES: &[&[Command]] = &[
     rebalance::COMMANDS,
     dynamic::COMMANDS,
     sessions::COMMANDS,
+    tables::COMMANDS,
     old::COMMANDS,
     nothing::COMMANDS,
     absent::COMMANDS,
@@ -176,6 +179,10 @@ impl Commands for Console {
             // The list of rings is everybody's, what they hold is not.
             Some(known) if known.words == ["show", "events"] && words.len() > 2 && level < AdminLevel::Operator => {
                 denied()
+            }
+            // So is the list of tables.
+            Some(known) if known.words == ["show", "table"] && words.len() > 2 && level < AdminLevel::Operator => {
+                self.show_table_to_users(&words[2..])
             }
             Some(known) if known.words == ["show", "cli", "level"] => {
                 Reply::Remark(Level::Info, format!("{}\n", level.name()))

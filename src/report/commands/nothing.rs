@@ -1,4 +1,4 @@
-//! Things that no configuration of baton has yet: maps, tables, certificates, peers, caches… They are shown as haproxy
+//! Things that no configuration of baton has yet: maps, certificates, peers, caches… They are shown as haproxy
 //! shows them where none is configured, and naming one is an error, as there.
 //!
 //! The headings are what tools read; asked of 2.6.12.
@@ -31,11 +31,6 @@ fn patterns(args: &[&str]) -> Reply {
         None => Reply::Text("# id (file) description\n".into()),
         Some(_) => unknown_pattern(),
     }
-}
-
-/// The answer to a table's name.
-pub(super) fn no_table() -> Reply {
-    wrong("No such table")
 }
 
 /// The list of the sources of traces.
@@ -149,13 +144,6 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "providers of the TLS library",
         level: AdminLevel::User,
         run: |_, _| Reply::Text("Loaded providers : \n".into()),
-    },
-    Command {
-        words: &["show", "table"],
-        usage: "[<table> [<filter>]*]",
-        help: "stick tables, or what one holds",
-        level: AdminLevel::User,
-        run: |_, args| if args.is_empty() { Reply::Done } else { no_table() },
     },
     Command {
         words: &["show", "tls-keys"],
