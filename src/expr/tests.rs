@@ -176,6 +176,50 @@ fn a_condition_says_what_can_never_hold_where_it_stands() {
 }
 
 #[test]
+fn what_is_asked_of_the_moment() {
+    struct Moment(bool);
+    impl Facts for Moment {
+        fn now(&self) -> std::time::Duration {
+            std::time::Duration::from_micros(1_700_000_000_000_042)
+        }
+        fn random(&self) -> u64 {
+            u64::MAX / 2
+        }
+        fn waiting(&self) -> bool {
+            self.0
+        }
+    }
+    for (expression, waits, want) in [
+        ("date", false, Some(Value::Int(1_700_000_000))),
+        ("date_us", false, Some(Value::Int(42))),
+        ("env(SET)", false, Some(Value::text(b"value"))),
+        ("env(UNSET)", false, None),
+        ("hostname", false, Some(Value::text(b"host"))),
+        ("rand(10)", false, Some(Value::Int(4))),
+        ("wait_end", true, None),
+        ("wait_end", false, Some(Value::Bool(true))),
+    ] {
+        context(|context| {
+            let expr = Expr::parse(expression.as_bytes(), context).expect(expression);
+            assert_eq!(expr.value(&Moment(waits)), want, "{expression}");
+        });
+    }
+}
+
+/// 2.6 has them no longer.
+#[test]
+fn old_names_of_the_rdp_cookie() {
+    let bytes = b"\x03\0\0\x1f\x1a\xe0\0\0\0\0\0Cookie: msts=1\r\n";
+    for (expression, want) in [("req_rdp_cookie(msts)", Value::text(b"1")), ("req_rdp_cookie_cnt(msts)", Value::Int(1))]
+    {
+        context(|context| {
+            let expr = Expr::parse(expression.as_bytes(), context).expect(expression);
+            assert_eq!(expr.value(&Bytes { bytes, more: true }), Some(want), "{expression}");
+        });
+    }
+}
+
+#[test]
 fn errors_name_the_part_that_is_wrong() {
     for (words, word, at, says) in [
         (&["str(abc),uper"][..], 0, 9..13, "there is no converter 'uper'"),

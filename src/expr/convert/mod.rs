@@ -48,13 +48,17 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     /// Its arguments (see [`crate::expr::args`]).
     spec: &'static str,
-    takes: Type,
+    pub(super) takes: Type,
     pub(super) gives: Type,
     check: Check,
     run: Run,
 }
 
 impl Row {
+    pub(super) fn spec(&self) -> &'static str {
+        self.spec
+    }
+
     /// Whether it says itself if more bytes can change its answer.
     fn settles(&self) -> bool {
         matches!(self.name, "mqtt_is_valid" | "mqtt_field_value")
