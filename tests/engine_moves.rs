@@ -106,6 +106,9 @@ fn state(stage: Stage) -> SessionState {
         queue_time: None,
         connect_time: None,
         places: (0, 0),
+        kept: (false, false),
+        hash: None,
+        wants: None,
         due: None,
     }
 }

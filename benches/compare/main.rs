@@ -17,6 +17,7 @@ mod machine;
 mod outside;
 mod program;
 mod reload;
+mod rules;
 mod table;
 mod traffic;
 
@@ -77,13 +78,18 @@ enum Shape {
     Check,
     /// When sessions of mode tcp end that are cut, with `close-spread-time 5s`: a histogram, one round.
     Closing,
+    /// CPU µs for an MQTT client that comes, is answered and goes: with the rule that lets only MQTT through, and with a look-up of its
+    /// identifier in a stick table of 1,000 besides.
+    Mqtt,
+    /// CPU µs for connect, 64 bytes there and back, close, with a condition on a file of 10 and of 100,000 strings and networks.
+    Patterns,
     /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
     Reload,
     /// What a lookup in a list of 100,000 patterns costs against one of 10, in this process. Ours alone.
     Expr,
 }
 
-const ALL: [Shape; 12] = [
+const ALL: [Shape; 14] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -94,6 +100,8 @@ const ALL: [Shape; 12] = [
     Shape::TakenOver,
     Shape::Check,
     Shape::Closing,
+    Shape::Mqtt,
+    Shape::Patterns,
     Shape::Reload,
     Shape::Expr,
 ];
@@ -144,6 +152,13 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
         Shape::Closing | Shape::Reload | Shape::Expr => &[], // no pairs of figures
+        Shape::Mqtt => &["MQTT session, mqtt_is_valid, CPU µs", "MQTT session, mqtt_is_valid and stick, CPU µs"],
+        Shape::Patterns => &[
+            "connection, 10 strings, CPU µs",
+            "connection, 100,000 strings, CPU µs",
+            "connection, 10 networks, CPU µs",
+            "connection, 100,000 networks, CPU µs",
+        ],
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -162,6 +177,8 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
                 Shape::Closing | Shape::Reload | Shape::Expr => Vec::new(),
+                Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
+                Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }

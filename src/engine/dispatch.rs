@@ -12,7 +12,8 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::ir::{Balance, Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
+use crate::expr::Side;
+use crate::ir::{Level, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
 use crate::units::{Millis, Tick};
@@ -82,7 +83,7 @@ impl Session {
             }
             Step::Elsewhere(avoid) => {
                 let avoid = *avoid;
-                self.seek(cx, shard, key, avoid)
+                self.seek(cx, shard, key, avoid, None)
             }
             Step::Again => self.reconnect(cx, shard, key),
             Step::Requeue(_) => self.queue_again(cx, shard, key),
@@ -92,6 +93,7 @@ impl Session {
                 match given {
                     Some((server, place)) => {
                         self.set_place(of_server, place);
+                        self.direct &= self.target == Some(server);
                         self.queue_time = Some(clock::now().since(self.accepted) as u32);
                         self.connect_to(cx, shard, key, server)
                     }
@@ -113,11 +115,20 @@ impl Session {
             }
             self.ruled = true;
         }
-        self.seek(cx, shard, key, None)
+        let kept = self.kept(shard);
+        self.forced = kept.forced;
+        self.seek(cx, shard, key, None, kept.server)
     }
 
-    /// Asks for a server.
-    fn seek(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, avoid: Option<ServerIx>) -> Poll<()> {
+    /// Asks for a server: `wanted`, if rules chose one.
+    fn seek(
+        &mut self,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        key: u32,
+        avoid: Option<ServerIx>,
+        wanted: Option<ServerIx>,
+    ) -> Poll<()> {
         let now = clock::now();
         if self.backend(&shard.shared).is_some_and(|back| back.forward.is_some()) {
             self.queue_time = Some(now.since(self.accepted) as u32);
@@ -126,13 +137,19 @@ impl Session {
         let Some(back) = shard.shared.pool.back(self.back) else {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
-        let client = match self.peer {
-            Peer::Inet(address) => Some(address.ip()),
-            Peer::Unix(_) => None,
+        let hash = self.key(shard);
+        let demand = Demand {
+            hash,
+            wanted,
+            forced: self.forced,
+            avoid,
+            random: shard.random(),
+            waker: cx.waker(),
+            again: false,
         };
-        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again: false };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
+                self.direct = wanted == Some(server);
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
                 self.count_again(shard, avoid, Some(server));
                 self.connect_to(cx, shard, key, server)
@@ -141,6 +158,7 @@ impl Session {
                 self.count_again(shard, avoid, None);
                 // The server whose queue it waits in is that of its log line.
                 self.target = ticket.server;
+                self.direct = wanted.is_some() && wanted == ticket.server;
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
@@ -286,6 +304,10 @@ impl Session {
         self.step = Step::Relaying;
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
+        self.learn(shard, Side::Request);
+        if !self.answering {
+            self.learn(shard, Side::Response);
+        }
         self.log_early(&shard.shared);
         self.introduce(shard);
         self.arm(shard, key);
@@ -346,20 +368,7 @@ impl Session {
         }
         self.close_server(&shard.shared);
         self.retries += 1;
-        let left = back.retries - self.retries;
-        // haproxy does more than its manual says: where servers are taken in turns, *every* retry goes elsewhere, at
-        // once, whatever interval is given (docs/OBSERVED.md, §4.2 "option redispatch"; tests/vtc/redispatch.vtc).
-        let others = shard.shared.pool.back(self.back).is_some_and(|back| back.active() > 1);
-        let elsewhere = others
-            && back.forward.is_none()
-            && match back.redispatch {
-                Redispatch::Never => false,
-                _ if back.balance != Balance::Source => true,
-                Redispatch::Last => left == 0,
-                Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
-                Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),
-            };
-        if elsewhere {
+        if self.goes_elsewhere(&shard.shared.pool, back) {
             let avoid = self.target.take();
             self.give_server_back(shard, avoid);
             return self.next(cx, Step::Elsewhere(avoid));

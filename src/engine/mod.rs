@@ -19,6 +19,7 @@ pub mod migrate;
 mod pace;
 mod page;
 mod pausing;
+mod persist;
 mod proxy_header;
 mod rebalance;
 mod relay;
@@ -28,6 +29,7 @@ mod session;
 mod shard;
 mod shared;
 mod splice;
+mod stick;
 mod timers;
 
 use std::io;

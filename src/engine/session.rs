@@ -50,6 +50,10 @@ pub(super) struct Session {
     pub(super) logged: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
+    /// Rules gave it its server, and not balancing.
+    pub(super) direct: bool,
+    /// No other server than that will do.
+    pub(super) forced: bool,
     /// Its backend counts it.
     pub(super) entered: bool,
     /// Rules about what its client sends have decided, or there are none.
@@ -165,6 +169,8 @@ impl Session {
             redispatched: false,
             logged: false,
             held_server: false,
+            direct: false,
+            forced: false,
             entered: true,
             ruled: true,
             answering: false,
@@ -445,6 +451,15 @@ mod tests {
     fn a_session_stays_small() {
         // What a message touches: two sockets, two directions.
         assert!(size_of::<Socket>() <= 32 && size_of::<Flow>() <= 32);
+        eprintln!(
+            "SIZES {} step {} seat {} peer {} end {} cause {}",
+            size_of::<Session>(),
+            size_of::<Step>(),
+            size_of::<Seat>(),
+            size_of::<Peer>(),
+            size_of::<Option<Termination>>(),
+            size_of::<Option<Cause>>()
+        );
         // All of it: an idle session has nothing else but two registrations, a task and a timer's entry.
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
     }

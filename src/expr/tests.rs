@@ -47,6 +47,9 @@ impl World for Small {
     }
 }
 
+/// A hello of SSLv2 for version 3.1; the bounds were asked of 2.6 with one for 3.3.
+const HELLO_2: &[u8] = b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\0\x2fCCCCCCCCCCCCCCCC";
+
 /// Runs something with a context of a request rule.
 pub(super) fn context<R>(run: impl FnOnce(&Context<'_>) -> R) -> R {
     let lists = Lists::default();
@@ -125,12 +128,14 @@ fn conditions_wait_for_bytes_and_only_for_them() {
         ("if HTTP", b"GET / HTTP/1.0\r\n", true, NotYet),
         ("if HTTP", b"GET / HTTP/1.0\r\n\r\n", true, True),
         ("unless HTTP", CONNECT, true, True),
-        (
-            "if { req.ssl_ver 3.1:3.3 }",
-            b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\0\x2fCCCCCCCCCCCCCCCC",
-            true,
-            True,
-        ),
+        ("if { req.ssl_ver 3.1:3.3 }", HELLO_2, true, True),
+        ("if { req.ssl_ver 3.3 }", HELLO_2, true, False),
+        ("if { req.ssl_ver 3:4 }", HELLO_2, true, True),
+        ("if { req.ssl_ver 2:3 }", HELLO_2, true, False),
+        ("if { req.ssl_ver gt 3.0 }", HELLO_2, true, True),
+        ("if { req.ssl_ver gt 3.1 }", HELLO_2, true, False),
+        ("if { req.ssl_ver -m int 196609 }", HELLO_2, true, True),
+        ("if { req.ssl_ver le 3 }", HELLO_2, true, False),
         ("if { res.len gt 0 }", CONNECT, true, False), // not known here: it never fits
     ] {
         let words: Vec<&[u8]> = condition.split(' ').map(str::as_bytes).collect();

@@ -9,12 +9,15 @@ pub mod check;
 mod global;
 mod guid;
 mod log;
+mod persistence;
 mod proxy;
 mod resolvers;
 mod rules;
 mod server;
 mod stats;
 pub mod table;
+mod users;
+mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -26,9 +29,10 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
+pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
-    Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
-    Timeouts,
+    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
+    ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use rules::{Action, Amount, Count, Destination, HttpRule, Rule, Rules, Service, Switch, Track};
@@ -36,7 +40,9 @@ pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
-pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict};
+pub use users::{Password, User, Userlist};
+pub use variables::VariableSizes;
 
 use std::sync::Arc;
 

@@ -22,6 +22,15 @@ pub struct Named {
     pub span: Span,
 }
 
+/// An expression that is compiled when all is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDraft {
+    /// Its text.
+    pub text: Box<[u8]>,
+    /// The word.
+    pub span: Span,
+}
+
 /// A `defaults`, `frontend`, `backend` or `listen` section as far as it was read.
 #[derive(Debug, Clone)]
 pub struct ProxyDraft {
@@ -43,6 +52,8 @@ pub struct ProxyDraft {
     pub id: Option<(u32, Span)>,
     /// Whether it was said, and not given in order.
     pub id_given: bool,
+    /// `stats http-request` rules, and where they stand.
+    pub stats_rules: Vec<(ir::StatsRule, Span)>,
     /// `description`.
     pub description: Option<String>,
     /// `guid`s of it and of its parts.
@@ -97,6 +108,8 @@ pub struct Settings {
     pub disabled: bool,
     /// `timeout …`.
     pub timeouts: Timeouts,
+    /// What only lints ask for.
+    pub noted: super::lints::Noted,
     /// `log ADDRESS …`, in order.
     pub logs: Vec<LogTarget>,
     /// What `log global` found in the `global` sections above it.
@@ -139,6 +152,10 @@ pub struct Settings {
     pub balance: Option<Balance>,
     /// `hash-type` and `hash-balance-factor`.
     pub hash: ir::HashType,
+    /// The key of `balance hash` and `rdp-cookie`.
+    pub key: Option<KeyDraft>,
+    /// Where `hash-type` chose `wt6`, which is not built.
+    pub wt6: Option<Span>,
     /// Where `balance` chose an algorithm that needs `mode http`; in `mode tcp` it is round robin.
     pub hash_balance: Option<Span>,
     /// `retries`; `None`: not said.
@@ -183,6 +200,10 @@ pub struct Settings {
     pub acls: crate::expr::Acls,
     /// What `acl`s and rules ask for that is not built.
     pub unbuilt: Vec<super::error::Blame>,
+    /// `option persist`.
+    pub option_persist: bool,
+    /// `stick`, `use-server` and their neighbours, with names still to be looked up.
+    pub persistence: super::persistence::PersistenceDraft,
     /// Rules, with names still to be looked up.
     pub rules: super::rules::RulesDraft,
     /// `http-request` rules that are built, and where they stand.
@@ -256,6 +277,7 @@ impl ProxyDraft {
             id: None,
             id_given: false,
             guids: Vec::new(),
+            stats_rules: Vec::new(),
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,

@@ -16,12 +16,14 @@ mod draft;
 mod error;
 pub mod global;
 pub mod guids;
+pub mod lints;
 pub mod log_formats;
 pub mod logs;
 mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+pub mod persistence;
 mod program;
 mod resolve;
 pub mod resolvers;
@@ -38,6 +40,7 @@ pub mod stats;
 pub mod tables;
 mod threads;
 pub mod timeouts;
+mod userlist;
 pub mod watch_options;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));
@@ -71,6 +74,8 @@ pub struct Choices {
     pub ignore_resolution: bool,
     /// `-W` or `-Ws`: there is a master process.
     pub master: bool,
+    /// `-dD`: remarks are looked for on what is valid and may not be meant ([`lints`]).
+    pub remarks: bool,
 }
 
 /// Reads and judges the files and directories of a run.

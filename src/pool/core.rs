@@ -28,7 +28,9 @@ pub(super) struct Core {
     dynamic: Vec<u32>,
     fullconn: u32,
     all_backups: bool,
-    /// `option redispatch`.
+    /// `option redispatch`: a session leaves the server that rules gave it if that one's queue is full.
+    pub(super) leaves_full: bool,
+    /// The queue of a server that goes away moves on: not with `option persist`.
     redispatches: bool,
     /// Nobody who comes is served before those who wait for any server.
     queues_first: bool,
@@ -85,7 +87,7 @@ impl Core {
         // The table of the fixed algorithms is not made anew for a slow start.
         let ramps = match back.balance {
             Balance::StaticRr => false,
-            Balance::Source => back.hash.consistent,
+            balance if balance.is_keyed() => back.hash.consistent,
             _ => true,
         };
         let members: Vec<Member> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
@@ -98,7 +100,8 @@ impl Core {
             dynamic: (0..members.len() as u32).filter(|ix| members[*ix as usize].follows_load()).collect(),
             fullconn,
             all_backups: back.all_backups,
-            redispatches: back.redispatch != Redispatch::Never,
+            leaves_full: back.redispatch != Redispatch::Never,
+            redispatches: back.redispatch != Redispatch::Never && !back.persist,
             // haproxy's way: elsewhere a limit that has risen by the load lets the newcomer in
             queues_first: matches!(back.balance, Balance::RoundRobin | Balance::StaticRr | Balance::First),
             held: false,
@@ -244,22 +247,27 @@ impl Core {
         let barred = self.queues_first && self.line.len() > 0;
         let Some(server) = (if barred { None } else { self.choose(wish) }) else {
             let ahead = self.line.len();
-            let key = self.waiting.join(&mut self.line, None, wish.hash, waker.clone());
+            let key = self.waiting.join(&mut self.line, None, wish, waker.clone());
             return Placed::Waits { key, server: None, ahead };
         };
-        let member = &mut self.members[server as usize];
+        self.place_on(server, wish, sessions, waker).unwrap_or(Placed::Unavailable)
+    }
+
+    /// Gives a session this server or a place in its queue, whatever balancing says; `None` if there is no such server.
+    pub(super) fn place_on(&mut self, server: u32, wish: &Wish, sessions: u32, waker: &Waker) -> Option<Placed> {
+        let member = self.members.get_mut(server as usize)?;
         if !member.standing(sessions, self.fullconn).full {
             member.load += 1;
             self.refresh(server, sessions);
-            return Placed::On(server);
+            return Some(Placed::On(server));
         }
         let ahead = member.line.len();
         if member.maxqueue > 0 && ahead >= member.maxqueue {
-            return Placed::Full(server);
+            return Some(Placed::Full(server));
         }
-        let key = self.waiting.join(&mut member.line, Some(server), wish.hash, waker.clone());
+        let key = self.waiting.join(&mut member.line, Some(server), wish, waker.clone());
         self.refresh(server, sessions);
-        Placed::Waits { key, server: Some(server), ahead }
+        Some(Placed::Waits { key, server: Some(server), ahead })
     }
 
     /// Takes one session off a server and fills the room.
@@ -335,6 +343,10 @@ impl Core {
         }
     }
 
+    pub(super) fn hash(&self, key: usize) -> Option<u32> {
+        self.waiting.hash(key)
+    }
+
     pub(super) fn arrival(&self, key: usize) -> u64 {
         self.waiting.arrival(key)
     }
@@ -379,7 +391,11 @@ impl Core {
         }
         let mut line = std::mem::take(&mut self.members[server as usize].line);
         while let Some(key) = self.waiting.take_first(&mut line) {
-            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), random: 0 };
+            if self.waiting.stays(key) {
+                self.waiting.stay(&mut self.members[server as usize].line, server, key);
+                continue;
+            }
+            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), ..Wish::default() };
             let Some(other) = self.choose(&wish) else {
                 self.waiting.rejoin(&mut self.line, None, key);
                 out.rejoined.push(None);

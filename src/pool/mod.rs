@@ -19,6 +19,7 @@ mod clear;
 mod core;
 pub mod counters;
 mod fair;
+mod finding;
 pub mod health;
 mod lines;
 mod member;
@@ -47,13 +48,15 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 mod track;
+mod variables;
 mod verdicts;
 mod view;
 
-pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
+pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer, Typed};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
+pub use balance::{address_hash, key_hash};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};
@@ -67,5 +70,6 @@ pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Tim
 pub use servers::Servers;
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
+pub use variables::{Budget, Spent, Variables, size as variable_size};
 pub use verdicts::Events;
 pub use view::{AgentView, BackView, CheckView, Failures, ServerView};

@@ -7,6 +7,8 @@ use std::task::Waker;
 
 use slab::Slab;
 
+use super::balance::Wish;
+
 /// One queue.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Line {
@@ -38,6 +40,8 @@ struct Place {
     /// Its place when it was served.
     place: u32,
     hash: Option<u32>,
+    /// It waits for no other server.
+    stays: bool,
     waker: Option<Waker>,
     state: State,
     previous: Option<usize>,
@@ -55,13 +59,14 @@ pub(super) enum State {
 
 impl Waiting {
     /// Appends a session to the line of `server` (or the backend's); returns its number.
-    pub(super) fn join(&mut self, line: &mut Line, server: Option<u32>, hash: Option<u32>, waker: Waker) -> usize {
+    pub(super) fn join(&mut self, line: &mut Line, server: Option<u32>, wish: &Wish, waker: Waker) -> usize {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let state = State::Waits(server);
         let (before, previous) = (line.served, line.tail);
         let waker = Some(waker);
-        let place = Place { arrival, before, place: 0, hash, waker, state, previous, next: None };
+        let (hash, stays) = (wish.hash, wish.forced);
+        let place = Place { arrival, before, place: 0, hash, stays, waker, state, previous, next: None };
         let key = self.places.insert(place);
         self.link(line, key);
         key
@@ -73,6 +78,19 @@ impl Waiting {
             (place.state, place.previous, place.next) = (State::Waits(server), line.tail, None);
             place.before = line.served;
             self.link(line, key);
+        }
+    }
+
+    /// Whether a session waits for no other server.
+    pub(super) fn stays(&self, key: usize) -> bool {
+        self.places.get(key).is_some_and(|place| place.stays)
+    }
+
+    /// Puts a session that was taken out of a server's line back into it, as if it had not been served.
+    pub(super) fn stay(&mut self, line: &mut Line, server: u32, key: usize) {
+        self.rejoin(line, Some(server), key);
+        if let Some(place) = self.places.get_mut(key) {
+            place.place = 0;
         }
     }
 
@@ -172,12 +190,13 @@ mod tests {
     fn any_session_may_leave() {
         let mut waiting = Waiting::default();
         let mut line = Line::default();
-        let keys: Vec<usize> = (0..4).map(|_| waiting.join(&mut line, None, None, Waker::noop().clone())).collect();
+        let keys: Vec<usize> =
+            (0..4).map(|_| waiting.join(&mut line, None, &Wish::default(), Waker::noop().clone())).collect();
         waiting.unlink(&mut line, keys[1]); // from the middle
         waiting.forget(keys[1]);
         waiting.unlink(&mut line, keys[3]); // from the end
         waiting.forget(keys[3]);
-        let late = waiting.join(&mut line, None, None, Waker::noop().clone());
+        let late = waiting.join(&mut line, None, &Wish::default(), Waker::noop().clone());
         let order: Vec<_> = std::iter::from_fn(|| waiting.take_first(&mut line)).collect();
         assert_eq!(order, [keys[0], keys[2], late]);
         assert_eq!(line.len(), 0);

@@ -46,7 +46,15 @@ impl Replay {
 
     fn arrive(&self, count: u32) {
         for _ in 0..count {
-            let demand = Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false };
+            let demand = Demand {
+                hash: None,
+                wanted: None,
+                forced: false,
+                avoid: None,
+                random: 0,
+                waker: Waker::noop(),
+                again: false,
+            };
             assert!(matches!(self.back().assign(&demand, at(self.now)), Assignment::Server(_)));
             self.back().sessions.up();
         }

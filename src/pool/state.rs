@@ -9,7 +9,7 @@ use super::lines::ChangedLine;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
 use super::tables::Tables;
-use super::{BackState, SourcePorts, track};
+use super::{BackState, SourcePorts, Variables, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
 
@@ -24,6 +24,8 @@ pub struct Pool {
     pub process: ProcessState,
     /// What is known of name servers.
     pub resolution: Resolution,
+    /// The variables of the process.
+    pub variables: Arc<Variables>,
     /// Stick tables.
     pub tables: Tables,
     /// Who tracks whom: tracked and tracker, sorted.
@@ -51,8 +53,9 @@ impl Pool {
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
         let resolution = Resolution::new(&config.global);
+        let variables = Arc::new(Variables::new(config.global.variable_sizes, &config.global.variables));
         let tables = Tables::new(&config.tables);
-        let pool = Self { resolution, tables, trackers, config, proxies, process, reader: OnceLock::new() };
+        let pool = Self { resolution, variables, tables, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool

@@ -85,6 +85,7 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         port_offset: None,
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,

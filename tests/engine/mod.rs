@@ -53,7 +53,7 @@ impl Page for Nobody {
 }
 
 impl Commands for Nobody {
-    fn run(&self, _command: &str, _level: AdminLevel) -> Reply {
+    fn run(&self, _command: &str, _payload: Option<&str>, _level: AdminLevel) -> Reply {
         Reply::Quit
     }
 
@@ -79,6 +79,7 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         address: ServerAddress::Inet(address),
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,

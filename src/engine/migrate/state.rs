@@ -83,6 +83,15 @@ pub struct SessionState {
     pub connect_time: Option<u32>,
     /// Places in the server's and in the backend's queue.
     pub places: (u32, u32),
+    /// Whether rules gave it its server, and whether no other will do.
+    #[serde(default)]
+    pub kept: (bool, bool),
+    /// The number that balancing goes by, of one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<u32>,
+    /// The server in whose queue it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<String>,
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
@@ -170,6 +179,9 @@ impl SessionState {
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
+            kept: (session.direct, session.forced),
+            hash: None,
+            wants: None,
             due: None,
         })
     }
@@ -220,6 +232,7 @@ impl SessionState {
         }
         session.logged = self.logged;
         session.redispatched = self.redispatched;
+        (session.direct, session.forced) = self.kept;
         session.retries = self.retries;
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;

@@ -4,6 +4,7 @@
 
 mod formats;
 mod identity;
+mod persistence;
 mod proxies;
 mod refused;
 mod rules;
@@ -26,9 +27,11 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, lists, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    global.ir.userlists = crate::lower::userlist::judge(userlists, said);
+    crate::lower::stats::judge(&sections.proxies, &global.ir.userlists, said);
     crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
@@ -42,6 +45,7 @@ pub(super) fn resolve(
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
     let mut formats = Vec::with_capacity(sections.proxies.len());
+    let mut kept = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
         let mut compiled = Formats::default();
         let mut resolved = Rules::default();
@@ -50,6 +54,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             compiled = formats::compile(&sections.proxies[at], said);
             resolved = rules::resolve(&mut sections, at, said);
+            kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
@@ -61,7 +66,11 @@ pub(super) fn resolve(
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
-    let tables = crate::lower::tables::collect(&mut sections, said);
+    if choices.remarks {
+        let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
+        crate::lower::lints::judge(&global.ir, &sections, &leads, said);
+    }
+    let mut tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -69,6 +78,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
+    persistence::put(kept, &mut proxies, &mut tables, said);
     Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn when(when: &mut Option<Condition>, span: Span, names: &Names<'_>, 
     complain(looked_up, span, names, said);
 }
 
-fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+pub(super) fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
     if let Err(why) = looked_up {
         let message = format!("{}: {why}", called(&names.sections.proxies[names.at]));
         said.push(Diagnostic::alert(span, message).resolved());
