@@ -53,7 +53,7 @@ fn conditions_allocate_nothing() {
         ("if { req.ssl_sni a.example b.example c.example d.example }", Truth::True),
         ("if { req.ssl_sni -i -m end .example .test }", Truth::True),
         ("if { req.ssl_sni -m beg www. api. } or { req.ssl_sni -m dom test }", Truth::False),
-        ("if { req.payload(0,1) -m bin 16 } { req.payload(0,0),length ge 5 }", Truth::True),
+        ("if { req.payload(0,1) -m bin 16 } { req.payload(0,3),length 3 }", Truth::True),
         ("if { var(txn.name) -m str -f test.cfg } or HTTP", Truth::False),
         ("if { var(txn.name),field(1,.) b } { int(7),mul(6) 42 }", Truth::True),
         ("if { req.ssl_sni -m reg ^[a-z]+\\.example$ }", Truth::True),
