@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::connect::{self, Refusal, Way};
+use super::placing::Placing;
 use super::relay::register;
 use super::rules::Inspection;
 use super::session::Session;
@@ -93,7 +94,8 @@ impl Session {
                 match given {
                     Some((server, place)) => {
                         self.set_place(of_server, place);
-                        self.direct &= self.target == Some(server);
+                        let kept = self.placing.is(Placing::DIRECT) && self.target == Some(server);
+                        self.placing.set(Placing::DIRECT, kept);
                         self.queue_time = Some(clock::now().since(self.accepted) as u32);
                         self.connect_to(cx, shard, key, server)
                     }
@@ -116,7 +118,7 @@ impl Session {
             self.ruled = true;
         }
         let kept = self.kept(shard);
-        self.forced = kept.forced;
+        self.placing.set(Placing::FORCED, kept.forced);
         self.seek(cx, shard, key, None, kept.server)
     }
 
@@ -137,19 +139,12 @@ impl Session {
         let Some(back) = shard.shared.pool.back(self.back) else {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
-        let hash = self.key(shard);
-        let demand = Demand {
-            hash,
-            wanted,
-            forced: self.forced,
-            avoid,
-            random: shard.random(),
-            waker: cx.waker(),
-            again: false,
-        };
+        let (hash, forced) = (self.key(shard), self.placing.is(Placing::FORCED));
+        let (random, waker) = (shard.random(), cx.waker());
+        let demand = Demand { hash, wanted, forced, avoid, random, waker, again: false };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
-                self.direct = wanted == Some(server);
+                self.placing.set(Placing::DIRECT, wanted == Some(server));
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
                 self.count_again(shard, avoid, Some(server));
                 self.connect_to(cx, shard, key, server)
@@ -158,7 +153,7 @@ impl Session {
                 self.count_again(shard, avoid, None);
                 // The server whose queue it waits in is that of its log line.
                 self.target = ticket.server;
-                self.direct = wanted.is_some() && wanted == ticket.server;
+                self.placing.set(Placing::DIRECT, wanted.is_some() && wanted == ticket.server);
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
@@ -486,7 +481,7 @@ impl Session {
             self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
         } else {
             self.count(shard, |back| back.redispatches.add(1), |server| server.redispatches.add(1));
-            self.redispatched = true;
+            self.placing.set(Placing::REDISPATCHED, true);
         }
         self.target = None;
     }

@@ -6,6 +6,7 @@ use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, Shutdown, getsockname, recv, shutdown};
 
 use super::dispatch::Step;
+use super::placing::Placing;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
@@ -58,7 +59,7 @@ impl Session {
     /// that ends well has to wait for the end.
     pub(super) fn log_early(&mut self, shard: &Shard) {
         let proxy = self.front_proxy(&shard.shared);
-        let smooth = self.retries == 0 && !self.redispatched;
+        let smooth = self.retries == 0 && !self.placing.is(Placing::REDISPATCHED);
         if proxy.log_moment == LogMoment::Connected && !(proxy.dont_log_normal && smooth) {
             self.log(shard);
             self.logged = true;
@@ -116,7 +117,7 @@ impl Session {
             backend_sessions: back.map_or(0, |back| back.sessions.get().saturating_sub(in_back)),
             server_sessions: server.map_or(0, |server| server.sessions.get().saturating_sub(on_server)),
             retries: self.retries,
-            redispatched: self.redispatched,
+            redispatched: self.placing.is(Placing::REDISPATCHED),
             server_queue: self.server_queue,
             backend_queue: self.backend_queue,
         }

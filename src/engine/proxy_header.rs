@@ -82,7 +82,9 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             let timeouts = &shard.shared.pool.config.proxies[proxy.0 as usize].timeouts;
             timeouts.client_hs.or(timeouts.client)
         }
-        Purpose::Commands(_) => Some(shard.shared.pool.config.global.stats_timeout.unwrap_or(COMMANDS_WAIT)),
+        Purpose::Commands(_) | Purpose::Peers(..) => {
+            Some(shard.shared.pool.config.global.stats_timeout.unwrap_or(COMMANDS_WAIT))
+        }
     };
     let by = limit.map(|limit| accepted.at.after(limit));
     match receive(accepted.socket, by, &shard).await {

@@ -30,6 +30,7 @@ mod observe;
 #[cfg(test)]
 mod orders;
 mod parts;
+pub mod peers;
 #[cfg(test)]
 mod picks;
 mod ports;

@@ -7,6 +7,7 @@ use super::View;
 use super::client::{ip, port, span};
 use crate::engine::clock;
 use crate::engine::dispatch::Step;
+use crate::engine::placing::Placing;
 use crate::engine::session::Session;
 use crate::expr::{Arg, Known, Value};
 use crate::ir::{Proxy, TrackRef};
@@ -34,7 +35,7 @@ impl View<'_> {
                 let info = sys::tcp_info(session.server.as_ref()?.get_ref())?;
                 return Some(span(if fetch == K::BcRtt { info.rtt } else { info.rttvar }, args));
             }
-            K::TxnRedispatched => return Some(Value::Bool(session.redispatched)),
+            K::TxnRedispatched => return Some(Value::Bool(session.placing.is(Placing::REDISPATCHED))),
             K::TxnSessTermState => {
                 let end = session.end.unwrap_or_default();
                 return Some(Value::owned(vec![end.cause as u8, end.phase as u8]));

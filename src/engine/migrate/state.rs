@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::closing::Due;
 use crate::engine::dispatch::{Step, TURN_AROUND};
+use crate::engine::placing::Placing;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
 use crate::engine::session::Session;
@@ -180,13 +181,13 @@ impl SessionState {
             blame: session.blame.map(|cause| cause as u8),
             counted: session.counted.as_deref().copied().unwrap_or_default(),
             logged: session.logged,
-            redispatched: session.redispatched,
+            redispatched: session.placing.is(Placing::REDISPATCHED),
             retries: session.retries,
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
             unique_id: session.memory.as_ref().and_then(|memory| memory.made_id().map(<[u8]>::to_vec)),
-            kept: (session.direct, session.forced),
+            kept: (session.placing.is(Placing::DIRECT), session.placing.is(Placing::FORCED)),
             hash: None,
             wants: None,
             due: None,
@@ -238,8 +239,9 @@ impl SessionState {
             session.counted = Some(Box::new(self.counted));
         }
         session.logged = self.logged;
-        session.redispatched = self.redispatched;
-        (session.direct, session.forced) = self.kept;
+        session.placing.set(Placing::REDISPATCHED, self.redispatched);
+        session.placing.set(Placing::DIRECT, self.kept.0);
+        session.placing.set(Placing::FORCED, self.kept.1);
         session.retries = self.retries;
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;

@@ -27,7 +27,8 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, peers, .. } = reading;
+    sections.of_peers = peers.tables;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     global.ir.userlists = crate::lower::userlist::judge(userlists, said);
@@ -40,6 +41,8 @@ pub(super) fn resolve(
     let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
     crate::lower::threads::judge(lines, threads, said);
     crate::lower::tables::number(&mut sections, &global.ir, said);
+    let own = world.env("HAPROXY_LOCALPEER").unwrap_or_default();
+    crate::lower::peers::complete(&mut global.ir, &String::from_utf8_lossy(&own), said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());

@@ -43,8 +43,10 @@ impl Resolve for Names<'_> {
     }
 
     fn table(&self, name: &str) -> Option<u32> {
-        let found = self.find(name, |proxy| proxy.table.is_some())?;
-        self.sections.proxies[found].table.as_ref().map(|table| table.ix.0)
+        if let Some(found) = self.find(name, |proxy| proxy.table.is_some()) {
+            return self.sections.proxies[found].table.as_ref().map(|table| table.ix.0);
+        }
+        self.sections.of_peers.iter().find(|draft| &*draft.table.name == name).map(|draft| draft.ix.0)
     }
 }
 
