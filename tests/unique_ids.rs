@@ -69,14 +69,14 @@ fn an_id_moves_with_its_session() {
         return; // haproxy's sessions stay where they are
     }
     let (log, sink) = LogReceiver::udp();
-    let yard = harness::yard::Yard::new();
+    let (yard, echo) = (harness::yard::Yard::new(), Backend::echo());
     let config = format!(
         "global\n nbthread 1\n stats socket {} level admin expose-fd listeners\ndefaults\n mode tcp\n{LIMITS}listen l\n \
          bind {}\n log {sink} format raw local0\n unique-id-format id-%[rand,hex]\n \
          log-format \"line|%ID|%[unique-id]|%pid|%B\"\n server s {} send-proxy-v2 proxy-v2-options unique-id\n",
         yard.path("sock").display(),
         yard.door,
-        yard.server.address
+        echo.address
     );
     std::fs::write(yard.path("cfg"), config).expect("the configuration is written");
     yard.start(&program, "");
