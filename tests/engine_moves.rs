@@ -106,6 +106,7 @@ fn state(stage: Stage) -> SessionState {
         queue_time: None,
         connect_time: None,
         places: (0, 0),
+        unique_id: None,
         kept: (false, false),
         hash: None,
         wants: None,

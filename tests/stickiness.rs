@@ -51,7 +51,15 @@ impl Stage {
             let _ = writeln!(config, "  server s{number} {}{}", server.address, options(number));
         }
         config.push_str(more);
-        Self { _proxy: Proxy::start(&Program::under_test(), &config), door, socket, servers }
+        let stage = Self { _proxy: Proxy::start(&Program::under_test(), &config), door, socket, servers };
+        // what checks find first must not come in between
+        for number in (1..=3).filter(|number| options(*number).contains("check")) {
+            wait::until_true("the first check", || {
+                let stats = Stats::from_socket(&stage.socket);
+                stats.text("l", &format!("s{number}"), "check_status") == "L4OK"
+            });
+        }
+        stage
     }
 
     /// A session of a client at that address, which sends these bytes at once.

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::connect::{self, Refusal, Way};
+use super::placing::Placing;
 use super::relay::register;
 use super::rules::Inspection;
 use super::session::Session;
@@ -93,7 +94,8 @@ impl Session {
                 match given {
                     Some((server, place)) => {
                         self.set_place(of_server, place);
-                        self.direct &= self.target == Some(server);
+                        let kept = self.placing.is(Placing::DIRECT) && self.target == Some(server);
+                        self.placing.set(Placing::DIRECT, kept);
                         self.queue_time = Some(clock::now().since(self.accepted) as u32);
                         self.connect_to(cx, shard, key, server)
                     }
@@ -116,7 +118,7 @@ impl Session {
             self.ruled = true;
         }
         let kept = self.kept(shard);
-        self.forced = kept.forced;
+        self.placing.set(Placing::FORCED, kept.forced);
         self.seek(cx, shard, key, None, kept.server)
     }
 
@@ -137,19 +139,12 @@ impl Session {
         let Some(back) = shard.shared.pool.back(self.back) else {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
-        let hash = self.key(shard);
-        let demand = Demand {
-            hash,
-            wanted,
-            forced: self.forced,
-            avoid,
-            random: shard.random(),
-            waker: cx.waker(),
-            again: false,
-        };
+        let (hash, forced) = (self.key(shard), self.placing.is(Placing::FORCED));
+        let (random, waker) = (shard.random(), cx.waker());
+        let demand = Demand { hash, wanted, forced, avoid, random, waker, again: false };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
-                self.direct = wanted == Some(server);
+                self.placing.set(Placing::DIRECT, wanted == Some(server));
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
                 self.count_again(shard, avoid, Some(server));
                 self.connect_to(cx, shard, key, server)
@@ -158,7 +153,7 @@ impl Session {
                 self.count_again(shard, avoid, None);
                 // The server whose queue it waits in is that of its log line.
                 self.target = ticket.server;
-                self.direct = wanted.is_some() && wanted == ticket.server;
+                self.placing.set(Placing::DIRECT, wanted.is_some() && wanted == ticket.server);
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
@@ -301,6 +296,7 @@ impl Session {
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
         self.client_seen = now;
         self.server_seen = now;
+        self.log_early(shard);
         self.step = Step::Relaying;
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
@@ -308,7 +304,6 @@ impl Session {
         if !self.answering {
             self.learn(shard, Side::Response);
         }
-        self.log_early(&shard.shared);
         self.introduce(shard);
         self.arm(shard, key);
         Poll::Ready(())
@@ -345,15 +340,15 @@ impl Session {
         let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
             return;
         };
+        let id = match options.has(SendProxy::UNIQUE_ID) {
+            true => self.viewed(shard, false, |view| view.id()),
+            false => Vec::new(),
+        };
         let ends = match self.peer {
             Peer::Inet(source) => self.local().map(|destination| Ends { source, destination }),
             Peer::Unix(_) => None,
         };
         let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
-        let mut id = Vec::new();
-        if options.has(SendProxy::UNIQUE_ID) {
-            shard.shared.journal.unique_id(&self.record(&shard.shared), &mut id);
-        }
         let header = proxy_header::of_session(options, ends, authority, &id);
         self.up.put_first(header);
     }
@@ -486,7 +481,7 @@ impl Session {
             self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
         } else {
             self.count(shard, |back| back.redispatches.add(1), |server| server.redispatches.add(1));
-            self.redispatched = true;
+            self.placing.set(Placing::REDISPATCHED, true);
         }
         self.target = None;
     }

@@ -21,6 +21,7 @@ mod page;
 mod pausing;
 mod peers;
 mod persist;
+mod placing;
 mod proxy_header;
 mod rebalance;
 mod relay;

@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::facts::View;
+use super::placing::Placing;
 use super::rules::holds;
 use super::session::Session;
 use super::shard::Shard;
@@ -59,14 +60,15 @@ impl Session {
     /// server stays with it as one with a key does, unless the server is down.
     pub(super) fn goes_elsewhere(&self, pool: &Pool, back: &Backend) -> bool {
         let Some(state) = pool.back(self.back) else { return false };
-        let lost = self.direct && self.target.is_some_and(|server| !state.keeps(server));
+        let direct = self.placing.is(Placing::DIRECT);
+        let lost = direct && self.target.is_some_and(|server| !state.keeps(server));
         let left = back.retries.saturating_sub(self.retries);
         (lost || state.active() > 1)
             && back.forward.is_none()
-            && !self.forced
+            && !self.placing.is(Placing::FORCED)
             && match back.redispatch {
                 Redispatch::Never => false,
-                _ if lost || !(self.direct || back.balance.is_keyed()) => true,
+                _ if lost || !(direct || back.balance.is_keyed()) => true,
                 Redispatch::Last => left == 0,
                 Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
                 Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),

@@ -3,13 +3,16 @@
 //!
 //! `dispatch` finds and reaches its server, `relay` moves its bytes, `ending` says how it ended and what that counts.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use super::dispatch::{Failed, Step};
 use super::facts::Memory;
+use super::placing::Placing;
 use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::rules::Inspection;
@@ -45,15 +48,12 @@ pub(super) struct Session {
     pub(super) blame: Option<Cause>,
     /// `option contstats`: bytes of both directions that are counted already.
     pub(super) counted: Option<Box<(u64, u64)>>,
-    pub(super) redispatched: bool,
+    /// How it came to its server.
+    pub(super) placing: Placing,
     /// Its line is written.
     pub(super) logged: bool,
     /// The server of `target` counts this session.
     pub(super) held_server: bool,
-    /// Rules gave it its server, and not balancing.
-    pub(super) direct: bool,
-    /// No other server than that will do.
-    pub(super) forced: bool,
     /// Its backend counts it.
     pub(super) entered: bool,
     /// Rules about what its client sends have decided, or there are none.
@@ -83,6 +83,18 @@ pub(super) struct Session {
     pub(super) connect_time: Option<u32>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
+    /// How often it was polled.
+    pub(super) polls: u32,
+    /// The last rule that decided about what its ends have sent.
+    pub(super) last_rule: Cell<Option<RulePlace>>,
+}
+
+/// Where a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RulePlace {
+    /// The file, by its place among those of the configuration.
+    pub(super) file: u16,
+    pub(super) line: NonZeroU32,
 }
 
 /// Which side's time is meant.
@@ -166,11 +178,9 @@ impl Session {
             end: None,
             blame: None,
             counted: seat.counts_at_once().then(Box::default),
-            redispatched: false,
+            placing: Placing::default(),
             logged: false,
             held_server: false,
-            direct: false,
-            forced: false,
             entered: true,
             ruled: true,
             answering: false,
@@ -191,6 +201,8 @@ impl Session {
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
+            polls: 0,
+            last_rule: Cell::new(None),
             seat,
         }
     }
@@ -264,6 +276,7 @@ impl Session {
         if self.waker.is_none() {
             self.waker = Some(cx.waker().clone());
         }
+        self.polls = self.polls.wrapping_add(1);
         if let Some(cause) = self.killed {
             return self.ended(cause, self.step.phase());
         }
@@ -451,15 +464,6 @@ mod tests {
     fn a_session_stays_small() {
         // What a message touches: two sockets, two directions.
         assert!(size_of::<Socket>() <= 32 && size_of::<Flow>() <= 32);
-        eprintln!(
-            "SIZES {} step {} seat {} peer {} end {} cause {}",
-            size_of::<Session>(),
-            size_of::<Step>(),
-            size_of::<Seat>(),
-            size_of::<Peer>(),
-            size_of::<Option<Termination>>(),
-            size_of::<Option<Cause>>()
-        );
         // All of it: an idle session has nothing else but two registrations, a task and a timer's entry.
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
     }

@@ -149,7 +149,7 @@ impl Shard {
                 }
             }
             Purpose::Commands(_) => drop(spawn_local(commands::serve(accepted, Arc::clone(&self.shared)))),
-            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Arc::clone(&self.shared)))),
+            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Rc::clone(self)))),
         }
     }
 

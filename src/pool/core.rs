@@ -162,12 +162,16 @@ impl Core {
         (self.usable[0].len() as u32, self.usable[1].len() as u32)
     }
 
-    /// Sum of the effective weights of the servers in use.
-    pub(super) fn weight(&self) -> u32 {
+    /// The servers in use: the usable ones; backups only while there is no other, and one of them without `option allbackups`.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = &Member> {
         let kind = usize::from(self.usable[0].is_empty());
         let shown = if kind == 1 && !self.all_backups { 1 } else { usize::MAX };
-        let weight = |ix: &u32| self.members[*ix as usize].scaled_weight.div_ceil(balance::WEIGHT_SCALE);
-        self.usable[kind].iter().take(shown).map(weight).sum()
+        self.usable[kind].iter().take(shown).filter_map(|ix| self.members.get(*ix as usize))
+    }
+
+    /// Sum of the effective weights of the servers in use.
+    pub(super) fn weight(&self) -> u32 {
+        self.in_use().map(|member| member.scaled_weight.div_ceil(balance::WEIGHT_SCALE)).sum()
     }
 
     /// Notes whether the backend still has a usable server; returns whether it has just lost its last.

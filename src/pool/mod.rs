@@ -18,6 +18,7 @@ mod carry;
 mod clear;
 mod core;
 pub mod counters;
+mod facts;
 mod fair;
 mod finding;
 pub mod health;

@@ -59,8 +59,8 @@ impl Pool {
         let variables = Arc::new(Variables::new(config.global.variable_sizes, &config.global.variables));
         let tables = Tables::new(&config.tables);
         let peers = PeersState::new(&config, &tables, now);
-        let pool =
-            Self { resolution, variables, tables, peers, trackers, config, proxies, process, reader: OnceLock::new() };
+        let reader = OnceLock::new();
+        let pool = Self { resolution, variables, tables, peers, trackers, config, proxies, process, reader };
         pool.recall(now);
         pool.inherit();
         pool

@@ -6,11 +6,16 @@ use super::tracking::Tracking;
 use crate::expr::{Scope, Value, VarName};
 use crate::pool::{Spent, Variables, variable_size};
 
+/// Most bytes of a unique id, as the journal makes them.
+const LONGEST_ID: usize = 127;
+
 /// What the rules of a session leave behind.
 #[derive(Debug)]
 pub(in crate::engine) struct Memory {
     /// Few at most: they are looked up one after the other.
     variables: Vec<(VarName, Value<'static>)>,
+    /// What `unique-id-format` has made.
+    pub(super) unique_id: UniqueId,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
     spent: Spent,
@@ -18,9 +23,27 @@ pub(in crate::engine) struct Memory {
     process: Arc<Variables>,
 }
 
+/// A session's unique id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum UniqueId {
+    /// Nobody has asked for it.
+    #[default]
+    NotMade,
+    /// It is being made.
+    Making,
+    /// It is this from now on.
+    Made(Box<[u8]>),
+}
+
 impl Memory {
-    pub(super) fn new(process: Arc<Variables>) -> Self {
-        Self { variables: Vec::new(), tracking: Tracking::default(), spent: Spent::default(), process }
+    pub(in crate::engine) fn new(process: Arc<Variables>) -> Self {
+        Self {
+            variables: Vec::new(),
+            tracking: Tracking::default(),
+            unique_id: UniqueId::NotMade,
+            spent: Spent::default(),
+            process,
+        }
     }
 
     /// The value of a variable of a session.
@@ -43,6 +66,19 @@ impl Memory {
 
     pub(super) fn unset(&mut self, name: &VarName) {
         self.remove(|known| known == name);
+    }
+
+    /// The unique id, if it was made.
+    pub(in crate::engine) fn made_id(&self) -> Option<&[u8]> {
+        match &self.unique_id {
+            UniqueId::Made(id) => Some(id),
+            UniqueId::NotMade | UniqueId::Making => None,
+        }
+    }
+
+    /// Keeps a unique id that another process made.
+    pub(in crate::engine) fn keep_id(&mut self, id: &[u8]) {
+        self.unique_id = UniqueId::Made(id.get(..LONGEST_ID).unwrap_or(id).into());
     }
 
     /// Forgets the variables of a scope, at its end.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::closing::Due;
 use crate::engine::dispatch::{Step, TURN_AROUND};
+use crate::engine::placing::Placing;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
 use crate::engine::session::Session;
@@ -83,6 +84,9 @@ pub struct SessionState {
     pub connect_time: Option<u32>,
     /// Places in the server's and in the backend's queue.
     pub places: (u32, u32),
+    /// Its unique id, if it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<Vec<u8>>,
     /// Whether rules gave it its server, and whether no other will do.
     #[serde(default)]
     pub kept: (bool, bool),
@@ -143,6 +147,9 @@ pub struct AnnouncedState {
     pub destination: Option<SocketAddr>,
     /// The host name that it asked for.
     pub authority: Option<Vec<u8>>,
+    /// The name that the sender gave the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<Vec<u8>>,
     /// When the header had come, ms.
     pub begun: u64,
 }
@@ -174,12 +181,13 @@ impl SessionState {
             blame: session.blame.map(|cause| cause as u8),
             counted: session.counted.as_deref().copied().unwrap_or_default(),
             logged: session.logged,
-            redispatched: session.redispatched,
+            redispatched: session.placing.is(Placing::REDISPATCHED),
             retries: session.retries,
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
-            kept: (session.direct, session.forced),
+            unique_id: session.memory.as_ref().and_then(|memory| memory.made_id().map(<[u8]>::to_vec)),
+            kept: (session.placing.is(Placing::DIRECT), session.placing.is(Placing::FORCED)),
             hash: None,
             wants: None,
             due: None,
@@ -231,8 +239,9 @@ impl SessionState {
             session.counted = Some(Box::new(self.counted));
         }
         session.logged = self.logged;
-        session.redispatched = self.redispatched;
-        (session.direct, session.forced) = self.kept;
+        session.placing.set(Placing::REDISPATCHED, self.redispatched);
+        session.placing.set(Placing::DIRECT, self.kept.0);
+        session.placing.set(Placing::FORCED, self.kept.1);
         session.retries = self.retries;
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;
@@ -291,6 +300,7 @@ impl From<&Announced> for AnnouncedState {
         Self {
             destination: announced.destination,
             authority: announced.authority.as_deref().map(<[u8]>::to_vec),
+            unique_id: announced.unique_id.as_deref().map(<[u8]>::to_vec),
             begun: announced.begun.millis(),
         }
     }
@@ -301,6 +311,7 @@ impl From<AnnouncedState> for Announced {
         Self {
             destination: state.destination,
             authority: state.authority.map(Vec::into_boxed_slice),
+            unique_id: state.unique_id.map(Vec::into_boxed_slice),
             begun: Tick::from_millis(state.begun),
         }
     }

@@ -41,6 +41,9 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
             Truth::NotYet => continue,
         }
         if let Some(verdict) = act(&rule.action, view) {
+            if verdict != Verdict::Wait {
+                view.decided(rule.span.file.0, rule.span.line);
+            }
             return verdict;
         }
     }

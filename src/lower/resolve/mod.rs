@@ -55,7 +55,8 @@ pub(super) fn resolve(
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
-            compiled = formats::compile(&sections.proxies[at], said);
+            let names = rules::Names { sections: &sections, at };
+            compiled = formats::compile(&names, (&*world, &lists), said);
             resolved = rules::resolve(&mut sections, at, said);
             kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
