@@ -518,3 +518,42 @@ fn fetches_of_later_versions_are_the_variables_of_lines() {
     let rest: Vec<i64> = line.split('|').skip(1 + PAIRS.len()).map(|text| text.parse().expect("a number")).collect();
     assert!((0..60).contains(&rest[0]) && rest[1] > 0 && rest[2] >= 0, "{rest:?}");
 }
+
+/// An id moves with its session: the new process shows what the old one told the server.
+#[test]
+fn an_id_moves_with_its_session() {
+    let program = Program::under_test();
+    if !program.is_ours() {
+        return; // haproxy's sessions stay where they are
+    }
+    let (log, sink) = LogReceiver::udp();
+    let yard = harness::yard::Yard::new();
+    let config = format!(
+        "global\n nbthread 1\n stats socket {} level admin expose-fd listeners\ndefaults\n mode tcp\n{LIMITS}listen l\n \
+         bind {}\n log {sink} format raw local0\n unique-id-format id-%[rand,hex]\n \
+         log-format \"line|%ID|%[unique-id]|%pid|%B\"\n server s {} send-proxy-v2 proxy-v2-options unique-id\n",
+        yard.path("sock").display(),
+        yard.door,
+        yard.server.address
+    );
+    std::fs::write(yard.path("cfg"), config).expect("the configuration is written");
+    yard.start(&program, "");
+    let mut stream = client::connect(yard.door);
+    stream.write_all(b"hello").expect("bytes are sent");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"hello") {
+        let mut some = [0; 512];
+        let count = stream.read(&mut some).expect("the server's echo");
+        assert!(count > 0, "{heard:?}");
+        heard.extend_from_slice(&some[..count]);
+    }
+    let old = yard.pid();
+    yard.start(&program, &format!("-sf {old}"));
+    harness::wait::until_true("the old process to end", || yard.all() == [yard.pid()]);
+    drop(stream);
+    let line = log.wait_for("line|");
+    let parts: Vec<&str> = line.split('|').collect();
+    assert_eq!(parts[3], yard.pid().to_string(), "{line}");
+    assert_eq!(parts[1], parts[2], "{line}");
+    assert!(parts[1].len() > 5 && String::from_utf8_lossy(&heard).contains(parts[1]), "{line} {heard:?}");
+}

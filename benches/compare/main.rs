@@ -15,6 +15,7 @@ mod program;
 mod reload;
 mod rules;
 mod table;
+mod tables;
 mod traffic;
 
 use std::path::PathBuf;
@@ -74,6 +75,10 @@ enum Shape {
     Check,
     /// When sessions of mode tcp end that are cut, with `close-spread-time 5s`: a histogram, one round.
     Closing,
+    /// Bytes per entry of a stick table of 1,000,000 texts, `server_id` and `gpc0`.
+    TableMemory,
+    /// A reload with 100,000 and 1,000,000 entries of such a table. Ours alone.
+    TableReload,
     /// CPU µs for an MQTT client that comes, is answered and goes: with the rule that lets only MQTT through, and with a look-up of its
     /// identifier in a stick table of 1,000 besides.
     Mqtt,
@@ -83,7 +88,7 @@ enum Shape {
     Reload,
 }
 
-const ALL: [Shape; 13] = [
+const ALL: [Shape; 15] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -93,6 +98,8 @@ const ALL: [Shape; 13] = [
     Shape::Threads,
     Shape::TakenOver,
     Shape::Check,
+    Shape::TableMemory,
+    Shape::TableReload,
     Shape::Closing,
     Shape::Mqtt,
     Shape::Patterns,
@@ -114,6 +121,12 @@ fn main() -> ExitCode {
     for shape in shapes {
         if shape == Shape::Closing {
             closing::measure(&programs, 3_000 / scale).iter().for_each(|histogram| println!("{histogram}"));
+            continue;
+        }
+        if shape == Shape::TableReload {
+            for entries in [100_000, 1_000_000] {
+                println!("\n{}", tables::reload(&programs[0], entries / scale));
+            }
             continue;
         }
         if shape == Shape::Reload {
@@ -140,7 +153,8 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
-        Shape::Closing | Shape::Reload => &[], // no pairs of figures
+        Shape::TableMemory => &["entry of a stick table, bytes (private)"],
+        Shape::Closing | Shape::Reload | Shape::TableReload => &[], // no pairs of figures
         Shape::Mqtt => &["MQTT session, mqtt_is_valid, CPU µs", "MQTT session, mqtt_is_valid and stick, CPU µs"],
         Shape::Patterns => &[
             "connection, 10 strings, CPU µs",
@@ -165,7 +179,8 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
-                Shape::Closing | Shape::Reload => Vec::new(),
+                Shape::TableMemory => tables::weigh(program, 1_000_000 / scale),
+                Shape::Closing | Shape::Reload | Shape::TableReload => Vec::new(),
                 Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
                 Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::Check => check::big_file(program, 1_000 / scale),

@@ -150,28 +150,47 @@ fn update(session: &mut Session, numbered: bool, timed: bool, body: &[u8], now: 
         Key::Integer(number) => Some(TableKey::integer(number)),
         Key::Bytes(bytes) => table.ir.key_of_bytes(bytes),
     };
-    // there may be no such key here, or no room for it
-    let Some(entry) = key.and_then(|key| table.entry(&key, now)) else { return Ok(()) };
+    let Some(key) = key else { return Ok(()) };
+    // what this host's old process did last was perhaps told to nobody else
+    let local = session.hub.local() == Some(session.peer);
+    let mut differs = local && table.look(&key, now, |_| ()).is_none();
+    // there may be no room for it
+    let Some(entry) = table.entry(&key, now) else { return Ok(()) };
     let expire = table.ir.expire.map(|expire| expire.get());
     let idle = update.left.zip(expire).map_or(0, |(left, expire)| expire.saturating_sub(left));
-    entry.learn(now, idle, |data| news.iter().for_each(|(datum, index, new)| set(data, *datum, *index, new)));
+    entry.learn(now, idle, |data| {
+        for (datum, index, new) in &news {
+            differs |= set(data, *datum, *index, new);
+        }
+    });
+    if local && differs {
+        entry.change(now, |_| ());
+    }
     Ok(())
 }
 
-fn set(data: &mut Data<'_>, datum: Datum, index: u32, new: &New) {
+/// Sets a datum; returns whether it said something else before.
+fn set(data: &mut Data<'_>, datum: Datum, index: u32, new: &New) -> bool {
     match (datum, new) {
         (Datum::ServerId, New::Number(id)) => {
-            let key = data.view().server_key();
+            let (key, before) = (data.view().server_key(), data.view().server_id().unwrap_or(0));
             data.set_server(*id as u32, key.as_deref());
+            before != *id as u32
         }
         (Datum::ServerKey, New::Word(word)) => {
-            let id = data.view().server_id().unwrap_or(0);
+            let (id, before) = (data.view().server_id().unwrap_or(0), data.view().server_key());
             data.set_server(id, word.as_deref());
+            before.as_deref() != word.as_deref()
         }
         (_, New::Number(number)) if datum.shape() != Shape::Rate => {
-            data.set_exact(datum, index, *number);
+            data.set_exact(datum, index, *number).is_some_and(|before| before != *number)
         }
-        (_, New::Rate(parts)) => data.set_rate(datum, index, *parts),
-        _ => {}
+        (_, New::Rate(parts)) => {
+            let events = |parts: RateParts| (parts.current, parts.previous);
+            let before = data.view().rate(datum, index).map(events);
+            data.set_rate(datum, index, *parts);
+            before.is_some_and(|before| before != events(*parts))
+        }
+        _ => false,
     }
 }
