@@ -30,7 +30,7 @@ fn plain(_: usize) -> String {
 }
 
 fn checked(_: usize) -> String {
-    " check inter 100s fall 1 rise 1000".to_owned()
+    " check inter 100 fall 1000 rise 1000".to_owned()
 }
 
 impl Stage {
@@ -360,8 +360,14 @@ fn a_table_may_know_servers_by_their_addresses() {
 
 #[test]
 fn a_server_that_nobody_sticks_to() {
-    let options =
-        |n: usize| [" non-stick check inter 100s", " check inter 100s", " backup non-stick stick"][n - 1].to_owned();
+    let options = |n: usize| {
+        [
+            " non-stick check inter 100 fall 1000 rise 1000",
+            " check inter 100 fall 1000 rise 1000",
+            " backup non-stick stick",
+        ][n - 1]
+            .to_owned()
+    };
     let stage = Stage::new("stick-table type ip size 100\nstick on src", &options, "");
     let all = |stage: &Stage| (1..=4).map(|n| stage.ask(1, &format!("1.1.1.{n}"), b"")).collect::<String>();
     assert_eq!(all(&stage), "1212");
@@ -429,7 +435,7 @@ fn queues_of_servers_that_go_down() {
     for (line, moves) in
         [("", true), ("option persist", false), ("force-persist if TRUE", false), ("no option redispatch", false)]
     {
-        let one = |_| " maxconn 1 check inter 100s fall 1 rise 1".to_owned();
+        let one = |_| " maxconn 1 check inter 100 fall 1000 rise 1000".to_owned();
         let stage = Stage::new(&format!("use-server s3 if TRUE\n{line}"), &one, "");
         let (first, _) = stage.open("1.1.1.1", b"");
         let mut second = client::connect(stage.door);
