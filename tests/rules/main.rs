@@ -1,0 +1,9 @@
+//! Rules about connections and what they say: each scenario runs on haproxy and on the program under test, and what its clients
+//! hear, the log lines (times in units of 600 ms) and the counters must be equal.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod refusing;
+mod stage;
+mod switching;
+mod waiting;

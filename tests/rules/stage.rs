@@ -1,0 +1,207 @@
+//! What the scenarios share: a configuration is played on haproxy and on the program under test, and what a client, the log and
+//! the counters show must be equal.
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::harness::logs::LogReceiver;
+use crate::harness::program::Program;
+use crate::harness::proxy::Proxy;
+use crate::harness::stats::Stats;
+use crate::harness::{client, ports};
+
+/// A time is told in units of this: time limits of the scenarios are multiples of it, so half of it may be noise.
+pub(crate) const UNIT: u64 = 600;
+
+/// The columns of `show stat` that are compared.
+const COLUMNS: [&str; 20] = [
+    "stot",
+    "bin",
+    "bout",
+    "dreq",
+    "dresp",
+    "ereq",
+    "econ",
+    "eresp",
+    "wretr",
+    "wredis",
+    "cli_abrt",
+    "srv_abrt",
+    "lbtot",
+    "rate_max",
+    "conn_rate_max",
+    "conn_tot",
+    "dcon",
+    "dses",
+    "smax",
+    "qmax",
+];
+
+/// A running proxy.
+pub(crate) struct Stage {
+    pub(crate) door: SocketAddr,
+    pub(crate) second: SocketAddr,
+    sentinel: SocketAddr,
+    pub(crate) log: LogReceiver,
+    pub(crate) proxy: Proxy,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts `program` with sections in which `DOOR`, `DOOR2` and `LOG` stand for addresses.
+    pub(crate) fn new(program: &Program, sections: &str) -> Self {
+        let (log, sink) = LogReceiver::udp();
+        let (door, second, sentinel) = (ports::free(), ports::free(), ports::free());
+        let folder = tempfile::tempdir().expect("a folder for the stats socket");
+        let text = sections
+            .replace("DOOR2", &second.to_string())
+            .replace("DOOR", &door.to_string())
+            .replace("LOG", &sink.to_string());
+        let config = format!(
+            "global\n nbthread 1\n stats socket {}/stats\n\
+             defaults usual\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n log {sink} local0\n option tcplog\n\
+             {text}\n\
+             frontend sentinel\n bind {sentinel}\n log-format sentinel\n",
+            folder.path().display(),
+        );
+        let proxy = Proxy::start(program, &config);
+        Self { door, second, sentinel, log, proxy, folder }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        // Not with a time limit: a connection that is refused at once would be an error then.
+        let stream = TcpStream::connect(self.door).expect("the kernel accepts");
+        stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a time limit");
+        stream.set_nodelay(true).expect("an option");
+        stream
+    }
+
+    /// The lines that were logged before now, without date, process and port; times in units.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let before = self.log.lines().iter().filter(|line| line.ends_with("sentinel")).count();
+        until_closed(client::connect(self.sentinel));
+        self.log.wait_count("sentinel", before + 1);
+        let lines = self.log.lines();
+        lines.iter().filter(|line| !line.ends_with("sentinel")).map(|line| plain(line)).collect()
+    }
+
+    /// Every counter that is not 0.
+    pub(crate) fn counters(&self) -> Vec<String> {
+        let stats = self.stats();
+        let rows = stats.names().into_iter().filter(|(proxy, _)| proxy != "sentinel");
+        rows.map(|(proxy, name)| {
+            let moved = COLUMNS.into_iter().map(|column| (column, stats.number(&proxy, &name, column)));
+            let moved = moved.filter(|(_, value)| *value != 0).map(|(column, value)| format!(" {column}={value}"));
+            format!("{proxy}/{name}:{}", moved.collect::<String>())
+        })
+        .collect()
+    }
+
+    /// `show stat`.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats::from_socket(&self.folder.path().join("stats"))
+    }
+}
+
+/// A line without what may differ.
+fn plain(line: &str) -> String {
+    let (head, rest) = line.split_once("]: ").unwrap_or_else(|| panic!("no tag in {line:?}"));
+    let priority = head.split('>').next().unwrap_or_default();
+    let words = rest.split(' ').map(|word| {
+        let timers: Vec<&str> = word.trim_start_matches('+').split('/').collect();
+        if word.starts_with("127.") && word.contains(':') {
+            return "client".to_owned();
+        }
+        if word.starts_with('[') {
+            return "[date]".to_owned();
+        }
+        if timers.len() == 3 && timers.iter().all(|timer| timer.parse::<i64>().is_ok()) {
+            let units = |timer: &&str| match timer.parse::<u64>() {
+                Ok(millis) => in_units(millis).to_string(),
+                Err(_) => "-1".to_owned(),
+            };
+            return timers.iter().map(units).collect::<Vec<_>>().join("/");
+        }
+        word.to_owned()
+    });
+    format!("{priority}> {}", words.collect::<Vec<_>>().join(" "))
+}
+
+fn in_units(millis: u64) -> u64 {
+    (millis + UNIT / 2) / UNIT
+}
+
+/// What a client hears until its connection ends, how that ends, and after how many units.
+pub(crate) fn outcome(mut stream: TcpStream) -> String {
+    let begun = Instant::now();
+    let mut heard = Vec::new();
+    let end = match stream.read_to_end(&mut heard) {
+        Ok(_) => "fin",
+        Err(why) if why.kind() == ErrorKind::ConnectionReset => "rst",
+        Err(_) => "silence",
+    };
+    let heard = String::from_utf8_lossy(&heard[..heard.len().min(60)]).into_owned();
+    format!("heard {heard:?} {end} after {}", in_units(begun.elapsed().as_millis() as u64))
+}
+
+/// As [`outcome`], of a client that gives up after two units.
+pub(crate) fn impatient(stream: TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_millis(2 * UNIT))).expect("a time limit");
+    outcome(stream)
+}
+
+pub(crate) fn until_closed(mut stream: TcpStream) {
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// What differs between the two programs in the scenarios of a test.
+#[derive(Default)]
+pub(crate) struct Compared {
+    differences: Vec<String>,
+    count: usize,
+}
+
+impl Compared {
+    /// Plays it on both, and compares what `act` saw, the log and the counters.
+    pub(crate) fn same(&mut self, sections: &str, act: impl Fn(&Stage) -> Vec<String> + Sync) {
+        let play = |program: &Program| {
+            let stage = Stage::new(program, sections);
+            let mut seen = act(&stage);
+            seen.extend(stage.lines());
+            seen.extend(stage.counters());
+            seen
+        };
+        self.count += 1;
+        let (theirs, ours) = std::thread::scope(|scope| {
+            let theirs = scope.spawn(|| play(&Program::theirs()));
+            let ours = play(&Program::under_test());
+            (theirs.join().expect("haproxy plays"), ours)
+        });
+        println!("CASE {}\n{sections}\nhaproxy saw {theirs:#?}", self.count);
+        if ours != theirs {
+            let alone = |these: &[String], those: &[String], sign: char| -> String {
+                let alone = these.iter().filter(|line| !those.contains(line));
+                alone.map(|line| format!("\n{sign} {line}")).collect()
+            };
+            let (wanted, got) = (alone(&theirs, &ours, '-'), alone(&ours, &theirs, '+'));
+            self.differences.push(format!("case {}:\n{sections}{wanted}{got}", self.count));
+        }
+    }
+
+    /// [`Compared::same`] for one client of the first door.
+    pub(crate) fn one(&mut self, sections: &str, act: impl Fn(TcpStream) -> String + Sync) {
+        self.same(sections, |stage| vec![act(stage.connect())]);
+    }
+
+    /// Ends the test.
+    ///
+    /// # Panics
+    /// When something differs, or nothing was compared.
+    #[track_caller]
+    pub(crate) fn end(self) {
+        assert!(self.count > 0, "nothing was compared");
+        let (count, all) = (self.differences.len(), self.count);
+        assert!(count == 0, "{count} of {all} cases differ (- haproxy, + the other):\n{}", self.differences.join("\n"));
+    }
+}
