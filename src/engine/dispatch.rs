@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::connect::{self, Refusal, Way};
+use super::facts::room;
 use super::relay::register;
 use super::rules::Inspection;
 use super::session::Session;
@@ -74,7 +75,7 @@ impl Session {
                 if let Err(over) = self.look_at_the_client(shard) {
                     return over;
                 }
-                self.decide(cx, shard, key, Inspection { of_backend: self.entered, late: false })
+                self.decide(cx, shard, key, Inspection::new(self.entered))
             }
             Step::Inspecting(inspection) => {
                 let inspection = *inspection;
@@ -130,7 +131,8 @@ impl Session {
             Peer::Inet(address) => Some(address.ip()),
             Peer::Unix(_) => None,
         };
-        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again: false };
+        let priority = self.priority();
+        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again: false, priority };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
@@ -281,8 +283,7 @@ impl Session {
         self.observe(shard, true);
         let now = clock::now();
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
-        self.client_seen = now;
-        self.server_seen = now;
+        self.server_seen = now; // the client's time has run on
         self.step = Step::Relaying;
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
@@ -407,7 +408,8 @@ impl Session {
     /// # Errors
     /// The session is over: the client has reset its connection.
     fn look_at_the_client(&mut self, shard: &Shard) -> Result<(), Poll<()>> {
-        match self.up.read_early(&self.client, shard) {
+        let most = if self.ruled { usize::MAX } else { room(shard) };
+        match self.up.read_early(&self.client, shard, most) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.over(shard, Cause::Client, Phase::Request)),
         }

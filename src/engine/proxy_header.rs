@@ -38,6 +38,14 @@ pub(crate) struct Announced {
     pub(crate) begun: Tick,
 }
 
+impl Announced {
+    /// Another destination, also of a connection that had no header.
+    pub(super) fn change(announced: &mut Option<Box<Self>>, destination: Option<SocketAddr>, begun: Tick) {
+        let announced = announced.get_or_insert_with(|| Box::new(Self { destination, authority: None, begun }));
+        announced.destination = destination;
+    }
+}
+
 /// Why a connection never became a session. The texts are haproxy's, to be found in logs.
 #[derive(Debug, Error)]
 enum Failure {
@@ -49,6 +57,9 @@ enum Failure {
     TooLate,
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// A rule about sessions refuses it: to haproxy's line nothing went wrong.
+    #[error("Success")]
+    Denied,
 }
 
 impl Failure {
@@ -77,7 +88,6 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             }
             let destination = header.ends.map(|ends| ends.destination);
             accepted.announced = Some(Box::new(Announced { destination, authority: header.authority, begun }));
-            accepted.seat.begin(begun);
             shard.serve_now(accepted);
         }
         Err((socket, failure)) => {
@@ -87,6 +97,12 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             drop(socket);
         }
     }
+}
+
+/// Writes the line of a connection whose header was read and which a rule refuses.
+pub(super) fn denied(shard: &Shard, accepted: &Accepted) {
+    let told = Told { peer: accepted.peer, seat: &accepted.seat, at: accepted.at, wall: accepted.wall };
+    told.refuse(shard, &Failure::Denied, Some(&accepted.socket));
 }
 
 /// What is left of a connection whose socket is looked at elsewhere.
@@ -138,10 +154,12 @@ impl Told<'_> {
             redispatched: false,
             server_queue: 0,
             backend_queue: 0,
+            level: None,
         };
-        // One without a name is told by its number.
+        // One without a name is told by its number, but for one that a rule refuses.
         let given = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());
         let listener = given.unwrap_or(&bind.name);
+        let listener = if matches!(failure, Failure::Denied) { &bind.name } else { listener };
         shard.shared.journal.refused(&record, listener, &failure.to_string());
     }
 }

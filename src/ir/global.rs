@@ -69,6 +69,8 @@ pub struct Global {
     pub never_send_local: bool,
     /// `tune.bufsize`, in bytes.
     pub bufsize: Option<u32>,
+    /// `tune.maxrewrite`, in bytes: what is kept free of a buffer that rules look at.
+    pub maxrewrite: Option<u32>,
     /// `cpu-map`: the processors of each thread, counted from 0, that is bound.
     pub cpu_map: BTreeMap<u16, Vec<u16>>,
     /// `set-dumpable`.

@@ -30,7 +30,7 @@ pub use proxy::{
     Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Destination, HttpRule, Rule, Rules, Service, Switch};
+pub use rules::{Action, Destination, End, HttpRule, Number, Rule, Rules, Service, Switch};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

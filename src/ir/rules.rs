@@ -1,7 +1,7 @@
 //! Rules: what is done with connections, with what they say, and with requests for pages, and on which condition.
 
-use super::ProxyIx;
-use crate::expr::{Condition, Expr, Template, VarName};
+use super::{Level, ProxyIx};
+use crate::expr::{Condition, Expr, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -25,16 +25,51 @@ pub enum Action {
     Reject,
     /// The connection to the server ends; the client's after it.
     Close,
-    /// The client is left alone: it hears nothing, not even that the connection is gone.
-    SilentDrop,
+    /// The client is left alone: it hears nothing, not even that the connection is gone. A number: a reset is sent that gets so
+    /// many routers far.
+    SilentDrop(Option<u8>),
     /// A PROXY header must come first.
     ExpectProxy,
-    /// A variable gets the value of an expression.
-    SetVar(VarName, Expr),
-    /// A variable gets a text.
-    SetVarFormat(VarName, Template),
+    /// A variable gets the value of an expression, if these conditions hold.
+    SetVar(VarName, VarConditions, Expr),
+    /// A variable gets a text, if these conditions hold.
+    SetVarFormat(VarName, VarConditions, Template),
     /// A variable is forgotten.
     UnsetVar(VarName),
+    /// An address or a port of the client's connection is taken for another.
+    SetEnd(End, Expr),
+    /// The packets to the client are marked so.
+    Mark(Number),
+    /// The packets to the client have this type of service.
+    Tos(Number),
+    /// The session's line has this level; none: there is no line.
+    LogLevel(Option<Level>),
+    /// Queues serve lower classes first.
+    PriorityClass(Expr),
+    /// Queues take the session as one that came so many milliseconds later.
+    PriorityOffset(Expr),
+}
+
+/// What is taken for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client's address.
+    Source,
+    /// Its port.
+    SourcePort,
+    /// The address that it connected to.
+    Destination,
+    /// That port.
+    DestinationPort,
+}
+
+/// A number of a rule.
+#[derive(Debug, Clone)]
+pub enum Number {
+    /// This one.
+    Fixed(u32),
+    /// The value of an expression.
+    Of(Expr),
 }
 
 /// The rules of a proxy, in the order of its lines.

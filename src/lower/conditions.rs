@@ -90,6 +90,15 @@ pub(super) fn rest(proxy: &ProxyDraft, args: &mut Args<'_>, place: Place) -> Low
     let (first, words) = left(args);
     let condition = Condition::compile(&words, &proxy.set.acls, &context(args, place, false));
     let condition = condition.map_err(|why| blame(args.words(), first, why))?;
+    if let Some((at, fetch)) = condition.misplaced(place) {
+        let word = args.words().get(first + at).map_or(args.span(), |word| word.span);
+        let name = String::from_utf8_lossy(words.get(at).copied().unwrap_or_default()).into_owned();
+        let message = match fetch {
+            Some(fetch) => format!("'{fetch}' is not known here ({}): this never matches", place.name()),
+            None => format!("nothing of the ACL '{name}' is known here ({}): it never matches", place.name()),
+        };
+        args.say(Diagnostic::warning(word, message).resolved());
+    }
     args.skip(words.len());
     Ok(Some(condition))
 }

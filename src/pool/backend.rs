@@ -8,6 +8,7 @@ use std::task::Waker;
 use super::balance::{self, Wish};
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
+use super::queue::{Newcomer, Priority};
 use super::rebalance::Rebalance;
 use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
@@ -34,6 +35,8 @@ pub struct BackState {
     pub connect_errors: Counter,
     /// Sessions that rules about what their servers sent have ended (dresp).
     pub denied_responses: Counter,
+    /// Sessions that were ended in silence (dreq).
+    pub denied_requests: Counter,
     /// Answers that failed (eresp).
     pub response_errors: Counter,
     /// Connection attempts that were repeated (wretr).
@@ -75,6 +78,8 @@ pub struct Demand<'a> {
     pub waker: &'a Waker,
     /// It waited in the queue of the process before: balancing has counted it there.
     pub again: bool,
+    /// What it has in queues before others.
+    pub priority: Priority,
 }
 
 /// The answer.
@@ -134,7 +139,8 @@ impl BackState {
             avoid: demand.avoid.map(|server| server.0),
             random: demand.random,
         };
-        let placed = self.lock().assign(&wish, self.sessions.get(), demand.waker);
+        let newcomer = Newcomer { hash: wish.hash, priority: demand.priority, now };
+        let placed = self.lock().assign(&wish, newcomer, self.sessions.get(), demand.waker);
         let picked = |server| {
             if !demand.again {
                 self.count_pick(server);

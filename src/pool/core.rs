@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use super::balance::{self, Balancer, Wish};
 use super::member::Member;
-use super::queue::{Line, State, Waiting};
+use super::queue::{Line, Newcomer, State, Waiting};
 use crate::ir::{Backend, Balance, Redispatch};
 use crate::units::Tick;
 
@@ -236,7 +236,7 @@ impl Core {
     }
 
     /// Gives a session a server or a place in a queue.
-    pub(super) fn assign(&mut self, wish: &Wish, sessions: u32, waker: &Waker) -> Placed {
+    pub(super) fn assign(&mut self, wish: &Wish, newcomer: Newcomer, sessions: u32, waker: &Waker) -> Placed {
         if self.usable[0].is_empty() && self.usable[1].is_empty() {
             return Placed::Unavailable;
         }
@@ -244,7 +244,7 @@ impl Core {
         let barred = self.queues_first && self.line.len() > 0;
         let Some(server) = (if barred { None } else { self.choose(wish) }) else {
             let ahead = self.line.len();
-            let key = self.waiting.join(&mut self.line, None, wish.hash, waker.clone());
+            let key = self.waiting.join(&mut self.line, None, newcomer, waker.clone());
             return Placed::Waits { key, server: None, ahead };
         };
         let member = &mut self.members[server as usize];
@@ -257,7 +257,7 @@ impl Core {
         if member.maxqueue > 0 && ahead >= member.maxqueue {
             return Placed::Full(server);
         }
-        let key = self.waiting.join(&mut member.line, Some(server), wish.hash, waker.clone());
+        let key = self.waiting.join(&mut member.line, Some(server), newcomer, waker.clone());
         self.refresh(server, sessions);
         Placed::Waits { key, server: Some(server), ahead }
     }
@@ -287,7 +287,7 @@ impl Core {
         (0..self.members.len() as u32).flat_map(|server| self.fill(server, sessions)).collect()
     }
 
-    /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in order of arrival.
+    /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in their order.
     pub(super) fn fill(&mut self, server: u32, sessions: u32) -> Grants {
         let mut woken = Grants::new();
         while !self.held {
@@ -296,8 +296,8 @@ impl Core {
             if limit > 0 && member.load >= limit {
                 break;
             }
-            let own = self.waiting.first_arrival(&member.line);
-            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.uses(server));
+            let own = member.line.first();
+            let shared = self.line.first().filter(|_| self.uses(server));
             let from = match (own, shared) {
                 (Some(own), Some(shared)) => (own < shared).then_some(server),
                 (None, Some(_)) => None,

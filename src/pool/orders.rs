@@ -237,7 +237,19 @@ fn a_slow_start_holds_sessions_back_and_lets_them_in() {
     pool.report_check(L, S1, &result(CheckStatus::L4Ok), NOW);
     pool.report_check(L, S1, &result(CheckStatus::L4Ok), NOW);
     let back = pool.back(L).unwrap();
-    let ask = || back.assign(&Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false }, NOW);
+    let ask = || {
+        back.assign(
+            &Demand {
+                client: None,
+                avoid: None,
+                random: 0,
+                waker: Waker::noop(),
+                again: false,
+                priority: Priority::default(),
+            },
+            NOW,
+        )
+    };
     assert!(matches!(ask(), Assignment::Server(S1)));
     let tickets: Vec<Assignment> = (0..7).map(|_| ask()).collect();
     assert!(tickets.iter().all(|ticket| matches!(ticket, Assignment::Queued(_))));
@@ -259,7 +271,19 @@ fn only_option_redispatch_moves_a_queue() {
         let pool = pool(vec![("l", ProxyKind::Listen, Backend { redispatch, ..back })]);
         let back = pool.back(L).unwrap();
         let client = Some(std::net::IpAddr::from([127, 0, 0, 2])); // its hash is even: the first server
-        let ask = || back.assign(&Demand { client, avoid: None, random: 0, waker: Waker::noop(), again: false }, NOW);
+        let ask = || {
+            back.assign(
+                &Demand {
+                    client,
+                    avoid: None,
+                    random: 0,
+                    waker: Waker::noop(),
+                    again: false,
+                    priority: Priority::default(),
+                },
+                NOW,
+            )
+        };
         assert!(matches!(ask(), Assignment::Server(S1)));
         let tickets: Vec<QueueTicket> = (0..3)
             .map(|_| match ask() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::task::Waker;
 
 use super::tests::{NOW, backend, pool, server};
-use super::{Admin, Assignment, BackState, Demand, Pool};
+use super::{Admin, Assignment, BackState, Demand, Pool, Priority};
 use crate::ir::{Backend, Balance, HashType, ProxyIx, ProxyKind, Server, ServerIx};
 use crate::units::Weight;
 
@@ -69,7 +69,10 @@ impl Stage {
     fn session(&self, client: Option<IpAddr>) -> Option<ServerIx> {
         let mut avoid = None;
         for _ in 0..2 {
-            match self.back.assign(&Demand { client, avoid, random: 0, waker: Waker::noop(), again: false }, NOW) {
+            match self.back.assign(
+                &Demand { client, avoid, random: 0, waker: Waker::noop(), again: false, priority: Priority::default() },
+                NOW,
+            ) {
                 Assignment::Server(ix) if self.dead[ix.0 as usize] => {
                     self.back.release(ix, NOW);
                     avoid = Some(ix);
@@ -157,7 +160,7 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
 }
 
 fn ask() -> Demand<'static> {
-    Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false }
+    Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false, priority: Priority::default() }
 }
 
 fn change(pool: &Pool, order: &str) {

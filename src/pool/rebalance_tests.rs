@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::*;
 use crate::ir::{Backend, ProxyKind, Server};
 use crate::pool::tests::{NOW, backend, pool};
-use crate::pool::{Admin, Assignment, Demand, HealthOrder};
+use crate::pool::{Admin, Assignment, Demand, HealthOrder, Priority};
 
 const BACK: ProxyIx = ProxyIx(0);
 
@@ -46,7 +46,14 @@ impl Replay {
 
     fn arrive(&self, count: u32) {
         for _ in 0..count {
-            let demand = Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false };
+            let demand = Demand {
+                client: None,
+                avoid: None,
+                random: 0,
+                waker: Waker::noop(),
+                again: false,
+                priority: Priority::default(),
+            };
             assert!(matches!(self.back().assign(&demand, at(self.now)), Assignment::Server(_)));
             self.back().sessions.up();
         }

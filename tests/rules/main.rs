@@ -1,6 +1,7 @@
 //! Rules about connections and what they say: each scenario runs on haproxy and on the program under test, and what its clients
 //! hear, the log lines (times in units of 600 ms) and the counters must be equal.
 
+mod acting;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod refusing;

@@ -1,10 +1,6 @@
 //! What becomes of connections and sessions that a rule refuses: what the client sees, the log says and is counted.
 
-use std::io::Write;
-use std::net::TcpStream;
-
 use crate::harness::backends::Backend;
-use crate::harness::client;
 use crate::stage::*;
 
 /// A frontend with rules and a backend that echoes.
@@ -16,26 +12,19 @@ fn split(front: &str, back: &str, echo: &Backend) -> String {
     )
 }
 
-/// Says something and hears the rest.
-fn says(mut stream: TcpStream) -> String {
-    let _ = stream.write_all(b"hello");
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    outcome(stream)
-}
-
 fn each(cases: &[(&str, &str)]) {
     let mut compared = Compared::default();
     let echo = Backend::echo();
     for (front, back) in cases {
-        compared.one(&split(front, back, &echo), says);
-        compared.one(&split(front, back, &echo), |stream| outcome_of_silent(stream));
+        plays(&mut compared, &split(front, back, &echo));
     }
     compared.end();
 }
 
-/// A client that says nothing and leaves when nothing comes.
-fn outcome_of_silent(stream: TcpStream) -> String {
-    impatient(stream)
+/// A client that says something and leaves, and one that says nothing and leaves when nothing comes.
+fn plays(compared: &mut Compared, sections: &str) {
+    compared.same(sections, |stage| vec![impatient(stage.connect_saying(b"hello"))]);
+    compared.one(sections, impatient);
 }
 
 #[test]
@@ -99,6 +88,7 @@ fn answers_are_refused() {
         ("", " tcp-response content close"),
         ("", " tcp-response content accept\n tcp-response content reject"),
         ("", " tcp-response content silent-drop"),
+        (" tcp-request content accept if { req.len gt 100 }", " tcp-request content reject if { req.len gt 100 }"),
         ("", " tcp-response content reject if { res.len gt 3 }"),
         ("", " tcp-response content reject if { res.len gt 100 }"),
         ("", " tcp-response inspect-delay 600\n tcp-response content reject if { res.len gt 3 }"),
@@ -122,6 +112,7 @@ fn both_sides_in_one_section() {
         " tcp-request content silent-drop",
         " tcp-response content reject",
         " tcp-response content close",
+        " tcp-response content silent-drop",
         " tcp-request inspect-delay 600\n tcp-request content reject if { req.len gt 3 }",
         " option dontlognull\n tcp-request content reject",
         " option nolinger\n tcp-request content reject",
@@ -131,8 +122,7 @@ fn both_sides_in_one_section() {
         " option contstats\n tcp-response content reject",
     ] {
         let sections = format!("listen l\n bind DOOR\n option socket-stats\n server s {}\n{rules}\n", echo.address);
-        compared.one(&sections, says);
-        compared.one(&sections, outcome_of_silent);
+        plays(&mut compared, &sections);
     }
     compared.end();
 }
@@ -143,6 +133,9 @@ fn a_proxy_header_comes_before_the_rules_of_sessions() {
     let echo = Backend::echo();
     let header = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\nhello";
     for rules in [
+        " option dontlognull\n tcp-request session reject\n",
+        " option dontlog-normal\n option log-separate-errors\n tcp-request session reject\n",
+        " tcp-request session silent-drop\n",
         " tcp-request connection reject if { src 192.0.2.7 }\n",
         " tcp-request session reject if { src 192.0.2.7 }\n",
         " tcp-request session accept if { src 192.0.2.7 }\n tcp-request session reject\n",
@@ -155,11 +148,7 @@ fn a_proxy_header_comes_before_the_rules_of_sessions() {
                 "listen l\n bind DOOR {words}\n option socket-stats\n{expected}{rules} server s {}\n",
                 echo.address
             );
-            compared.one(&sections, |mut stream| {
-                stream.write_all(header).expect("sent");
-                let _ = stream.shutdown(std::net::Shutdown::Write);
-                outcome(stream)
-            });
+            compared.same(&sections, |stage| vec![outcome(stage.connect_saying(header))]);
         }
     }
     compared.end();
@@ -174,21 +163,6 @@ fn many_refused_connections_are_counted_in_rates() {
         compared.same(&sections, |stage| {
             (0..5).for_each(|_| until_closed(stage.connect()));
             vec![]
-        });
-    }
-    compared.end();
-}
-
-#[test]
-fn clients_leave_while_they_are_refused() {
-    let mut compared = Compared::default();
-    let echo = Backend::echo();
-    for rules in [" tcp-request content reject", " tcp-request content accept", " tcp-request content silent-drop"] {
-        let sections = format!("listen l\n bind DOOR\n server s {}\n{rules}\n", echo.address);
-        compared.one(&sections, |mut stream| {
-            let _ = stream.write_all(&[b'x'; 100]);
-            client::half_close(&stream);
-            outcome(stream)
         });
     }
     compared.end();

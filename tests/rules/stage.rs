@@ -1,15 +1,19 @@
 //! What the scenarios share: a configuration is played on haproxy and on the program under test, and what a client, the log and
 //! the counters show must be equal.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::backends::Backend;
 use crate::harness::logs::LogReceiver;
 use crate::harness::program::Program;
 use crate::harness::proxy::Proxy;
 use crate::harness::stats::Stats;
-use crate::harness::{client, ports};
+use crate::harness::{client, ports, wait};
 
 /// A time is told in units of this: time limits of the scenarios are multiples of it, so half of it may be noise.
 pub(crate) const UNIT: u64 = 600;
@@ -41,7 +45,6 @@ const COLUMNS: [&str; 20] = [
 /// A running proxy.
 pub(crate) struct Stage {
     pub(crate) door: SocketAddr,
-    pub(crate) second: SocketAddr,
     sentinel: SocketAddr,
     pub(crate) log: LogReceiver,
     pub(crate) proxy: Proxy,
@@ -49,15 +52,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts `program` with sections in which `DOOR`, `DOOR2` and `LOG` stand for addresses.
+    /// Starts `program` with sections in which `DOOR` stands for an address.
     pub(crate) fn new(program: &Program, sections: &str) -> Self {
         let (log, sink) = LogReceiver::udp();
-        let (door, second, sentinel) = (ports::free(), ports::free(), ports::free());
+        let (door, sentinel) = (ports::free(), ports::free());
         let folder = tempfile::tempdir().expect("a folder for the stats socket");
-        let text = sections
-            .replace("DOOR2", &second.to_string())
-            .replace("DOOR", &door.to_string())
-            .replace("LOG", &sink.to_string());
+        let text = sections.replace("DOOR", &door.to_string());
         let config = format!(
             "global\n nbthread 1\n stats socket {}/stats\n\
              defaults usual\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n log {sink} local0\n option tcplog\n\
@@ -66,7 +66,7 @@ impl Stage {
             folder.path().display(),
         );
         let proxy = Proxy::start(program, &config);
-        Self { door, second, sentinel, log, proxy, folder }
+        Self { door, sentinel, log, proxy, folder }
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -77,8 +77,47 @@ impl Stage {
         stream
     }
 
+    /// Lets a client act while the proxy is stopped: all of it has happened when the proxy accepts.
+    pub(crate) fn behind_its_back<R>(&self, act: impl FnOnce() -> R) -> R {
+        let pid = Pid::from_raw(self.proxy.process.pid() as i32);
+        kill(pid, Signal::SIGSTOP).expect("the proxy is stopped");
+        wait::until_true("the proxy to stop", || {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        });
+        let done = act();
+        kill(pid, Signal::SIGCONT).expect("the proxy goes on");
+        done
+    }
+
+    /// A client whose bytes and FIN are there when it is accepted.
+    pub(crate) fn connect_saying(&self, bytes: &[u8]) -> TcpStream {
+        self.behind_its_back(|| {
+            let mut stream = self.connect();
+            stream.write_all(bytes).expect("the kernel takes it");
+            stream.shutdown(std::net::Shutdown::Write).expect("a half-close");
+            stream
+        })
+    }
+
+    /// Waits until a number of `l` in `show stat` is `value`.
+    pub(crate) fn wait(&self, name: &str, column: &str, value: i64) {
+        wait::until_true(&format!("{column} of {name} to be {value}"), || {
+            self.stats().number("l", name, column) == value
+        });
+    }
+
+    /// Waits until no session is left.
+    fn wait_idle(&self) {
+        wait::until_true("the sessions to end", || {
+            let stats = self.stats();
+            stats.names().iter().all(|(proxy, name)| stats.number(proxy, name, "scur") == 0)
+        });
+    }
+
     /// The lines that were logged before now, without date, process and port; times in units.
     pub(crate) fn lines(&self) -> Vec<String> {
+        self.wait_idle();
         let before = self.log.lines().iter().filter(|line| line.ends_with("sentinel")).count();
         until_closed(client::connect(self.sentinel));
         self.log.wait_count("sentinel", before + 1);
@@ -109,6 +148,10 @@ fn plain(line: &str) -> String {
     let (head, rest) = line.split_once("]: ").unwrap_or_else(|| panic!("no tag in {line:?}"));
     let priority = head.split('>').next().unwrap_or_default();
     let words = rest.split(' ').map(|word| {
+        // the connections of the process are the test's own, too
+        if word.matches('/').count() == 4 {
+            return word.split_once('/').map_or(word, |(_, rest)| rest).to_owned();
+        }
         let timers: Vec<&str> = word.trim_start_matches('+').split('/').collect();
         if word.starts_with("127.") && word.contains(':') {
             return "client".to_owned();
@@ -132,9 +175,8 @@ fn in_units(millis: u64) -> u64 {
     (millis + UNIT / 2) / UNIT
 }
 
-/// What a client hears until its connection ends, how that ends, and after how many units.
+/// What a client hears until its connection ends, and how that ends.
 pub(crate) fn outcome(mut stream: TcpStream) -> String {
-    let begun = Instant::now();
     let mut heard = Vec::new();
     let end = match stream.read_to_end(&mut heard) {
         Ok(_) => "fin",
@@ -142,13 +184,22 @@ pub(crate) fn outcome(mut stream: TcpStream) -> String {
         Err(_) => "silence",
     };
     let heard = String::from_utf8_lossy(&heard[..heard.len().min(60)]).into_owned();
-    format!("heard {heard:?} {end} after {}", in_units(begun.elapsed().as_millis() as u64))
+    format!("heard {heard:?} {end}")
 }
 
 /// As [`outcome`], of a client that gives up after two units.
 pub(crate) fn impatient(stream: TcpStream) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(2 * UNIT))).expect("a time limit");
     outcome(stream)
+}
+
+/// A server that says `name` and listens to the end.
+pub(crate) fn speaker(name: &str) -> Backend {
+    let name = name.to_owned();
+    Backend::start(move |mut stream| {
+        let _ = stream.write_all(name.as_bytes());
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
 }
 
 pub(crate) fn until_closed(mut stream: TcpStream) {

@@ -1,9 +1,7 @@
 //! Where rules send sessions, and in which order they are looked at.
 
-use std::io::Write;
-
 use crate::harness::backends::Backend;
-use crate::harness::{client, ports};
+use crate::harness::ports;
 use crate::stage::*;
 
 /// A frontend with these lines, and two backends that say their names.
@@ -22,7 +20,7 @@ fn sections(front: &str, one: &Backend, two: &Backend) -> String {
 #[test]
 fn the_first_that_holds_is_taken() {
     let mut compared = Compared::default();
-    let (one_server, two_server) = (Backend::named("one"), Backend::named("two"));
+    let (one_server, two_server) = (speaker("one"), speaker("two"));
     for front in [
         " use_backend two\n default_backend one",
         " use_backend two if FALSE\n default_backend one",
@@ -49,11 +47,8 @@ fn the_first_that_holds_is_taken() {
         " tcp-request inspect-delay 600\n use_backend two if { req.payload(0,3) -m str hel }\n default_backend one",
         " tcp-request inspect-delay 600\n tcp-request content accept if WAIT_END\n use_backend two if { req.payload(0,3) -m str hel }\n default_backend one",
     ] {
-        compared.one(&sections(front, &one_server, &two_server), |mut stream| {
-            stream.write_all(b"hello").expect("sent");
-            let _ = stream.shutdown(std::net::Shutdown::Write);
-            outcome(stream)
-        });
+        compared
+            .same(&sections(front, &one_server, &two_server), |stage| vec![outcome(stage.connect_saying(b"hello"))]);
     }
     compared.end();
 }
@@ -61,7 +56,7 @@ fn the_first_that_holds_is_taken() {
 #[test]
 fn a_client_that_says_nothing() {
     let mut compared = Compared::default();
-    let (one_server, two_server) = (Backend::named("one"), Backend::named("two"));
+    let (one_server, two_server) = (speaker("one"), speaker("two"));
     for front in [
         " use_backend two if { req.len gt 3 }\n default_backend one",
         " use_backend empty",
@@ -80,7 +75,7 @@ fn a_client_that_says_nothing() {
 #[test]
 fn a_section_with_both_sides_switches_too() {
     let mut compared = Compared::default();
-    let (one_server, two_server) = (Backend::named("one"), Backend::named("two"));
+    let (one_server, two_server) = (speaker("one"), speaker("two"));
     for front in [
         " use_backend two\n server s1 ADDRESS",
         " use_backend two if FALSE\n server s1 ADDRESS",
@@ -97,10 +92,7 @@ fn a_section_with_both_sides_switches_too() {
             "listen l\n bind DOOR\n option socket-stats\n{front}\nbackend two\n server s2 {}\n",
             two_server.address
         );
-        compared.one(&text, |stream| {
-            client::half_close(&stream);
-            outcome(stream)
-        });
+        compared.one(&text, impatient);
     }
     compared.end();
 }
@@ -119,16 +111,13 @@ fn rules_of_another_backend_and_a_server_that_refuses() {
 #[test]
 fn a_frontend_hears_its_own_rules_about_answers() {
     let mut compared = Compared::default();
-    let one_server = Backend::named("one");
+    let one_server = speaker("one");
     for rules in [" tcp-response content reject", " tcp-response content accept\n tcp-response content reject"] {
         let text = format!(
             "listen l\n bind DOOR\n{rules}\n use_backend b if TRUE\nbackend b\n server s {}\n",
             one_server.address
         );
-        compared.one(&text, |stream| {
-            client::half_close(&stream);
-            outcome(stream)
-        });
+        compared.one(&text, impatient);
     }
     compared.end();
 }

@@ -21,8 +21,11 @@ use crate::expr::{Arg, Buffer, Facts, Fetched, Known, Side, Value, VarName};
 use crate::pool::Peer;
 use crate::units::Tick;
 
-/// Most bytes that rules look at unless `tune.bufsize` says another number.
+/// A buffer's bytes unless `tune.bufsize` says another number.
 const BUFSIZE: u32 = 16 * 1024;
+
+/// What is kept free of them unless `tune.maxrewrite` says another number.
+const MAXREWRITE: u32 = 1024;
 
 /// Who is looked at.
 #[derive(Clone, Copy)]
@@ -58,7 +61,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn socket(&self) -> BorrowedFd<'a> {
+    pub(super) fn socket(&self) -> BorrowedFd<'a> {
         match self.subject {
             Subject::Connection(accepted) => accepted.socket.as_fd(),
             Subject::Session(session) => session.client.get_ref().as_fd(),
@@ -73,7 +76,10 @@ impl<'a> View<'a> {
     }
 
     /// The client, as its PROXY header or a rule has it.
-    fn peer(&self) -> Peer {
+    pub(super) fn peer(&self) -> Peer {
+        if let Some(source) = self.memory.borrow().as_ref().and_then(|memory| memory.source) {
+            return Peer::Inet(source);
+        }
         match self.subject {
             Subject::Connection(accepted) => accepted.peer,
             Subject::Session(session) => session.peer,
@@ -89,7 +95,10 @@ impl<'a> View<'a> {
     }
 
     /// The address that the client connected to, as its PROXY header or a rule has it.
-    fn local(&self) -> Option<SocketAddr> {
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        if let Some(destination) = self.memory.borrow().as_ref().and_then(|memory| memory.destination) {
+            return Some(destination);
+        }
         match self.subject {
             Subject::Connection(accepted) => accepted.local(),
             Subject::Session(session) => session.local(),
@@ -146,7 +155,10 @@ impl Facts for View<'_> {
     }
 }
 
-/// Most bytes that rules look at.
+/// Most bytes that rules look at: a buffer without the room that `tune.maxrewrite` keeps free.
 pub(super) fn room(shard: &Shard) -> usize {
-    shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize
+    let global = &shard.shared.pool.config.global;
+    let buffer = global.bufsize.unwrap_or(BUFSIZE);
+    let kept = global.maxrewrite.unwrap_or(MAXREWRITE).min(buffer / 2);
+    (buffer - kept) as usize
 }

@@ -7,10 +7,12 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::left::LeftState;
 use crate::engine::closing::Due;
 use crate::engine::dispatch::{Step, TURN_AROUND};
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
+use crate::engine::rules::Inspection;
 use crate::engine::session::Session;
 use crate::pool::{Cause, Peer};
 use crate::units::{Millis, Tick};
@@ -30,7 +32,7 @@ pub struct Lane {
     pub frontend: String,
     /// Where its frontend listens for it.
     pub listener: String,
-    /// Its backend's name.
+    /// Its backend's name; empty: it has none yet.
     pub backend: String,
     /// Its server, where it has one.
     pub server: Option<String>,
@@ -86,6 +88,12 @@ pub struct SessionState {
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
+    /// What rules have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftState>,
+    /// Rules about what its server sends have not decided yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answering: bool,
 }
 
 /// How far a session has come.
@@ -100,6 +108,8 @@ pub enum Stage {
     Pausing(u32),
     /// It waits for a server to have room.
     Queued,
+    /// Rules look at what its client sends: whether those of its backend, and whether the time to wait for more is over.
+    Inspecting(bool, bool),
 }
 
 /// One direction.
@@ -146,6 +156,9 @@ impl SessionState {
             Step::Connecting => Stage::Connecting,
             Step::Pausing(pause) => Stage::Pausing(pause.get()),
             Step::Queued(_) => Stage::Queued,
+            Step::Inspecting(inspection) if inspection.lost.is_none() => {
+                Stage::Inspecting(inspection.of_backend, inspection.late)
+            }
             Step::Start | Step::Inspecting(_) | Step::Elsewhere(_) | Step::Again | Step::Requeue(..) => return None,
         };
         Some(Self {
@@ -171,6 +184,8 @@ impl SessionState {
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
             due: None,
+            left: session.memory.as_deref().and_then(LeftState::of),
+            answering: session.answering,
         })
     }
 
@@ -224,10 +239,15 @@ impl SessionState {
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;
         (session.server_queue, session.backend_queue) = self.places;
+        session.memory = self.left.as_ref().map(LeftState::restore);
+        session.answering = self.answering && self.stage == Stage::Relaying;
+        session.entered = self.is_entered();
+        session.ruled = !matches!(self.stage, Stage::Inspecting(..));
         session.step = match self.stage {
             Stage::Relaying => Step::Relaying,
             Stage::Connecting => Step::Connecting,
             Stage::Pausing(pause) => Step::Pausing(Millis::new(pause).unwrap_or(Millis::ZERO)),
+            Stage::Inspecting(of_backend, late) => Step::Inspecting(Inspection { late, ..Inspection::new(of_backend) }),
             Stage::Queued => Step::Start, // what it got in the queue here is said by whoever asked there
         };
     }
@@ -235,6 +255,16 @@ impl SessionState {
     /// Descriptors that come with it: the client's, the server's, two for each pipe.
     pub fn descriptors(&self) -> usize {
         1 + usize::from(self.has_server()) + 2 * (usize::from(self.up.pipe) + usize::from(self.down.pipe))
+    }
+
+    /// Whether its backend counts it.
+    pub fn is_entered(&self) -> bool {
+        !matches!(self.stage, Stage::Inspecting(false, _))
+    }
+
+    /// Whether its server is chosen.
+    pub fn has_target(&self) -> bool {
+        !matches!(self.stage, Stage::Queued | Stage::Inspecting(..))
     }
 
     /// Whether it has a connection to its server, or one that is on its way.

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::error::{ConditionError, ExprError, Wrong, shown};
 use super::expression::{Expr, Resolve};
 use super::pattern::{self, Method, Patterns};
-use super::{Facts, Fetched};
+use super::{Facts, Fetched, Place};
 
 pub use acls::Acls;
 
@@ -92,6 +92,9 @@ impl Test {
 #[derive(Debug, Clone)]
 struct Term {
     negated: bool,
+    /// The word that names it, or that opens its brace.
+    word: usize,
+    named: bool,
     tests: Arc<Vec<Test>>,
 }
 
@@ -153,11 +156,11 @@ impl Condition {
                         return Err(ExprError::new(open, 0..name.len(), Wrong::Missing));
                     }
                     let tests = Arc::new(vec![Test::read(inner, open + 1, context)?]);
-                    row.push(Term { negated: std::mem::take(&mut flipped), tests });
+                    row.push(Term { negated: std::mem::take(&mut flipped), word: open, named: false, tests });
                 }
                 name => {
                     let tests = acls.find(name, context).map_err(|why| ExprError::new(at, bangs..word.len(), why))?;
-                    row.push(Term { negated: std::mem::take(&mut flipped), tests });
+                    row.push(Term { negated: std::mem::take(&mut flipped), word: at, named: true, tests });
                 }
             }
             at += 1;
@@ -189,6 +192,41 @@ impl Condition {
             }
         }
         found.negated(self.negated)
+    }
+
+    /// The first part of it that knows nothing at this place, so that it never fits: its word, and the fetch of one that has
+    /// no name.
+    pub fn misplaced(&self, place: Place) -> Option<(usize, Option<&'static str>)> {
+        let lost = |term: &&Term| term.tests.iter().all(|test| !test.expr.places().allow(place));
+        let term = self.rows.iter().flatten().find(lost)?;
+        let fetch = term.tests.first().map(|test| test.expr.fetch_name());
+        Some((term.word, fetch.filter(|_| !term.named)))
+    }
+
+    /// The names of ACLs in it, by their words.
+    pub fn named(&self) -> impl Iterator<Item = usize> + '_ {
+        self.rows.iter().flatten().filter(|term| term.named).map(|term| term.word)
+    }
+
+    /// Whether it is the same whenever it is asked: it holds always, or never.
+    pub fn is_constant(&self) -> Option<bool> {
+        let constant = |term: &Term| match term.tests.as_slice() {
+            [test] if test.expr.fetch_name() == "always_true" => Some(!term.negated),
+            [test] if test.expr.fetch_name() == "always_false" => Some(term.negated),
+            _ => None,
+        };
+        let row = |row: &Vec<Term>| match row.iter().map(constant).collect::<Option<Vec<_>>>() {
+            Some(terms) => Some(terms.into_iter().all(|term| term)),
+            None if row.iter().any(|term| constant(term) == Some(false)) => Some(false),
+            None => None,
+        };
+        let rows: Vec<Option<bool>> = self.rows.iter().map(row).collect();
+        let holds = match rows {
+            rows if rows.contains(&Some(true)) => Some(true),
+            rows if rows.iter().all(|row| *row == Some(false)) => Some(false),
+            _ => None,
+        };
+        holds.map(|holds| holds != self.negated)
     }
 
     /// All its tests: for warnings.

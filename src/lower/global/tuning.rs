@@ -106,6 +106,13 @@ pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `tune.maxrewrite <bytes>`: more than half of a buffer is half of it.
+pub fn tune_maxrewrite(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number of bytes")?;
+    global.ir.maxrewrite = Some(word.lenient_u32(0, MOST, args)?);
+    Ok(())
+}
+
 /// `tune.maxaccept <number>`: connections taken in one go; once.
 pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     if global.ir.maxaccept.is_some() {

@@ -6,6 +6,7 @@ mod formats;
 mod identity;
 mod proxies;
 mod refused;
+mod rule_lints;
 mod rules;
 mod servers;
 

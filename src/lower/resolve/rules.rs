@@ -3,7 +3,7 @@
 use super::called;
 use super::proxies::{Reference, look_up, reference_of};
 use crate::expr::{Condition, ExprError, Resolve};
-use crate::ir::{Action, Destination, ProxyIx, Rule, Rules, Switch};
+use crate::ir::{Action, Destination, Number, ProxyIx, Rule, Rules, Switch};
 use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
 use crate::lower::rules::RulesDraft;
 use crate::lower::rules::switching::{DestinationDraft, SwitchDraft};
@@ -56,6 +56,7 @@ pub(super) fn resolve(sections: &mut Sections, at: usize, said: &mut Vec<Diagnos
     for (rule, span) in &mut pages {
         when(&mut rule.when, *span, &names, said);
     }
+    super::rule_lints::judge(&names.sections.proxies[at], &draft, said);
     let rules = look_up_all(draft, &names, said);
     sections.proxies[at].set.http_rules = pages;
     rules
@@ -75,10 +76,13 @@ fn look_up_all(draft: RulesDraft, names: &Names<'_>, said: &mut Vec<Diagnostic>)
 
 fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Rule {
     let looked_up = match &mut rule.action {
-        Action::SetVar(_, expr) => expr.resolve(names),
-        Action::SetVarFormat(_, template) => template.resolve(names),
-        Action::Accept | Action::Reject | Action::Close | Action::SilentDrop | Action::ExpectProxy => Ok(()),
-        Action::UnsetVar(_) => Ok(()),
+        Action::SetVar(_, _, expr) | Action::SetEnd(_, expr) => expr.resolve(names),
+        Action::PriorityClass(expr) | Action::PriorityOffset(expr) => expr.resolve(names),
+        Action::Mark(Number::Of(expr)) | Action::Tos(Number::Of(expr)) => expr.resolve(names),
+        Action::SetVarFormat(_, _, template) => template.resolve(names),
+        Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
+        Action::Mark(Number::Fixed(_)) | Action::Tos(Number::Fixed(_)) => Ok(()),
+        Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
     };
     complain(looked_up, rule.span, names, said);
     when(&mut rule.when, rule.span, names, said);
