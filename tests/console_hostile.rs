@@ -258,3 +258,74 @@ fn places_come_free() {
     assert!(lazy.iter_mut().all(ended));
     traffic.goes_on();
 }
+
+/// Maps and their payloads: what is too long, cut off or committed twice harms nobody, and traffic goes on.
+#[test]
+fn hostile_changes_of_maps() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let map = folder.path().join("map");
+    std::fs::write(&map, "k v\n").expect("a map");
+    let stage = Stage::start(
+        0,
+        &format!(
+            "defaults\n mode tcp\nbackend m\n option tcp-check\n tcp-check set-var(check.a) str(k),map({})\n",
+            map.display()
+        ),
+    );
+    let traffic = Traffic::start(stage.door);
+    let map = map.display().to_string();
+    let shown = |version: &str| command(&stage.socket, &format!("show map {version} {map}"));
+
+    // A payload that never ends is cut off when it is too long; nothing of it is seen.
+    let mut endless = stage.console();
+    endless.write_all(format!("add map {map} <<\n").as_bytes()).expect("a command");
+    let line = format!("{} v\n", "x".repeat(1000));
+    while endless.write_all(line.as_bytes()).is_ok() {}
+    assert!(ended(&mut endless), "too long");
+    // One that is cut off in the middle, and one without its last line.
+    drop(stage.lazy(&format!("add map {map} <<\nhalf v\n")));
+    // Many lines in one payload.
+    let many: String = (0..1500).map(|number| format!("n{number} v\n")).collect();
+    assert_eq!(command(&stage.socket, &format!("add map {map} <<\n{many}")), "\n");
+    assert_eq!(shown("").lines().count(), 1 + 1500 + 1);
+    traffic.goes_on();
+
+    // Two clients prepare, add and commit at once; one of them is the last, and nobody sees half of a version.
+    let clients: Vec<_> = (0..4)
+        .map(|client| {
+            let (socket, map) = (stage.socket.clone(), map.clone());
+            std::thread::spawn(move || {
+                let mut committed = 0;
+                for round in 0..20 {
+                    let prepared = command(&socket, &format!("prepare map {map}"));
+                    let version = prepared.trim().rsplit(' ').next().expect("a version").to_owned();
+                    let lines: String =
+                        (0..50).map(|number| format!("c{client}r{round}n{number} {version}\n")).collect();
+                    assert_eq!(command(&socket, &format!("add map @{version} {map} <<\n{lines}")), "\n");
+                    let seen = command(&socket, &format!("show map {map}"));
+                    let values: std::collections::BTreeSet<&str> = seen
+                        .lines()
+                        .filter_map(|line| line.rsplit(' ').next())
+                        .filter(|value| !value.is_empty())
+                        .collect();
+                    assert_eq!(values.len(), 1, "one version is seen: {values:?}");
+                    committed += usize::from(command(&socket, &format!("commit map @{version} {map}")) == "\n");
+                }
+                committed
+            })
+        })
+        .collect();
+    let committed: usize = clients.into_iter().map(|client| client.join().expect("a client")).sum();
+    assert!(committed > 0);
+    assert_eq!(shown("").lines().count(), 50 + 1);
+    traffic.goes_on();
+
+    // Nonsense.
+    for typed in
+        ["commit map @99999999999999999999", "add map @18446744073709551616", "clear map @-5", "show map @", "del map"]
+    {
+        command(&stage.socket, &format!("{typed} {map} x y"));
+    }
+    assert_eq!(command(&stage.socket, &format!("clear map {map}")), "\n");
+    assert_eq!(shown(""), "\n");
+}

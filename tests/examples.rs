@@ -14,6 +14,7 @@ use base64::Engine as _;
 use harness::backends::Backend;
 use harness::program::Program;
 use harness::proxy::{Proxy, check};
+use harness::services::{Service, publish};
 use harness::{client, ports};
 
 /// Something that answers in a running example.
@@ -22,6 +23,7 @@ enum Attempt {
     Echo(SocketAddr),
     Page { address: SocketAddr, uri: String, auth: Option<String> },
     Unix(PathBuf),
+    Mqtt(SocketAddr),
 }
 
 /// An example made to run here.
@@ -58,6 +60,7 @@ fn attempt(text: &str) -> Attempt {
     let words: Vec<&str> = text.split_whitespace().collect();
     match words[..] {
         ["echo", address] => Attempt::Echo(address.parse().expect("an address")),
+        ["mqtt", address] => Attempt::Mqtt(address.parse().expect("an address")),
         ["unix", path] => Attempt::Unix(path.into()),
         ["page", place, ..] => {
             let (address, uri) = place.split_once('/').expect("an address and a URI");
@@ -81,6 +84,10 @@ fn servers(config: &str) -> BTreeSet<SocketAddr> {
 
 fn try_it(attempt: &Attempt) {
     match attempt {
+        Attempt::Mqtt(address) => {
+            let out = publish(*address, "example", "hello");
+            assert!(out.status.success(), "{}", harness::daemon::text(&out));
+        }
         Attempt::Echo(address) => client::echo(&mut client::connect(*address), b"hello"),
         Attempt::Unix(path) => {
             let mut stream = UnixStream::connect(path).expect("a unix socket");
@@ -115,17 +122,19 @@ fn every_example_is_valid_runs_and_answers() {
         assert_eq!(out.status.code(), Some(0), "{}: {said}", example.name);
         let quiet = !said.contains("[WARNING]") || example.only_baton;
         assert!(quiet, "{} is an example and warns: {said}", example.name);
-        let _backends: Vec<Backend> = servers(&example.config)
-            .into_iter()
-            .map(|address| Backend::start_at(address, harness::backends::echo))
-            .collect();
+        let servers = servers(&example.config).into_iter();
+        let (mut brokers, mut echoes) = (Vec::new(), Vec::new());
+        match example.attempts.iter().any(|attempt| matches!(attempt, Attempt::Mqtt(_))) {
+            true => brokers.extend(servers.map(Service::mosquitto_at)),
+            false => echoes.extend(servers.map(|address| Backend::start_at(address, harness::backends::echo))),
+        }
         let proxy = Proxy::start(&program, &example.config);
         for attempt in &example.attempts {
             println!("{}: {attempt:?}", example.name);
             try_it(attempt);
             tried += 1;
         }
-        drop(proxy);
+        drop((proxy, brokers, echoes));
     }
     assert!(tried >= 15, "only {tried} attempts");
 }

@@ -94,6 +94,11 @@ fn a_mistake_names_file_and_line() {
 
 #[test]
 fn a_table_without_mistakes_is_read() {
+    let own = "k | – | | baton | – | refused";
+    let (mut rows, mut mistakes) = (Vec::new(), Vec::new());
+    table::parse(Kind::Global, "t.kw", own, &mut rows, &mut mistakes);
+    assert!(mistakes.is_empty());
+    assert_eq!(rows[0].since, (0, 0));
     let text = "# a comment\n\n[no] option x | df~- | <a> [b|c] | 1.4 ~2.0 -2.1 \"use y\" | 4.2 | full | x::y  # why\n";
     let (mut rows, mut mistakes) = (Vec::new(), Vec::new());
     table::parse(Kind::Proxy, "t.kw", text, &mut rows, &mut mistakes);
@@ -119,6 +124,7 @@ fn the_arguments_are_counted() {
         ("[<a>...]", (0, None)),
         ("<a> ~", (1, None)),      // haproxy ignores the rest
         ("<a,...>", (1, Some(1))), // a list is one word
+        ("[version 3.1.1|5.0] [username <name> [password <word>]]", (0, Some(6))),
     ] {
         let text = format!("k | – | {args} | 1.4 | 3 | refused");
         let (mut rows, mut mistakes) = (Vec::new(), Vec::new());

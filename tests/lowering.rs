@@ -185,7 +185,7 @@ fn no_mixture_of_lines_and_words_is_too_much() {
         let mut sources = SourceMap::default();
         let judged = configuration(
             &files,
-            Choices { ignore_resolution: round % 2 == 0, master: round % 3 == 0 },
+            Choices { ignore_resolution: round % 2 == 0, master: round % 3 == 0, remarks: round % 2 == 1 },
             &mut outside,
             &mut sources,
         );

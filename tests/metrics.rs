@@ -57,7 +57,7 @@ fn config(place: &Place, server: SocketAddr, refused: SocketAddr, folder: &str) 
          \x20 server gone {refused} check inter 200\n  server spare {server} backup maxconn 5 maxqueue 7\n\
          \x20 server off {server} disabled check\n  server follows {server} track pool/gone\n\
          listen bad\n  mode tcp\n  bind {bad}\n  option socket-stats\n  retries 1\n  option redispatch\n  server one {refused}\n\
-         backend lonely\n  mode tcp\nbackend resting\n  mode tcp\n  server off {server} disabled\n\
+         backend lonely\n  mode tcp\n  stick-table type ip size 10 store conn_cnt\nbackend resting\n  mode tcp\n  server off {server} disabled\n\
          listen never\n  mode tcp\n  disabled\n  bind {bad}\n\
          listen page\n  mode http\n  bind {page} name front_door\n  option socket-stats\n  stats enable\n  stats uri /\n  stats auth a:b\n\
          \x20 http-request use-service prometheus-exporter if {{ path /metrics }}\n\

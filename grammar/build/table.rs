@@ -216,7 +216,7 @@ struct Era {
     advice: Option<String>,
 }
 
-/// Reads `SINCE [~DEPRECATED] [-REMOVED] ["advice"]`.
+/// Reads `SINCE [~DEPRECATED] [-REMOVED] ["advice"]`; `baton` is 0.0, a word of its own.
 fn parse_era(text: &str) -> Result<Era, String> {
     let (versions, advice) = quoted(text)?;
     let mut words = versions.split_whitespace();
@@ -240,6 +240,9 @@ fn parse_era(text: &str) -> Result<Era, String> {
 }
 
 fn version(text: &str) -> Option<(u8, u8)> {
+    if text == "baton" {
+        return Some((0, 0));
+    }
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }

@@ -152,6 +152,9 @@ impl Session {
             bytes_in -= before.0;
             bytes_out -= before.1;
         }
+        if let Some(memory) = &self.memory {
+            memory.tracking.bytes(bytes_in, bytes_out);
+        }
         if let Some((front, listener)) = self.seat.counters() {
             front.bytes_in.add(bytes_in);
             front.bytes_out.add(bytes_out);

@@ -4,6 +4,7 @@
 //! a hand-written `poll`. Knows no configuration text and no log format. Entry point: [`Engine::start`].
 
 mod accept;
+mod aging;
 mod checks;
 mod clock;
 mod closing;

@@ -115,6 +115,9 @@ impl Session {
         session.wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
         session.announced = announced;
         session.memory = memory;
+        if let Some(memory) = &session.memory {
+            memory.tracking.session();
+        }
         session.since = begun;
         session.entered = false;
         if !decides {

@@ -25,7 +25,7 @@ use super::session::Session;
 use super::shared::{Accepted, Shared};
 use super::splice::Pipes;
 use super::timers::Timers;
-use super::{Purpose, accept, checks, clock, commands, page, proxy_header, rebalance, rules};
+use super::{Purpose, accept, aging, checks, clock, commands, page, proxy_header, rebalance, rules};
 use crate::ir::Mode;
 use crate::pool::{Cause, Closing};
 use crate::units::Tick;
@@ -97,6 +97,7 @@ impl Shard {
         spawn_local(Rc::clone(&self).close_in_time());
         if self.thread == 0 {
             spawn_local(rebalance::run(Arc::clone(&self.shared)));
+            spawn_local(aging::run(Arc::clone(&self.shared)));
         }
         let (pool, journal) = (Arc::clone(&self.shared.pool), Arc::clone(&self.shared.journal));
         let control = Arc::clone(&self.shared) as Arc<dyn crate::pool::Control>;

@@ -153,7 +153,7 @@ impl Expr {
     /// What of it only a session can answer, if something does: a check has none.
     pub fn needs_session(&self) -> Option<String> {
         let scope = |name: &VarName| match name.scope() {
-            Scope::Check | Scope::Session => None,
+            Scope::Check | Scope::Session | Scope::Process => None,
             scope => Some(format!("variables of the scope '{}' in a check", scope.name())),
         };
         let fetched = match &self.fetch {

@@ -27,7 +27,7 @@ mod value;
 mod variable;
 
 pub use args::{Arg, NameRef, ServerRef, TableRef};
-pub use condition::{Acls, Condition, Truth};
+pub use condition::{Acls, Condition, Misplaced, Test, Truth};
 pub use context::Context;
 pub use convert::{Converter, Map, VarConditions};
 pub use error::{ArgError, ConditionError, ExprError, FileError, PatternError, Wrong};

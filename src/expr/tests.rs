@@ -122,6 +122,15 @@ fn conditions_wait_for_bytes_and_only_for_them() {
         ("if { req.payload(0,0) -m found }", b"x", true, True),
         ("if { req.payload_lv(10,2) -m str me }", &CONNECT[..13], true, NotYet),
         ("if { req.payload_lv(12,2) -m str me }", CONNECT, true, True),
+        ("if HTTP", b"GET / HTTP/1.0\r\n", true, NotYet),
+        ("if HTTP", b"GET / HTTP/1.0\r\n\r\n", true, True),
+        ("unless HTTP", CONNECT, true, True),
+        (
+            "if { req.ssl_ver 3.1:3.3 }",
+            b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\0\x2fCCCCCCCCCCCCCCCC",
+            true,
+            True,
+        ),
         ("if { res.len gt 0 }", CONNECT, true, False), // not known here: it never fits
     ] {
         let words: Vec<&[u8]> = condition.split(' ').map(str::as_bytes).collect();
@@ -142,11 +151,36 @@ fn a_fetch_that_knows_nothing_at_its_place_is_an_error_but_in_conditions() {
 }
 
 #[test]
+fn a_condition_says_what_can_never_hold_where_it_stands() {
+    for (condition, want) in [
+        ("if { src 1.2.3.4 } { req.len gt 0 }", None),
+        ("if { src 1.2.3.4 } or { res.len gt 0 }", Some((None, "res.len", false, 6))),
+        ("unless !both answer", Some((Some("answer"), "res.len", false, 2))),
+        ("if both", Some((Some("both"), "res.len", true, 1))),
+    ] {
+        let words: Vec<&[u8]> = condition.split(' ').map(str::as_bytes).collect();
+        context(|context| {
+            let mut acls = Acls::default();
+            for acl in ["answer res.len gt 0", "both src 1.2.3.4", "both res.len gt 0"] {
+                let words: Vec<&[u8]> = acl.split(' ').map(str::as_bytes).collect();
+                acls.define(&words, context).expect(acl);
+            }
+            let condition = Condition::compile(&words, &acls, context).expect(condition);
+            let found = condition.misplaced(Place::FrontendContent);
+            let want = want.map(|(acl, fetch, others, word): (Option<&str>, _, _, _)| {
+                (acl.map(str::as_bytes), fetch, others, word)
+            });
+            assert_eq!(found.map(|found| (found.acl, found.fetch, found.others, found.word)), want);
+        });
+    }
+}
+
+#[test]
 fn errors_name_the_part_that_is_wrong() {
     for (words, word, at, says) in [
         (&["str(abc),uper"][..], 0, 9..13, "there is no converter 'uper'"),
         (&["scr"], 0, 0..3, "there is no fetch 'scr'"),
-        (&["path"], 0, 0..4, "not built into this version of baton yet: the fetch 'path' (HTTP)"),
+        (&["base"], 0, 0..4, "not built into this version of baton yet: the fetch 'base' (HTTP)"),
         (&["str(a),field(1x,_)"], 0, 13..15, "'field': '1x' is not a whole number"),
         (&["str(a),", "lower,", "nope"], 1, 0..0, ""), // the word behind is somebody else's
         (&["str(a),field(1,", "b)"], 0, 12..15, "'field': the closing parenthesis is missing"),

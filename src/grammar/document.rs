@@ -41,7 +41,7 @@ pub fn document() -> String {
 const INTRODUCTION: &str = "\
 # Keywords
 
-Every keyword that a manual of haproxy 1.4 to 3.4 names, and what baton does with it. Generated from `grammar/*.kw`;
+Every keyword that a manual of haproxy 1.4 to 3.4 names, and what baton does with it; and baton's own. Generated from `grammar/*.kw`;
 do not edit (`BLESS=1 cargo test keywords`).
 
 - **acts**: as in haproxy. *Translated*: a word of the past that is read as its modern form, with a warning.
@@ -50,7 +50,7 @@ do not edit (`BLESS=1 cargo test keywords`).
   are accepted in silence where they would do nothing.
 
 *haproxy*: the first manual that names the word (1.4 is the oldest that was looked at), since when it is deprecated, and
-the version after the last manual that names it. *manual*: the section of the configuration manual of 2.6 (for a later
+the version after the last manual that names it; `baton` is a word of baton's own, which haproxy refuses. *manual*: the section of the configuration manual of 2.6 (for a later
 word that of its kind). `no` may stand before a keyword that is shown with `[no]`.
 ";
 

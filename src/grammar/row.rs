@@ -14,18 +14,23 @@ pub struct Version(pub u8, pub u8);
 impl Version {
     /// The version that baton answers for.
     pub const NEWEST: Self = Self(3, 4);
+    /// No version of haproxy's: a word of baton's own.
+    pub const OWN: Self = Self(0, 0);
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0, self.1)
+        match *self {
+            Self::OWN => f.write_str("baton"),
+            Self(major, minor) => write!(f, "{major}.{minor}"),
+        }
     }
 }
 
 /// When haproxy knew a keyword, as far as its manuals tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Era {
-    /// The first manual that names it (1.4 is the oldest that was looked at).
+    /// The first manual that names it (1.4 is the oldest that was looked at), or [`Version::OWN`].
     pub since: Version,
     /// The first manual that calls it deprecated.
     pub deprecated: Option<Version>,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Endpoint, FilePermissions, Guid, LogTarget, Preloaded};
+use super::{Endpoint, FilePermissions, Guid, LogTarget, Preloaded, VariableSizes};
+use crate::expr::{Value, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -67,6 +68,8 @@ pub struct Global {
     pub no_reuseport: bool,
     /// `pp2-never-send-local`: checks send PROXY where they are to send LOCAL.
     pub never_send_local: bool,
+    /// `tune.stick-counters`: how many entries of stick tables a session can track.
+    pub stick_counters: Option<u32>,
     /// `tune.bufsize`, in bytes.
     pub bufsize: Option<u32>,
     /// `tune.maxrewrite`, in bytes: what is kept free of a buffer that rules look at.
@@ -97,6 +100,12 @@ pub struct Global {
     pub maxaccept: Option<u32>,
     /// All that has a guid, in the order of the file.
     pub guids: Vec<Guid>,
+    /// `userlist` sections.
+    pub userlists: Vec<super::Userlist>,
+    /// `set-var`, `set-var-fmt`: variables of the process, and what they are at the start.
+    pub variables: Vec<(VarName, Value<'static>)>,
+    /// `tune.vars.…-max-size`.
+    pub variable_sizes: VariableSizes,
     /// What `stats-file` says of them.
     pub preloaded: Vec<Preloaded>,
 }

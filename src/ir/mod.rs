@@ -14,6 +14,9 @@ mod resolvers;
 mod rules;
 mod server;
 mod stats;
+pub mod table;
+mod users;
+mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
@@ -30,12 +33,14 @@ pub use proxy::{
     Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Destination, End, HttpRule, Number, Rule, Rules, Service, Switch};
+pub use rules::{Action, Amount, Count, Destination, End, HttpRule, Rule, Rules, Service, Switch, Track};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
-pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict};
+pub use users::{Password, User, Userlist};
+pub use variables::VariableSizes;
 
 use std::sync::Arc;
 
@@ -49,6 +54,8 @@ pub struct Config {
     pub global: Global,
     /// All proxies in the order of the files; [`ProxyIx`] counts here.
     pub proxies: Vec<Proxy>,
+    /// All stick tables in the order of the files; [`table::TableIx`] counts here.
+    pub tables: Vec<table::Table>,
     /// The file names as given, for `show info` and `HAPROXY_CFGFILES`.
     pub files: Vec<String>,
     /// All lists of patterns and maps, in the order in which they are named.

@@ -1,7 +1,8 @@
 //! Rules: what is done with connections, with what they say, and with requests for pages, and on which condition.
 
+use super::table::Datum;
 use super::{Level, ProxyIx};
-use crate::expr::{Condition, Expr, Template, VarConditions, VarName};
+use crate::expr::{Condition, Expr, TableRef, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -39,15 +40,21 @@ pub enum Action {
     /// An address or a port of the client's connection is taken for another.
     SetEnd(End, Expr),
     /// The packets to the client are marked so.
-    Mark(Number),
+    Mark(Amount),
     /// The packets to the client have this type of service.
-    Tos(Number),
+    Tos(Amount),
     /// The session's line has this level; none: there is no line.
     LogLevel(Option<Level>),
     /// Queues serve lower classes first.
     PriorityClass(Expr),
     /// Queues take the session as one that came so many milliseconds later.
     PriorityOffset(Expr),
+    /// `track-sc*`.
+    Track(Box<Track>),
+    /// `sc-inc-gpc*`, `sc-add-gpc`: a counter of a tracked entry grows.
+    Count(Count),
+    /// `sc-set-gpt*`: a tag of a tracked entry is set.
+    SetTag(Count),
 }
 
 /// What is taken for another.
@@ -63,13 +70,37 @@ pub enum End {
     DestinationPort,
 }
 
-/// A number of a rule.
+/// Whose entry a session tracks from now on.
 #[derive(Debug, Clone)]
-pub enum Number {
-    /// This one.
-    Fixed(u32),
-    /// The value of an expression.
-    Of(Expr),
+pub struct Track {
+    /// The number that the entry is known by.
+    pub counter: u32,
+    /// The key.
+    pub key: Expr,
+    /// The table; an empty name is that of the own proxy.
+    pub table: TableRef,
+}
+
+/// What is done to a datum of a tracked entry.
+#[derive(Debug, Clone)]
+pub struct Count {
+    /// The number of the entry.
+    pub counter: u32,
+    /// The datum.
+    pub what: Datum,
+    /// Its place in an array; else 0.
+    pub index: u32,
+    /// How much.
+    pub by: Amount,
+}
+
+/// A number, or what gives one.
+#[derive(Debug, Clone)]
+pub enum Amount {
+    /// A number.
+    Number(u32),
+    /// An expression; where it gives no number, nothing is done.
+    Expr(Expr),
 }
 
 /// The rules of a proxy, in the order of its lines.

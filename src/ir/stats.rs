@@ -1,7 +1,9 @@
 //! The statistics page of a proxy.
 
+use crate::expr::Condition;
+
 /// `stats enable` and its companions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct StatsPage {
     /// `stats uri`; default `/haproxy?stats`.
     pub uri: String,
@@ -23,6 +25,28 @@ pub struct StatsPage {
     pub show_node: Option<Option<String>>,
     /// `stats admin`.
     pub admin: StatsAdmin,
+    /// `stats http-request`: the first rule that holds says who sees it; none: everybody.
+    pub rules: Vec<StatsRule>,
+}
+
+/// One `stats http-request`.
+#[derive(Debug, Clone)]
+pub struct StatsRule {
+    /// What it says.
+    pub verdict: StatsVerdict,
+    /// When; `None`: always.
+    pub when: Option<Condition>,
+}
+
+/// What a rule on the page says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatsVerdict {
+    /// `allow`.
+    Allow,
+    /// `deny`.
+    Deny,
+    /// `auth [realm <text>]`: a name and a password are to be given.
+    Auth(Option<String>),
 }
 
 /// One user of the page.

@@ -81,7 +81,7 @@ pub fn server(backend: &str, mode: Mode, name: &str, words: &[&str]) -> Result<A
     );
     let line = if kept.is_empty() { line.replace(" init-addr none", "") } else { line };
     let mut sources = SourceMap::default();
-    let mut world = Typed(line.into_bytes());
+    let mut world = Typed { line: line.into_bytes(), environment: &[] };
     let judged = configuration(&[PathBuf::from("added")], Choices::default(), &mut world, &mut sources);
     let alert = judged.diagnostics.iter().find(|one| one.severity == Severity::Alert);
     let one = judged.value.and_then(|config| config.proxies.into_iter().next()?.backend?.servers.into_iter().next());
@@ -106,17 +106,23 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// A world that is nothing but one line: it asks nobody, and waits for nobody.
-struct Typed(Vec<u8>);
+/// A world that is nothing but one line, and variables: it asks nobody, and waits for nobody.
+pub(super) struct Typed<'t> {
+    pub(super) line: Vec<u8>,
+    pub(super) environment: &'t [(String, Vec<u8>)],
+}
 
-impl World for Typed {
-    fn env(&self, _: &str) -> Option<Vec<u8>> {
-        None
+impl World for Typed<'_> {
+    fn env(&self, name: &str) -> Option<Vec<u8>> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
     fn set_env(&mut self, _: &str, _: Option<&[u8]>) {}
     fn keep_env(&mut self, _: &[String]) {}
     fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
-        Ok(self.0.clone())
+        match self.line.is_empty() {
+            false => Ok(self.line.clone()),
+            true => Err(io::ErrorKind::NotFound.into()),
+        }
     }
     fn list(&self, _: &Path) -> io::Result<Option<Vec<PathBuf>>> {
         Ok(None)

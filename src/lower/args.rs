@@ -14,6 +14,9 @@ use crate::units::{Millis, NumberError, Seconds, TimeError, parse_i64};
 /// The largest number that haproxy counts with.
 pub(super) const MOST: u32 = i32::MAX as u32;
 
+/// Entries of stick tables that a session can track unless `tune.stick-counters` says another number.
+const STICK_COUNTERS: u32 = 3;
+
 /// The words of one statement behind its keyword, and what reading them may ask and say.
 pub struct Args<'a> {
     words: &'a [Word<'a>],
@@ -30,6 +33,8 @@ pub struct Args<'a> {
     pub described: bool,
     /// The lists of patterns and maps of the configuration.
     pub lists: Rc<Lists>,
+    /// `tune.stick-counters`: how many entries a session can track.
+    pub stick_counters: u32,
     said: &'a mut Vec<Diagnostic>,
 }
 
@@ -53,6 +58,7 @@ impl<'a> Args<'a> {
             in_option: false,
             described: false,
             lists: Rc::default(),
+            stick_counters: STICK_COUNTERS,
             said,
         }
     }
@@ -139,10 +145,18 @@ impl<'a> Args<'a> {
     /// [`LowerError::Missing`], [`LowerError::Time`].
     pub fn time(&mut self) -> Lowered<Millis> {
         let word = self.word("a time")?;
+        self.time_of(&word)
+    }
+
+    /// The time that a word, or a part of one, says.
+    ///
+    /// # Errors
+    /// [`LowerError::Time`].
+    pub fn time_of(&mut self, word: &Given<'_>) -> Lowered<Millis> {
         match Millis::parse(word.bytes) {
             Ok(time) => Ok(time),
             Err(TimeError::Garbage { value, .. }) => {
-                self.garbage(&word);
+                self.garbage(word);
                 Millis::new(value)
                     .ok_or_else(|| word.blame(LowerError::Time { text: word.text(), why: Millis::OVERFLOW }))
             }

@@ -114,7 +114,7 @@ pub fn endpoints(word: &Given<'_>, args: &mut Args<'_>) -> Lowered<Vec<Endpoint>
 }
 
 /// A part of a word, to be blamed alone where the word stands in the source as it reads.
-fn part_of<'a>(word: &Given<'a>, start: usize, len: usize) -> Given<'a> {
+pub(super) fn part_of<'a>(word: &Given<'a>, start: usize, len: usize) -> Given<'a> {
     let bytes = word.bytes.get(start..start + len).unwrap_or_default();
     let mut span = word.span;
     if usize::try_from(span.end.saturating_sub(span.start)) == Ok(word.bytes.len()) {

@@ -6,7 +6,7 @@
 use super::args::Args;
 use super::draft::ProxyDraft;
 use super::error::{Blame, LowerError, Lowered};
-use crate::expr::{Condition, Context, Expr, ExprError, Place, Template, TemplateError, Wrong};
+use crate::expr::{Condition, Context, Expr, ExprError, Fetch, Known, Place, Template, TemplateError, Wrong};
 use crate::grammar::SectionKind;
 use crate::syntax::Word;
 use crate::text::{Diagnostic, Span};
@@ -90,14 +90,14 @@ pub(super) fn rest(proxy: &ProxyDraft, args: &mut Args<'_>, place: Place) -> Low
     let (first, words) = left(args);
     let condition = Condition::compile(&words, &proxy.set.acls, &context(args, place, false));
     let condition = condition.map_err(|why| blame(args.words(), first, why))?;
-    if let Some((at, fetch)) = condition.misplaced(place) {
-        let word = args.words().get(first + at).map_or(args.span(), |word| word.span);
-        let name = String::from_utf8_lossy(words.get(at).copied().unwrap_or_default()).into_owned();
-        let message = match fetch {
-            Some(fetch) => format!("'{fetch}' is not known here ({}): this never matches", place.name()),
-            None => format!("nothing of the ACL '{name}' is known here ({}): it never matches", place.name()),
-        };
-        args.say(Diagnostic::warning(word, message).resolved());
+    if let Some(misplaced) = condition.misplaced(place) {
+        let span = args.words().get(first + misplaced.word).map_or(args.span(), |word| word.span);
+        args.say(Diagnostic::warning(span, misplaced.to_string()));
+    }
+    let login = |fetch: &Fetch| matches!(fetch, Fetch::Known(Known::HttpAuth | Known::HttpAuthGroup, _));
+    if place != Place::FrontendHttpRequest && condition.tests().any(|test| login(test.expr.fetch())) {
+        let what = "passwords of HTTP requests outside of pages".to_owned();
+        return Err(args.blame_keyword(LowerError::NotYet { what }));
     }
     args.skip(words.len());
     Ok(Some(condition))

@@ -43,6 +43,8 @@ pub struct ProxyDraft {
     pub id: Option<(u32, Span)>,
     /// Whether it was said, and not given in order.
     pub id_given: bool,
+    /// `stats http-request` rules, and where they stand.
+    pub stats_rules: Vec<(ir::StatsRule, Span)>,
     /// `description`.
     pub description: Option<String>,
     /// `guid`s of it and of its parts.
@@ -67,6 +69,8 @@ pub struct ProxyDraft {
     pub families: Vec<(u32, Family)>,
     /// `id`s of servers: index of the server, the id and its word.
     pub server_ids: Vec<(u32, u32, Span)>,
+    /// `stick-table`.
+    pub table: Option<Box<super::tables::TableDraft>>,
     /// `server-state-file-name <file>`; `None`: by the backend's name.
     pub state_file: Option<String>,
     /// Servers with `tfo`.
@@ -95,6 +99,8 @@ pub struct Settings {
     pub disabled: bool,
     /// `timeout …`.
     pub timeouts: Timeouts,
+    /// What only lints ask for.
+    pub noted: super::lints::Noted,
     /// `log ADDRESS …`, in order.
     pub logs: Vec<LogTarget>,
     /// What `log global` found in the `global` sections above it.
@@ -254,6 +260,7 @@ impl ProxyDraft {
             id: None,
             id_given: false,
             guids: Vec::new(),
+            stats_rules: Vec::new(),
             description: None,
             ignored_references: Vec::new(),
             dispatch: None,
@@ -265,6 +272,7 @@ impl ProxyDraft {
             resolvers: Vec::new(),
             families: Vec::new(),
             server_ids: Vec::new(),
+            table: None,
             state_file: None,
             fast_open: Vec::new(),
             refused: Vec::new(),

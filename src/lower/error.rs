@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::expr::{ExprError, FormatError, RegexError, TemplateError};
 use crate::grammar::GrammarError;
 use crate::text::{Diagnostic, Span};
-use crate::units::{AddressError, TimeError};
+use crate::units::{AddressError, SizeError, TimeError};
 
 /// Why a word of a statement is wrong.
 #[derive(Debug, Clone, Error)]
@@ -227,6 +227,38 @@ pub enum LowerError {
         text: String,
         /// Why not.
         why: &'static str,
+    },
+    /// Not a number of entries.
+    #[error("'{text}' is not a size: {why}")]
+    Size {
+        /// The word.
+        text: String,
+        /// Why not.
+        why: SizeError,
+    },
+    /// A parenthesis that nothing closes.
+    #[error("'{text}' lacks a closing parenthesis")]
+    Unclosed {
+        /// The word.
+        text: String,
+    },
+    /// Two things that one table cannot store.
+    #[error("'{one}' and '{other}' are not stored together: the array has the single ones in it")]
+    NotTogether {
+        /// The second.
+        one: &'static str,
+        /// The first.
+        other: &'static str,
+    },
+    /// A table where a name has one already.
+    #[error("the name '{name}' has the stick table of the {kind} in line {line}")]
+    TableTaken {
+        /// The name.
+        name: String,
+        /// The section of the other.
+        kind: &'static str,
+        /// Its line.
+        line: u32,
     },
     /// A ring cannot shrink.
     #[error("a ring of {size} bytes is too small: it has {least}")]

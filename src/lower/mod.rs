@@ -16,6 +16,7 @@ mod draft;
 mod error;
 pub mod global;
 pub mod guids;
+pub mod lints;
 pub mod log_formats;
 pub mod logs;
 mod names;
@@ -35,8 +36,10 @@ pub mod source;
 mod statement;
 pub mod states;
 pub mod stats;
+pub mod tables;
 mod threads;
 pub mod timeouts;
+mod userlist;
 pub mod watch_options;
 mod table {
     include!(concat!(env!("OUT_DIR"), "/lower_table.rs"));
@@ -70,6 +73,8 @@ pub struct Choices {
     pub ignore_resolution: bool,
     /// `-W` or `-Ws`: there is a master process.
     pub master: bool,
+    /// `-dD`: remarks are looked for on what is valid and may not be meant ([`lints`]).
+    pub remarks: bool,
 }
 
 /// Reads and judges the files and directories of a run.
@@ -99,6 +104,7 @@ pub fn configuration(
     }
     world.enter(None);
     resolve::check_ids(&reading.sections, &mut said);
+    tables::check(&reading.sections, &mut said);
     if said.iter().any(|one| one.severity == Severity::Alert) {
         resolve::judge_refused(&reading.sections, &mut said);
         return Judged { value: None, diagnostics: said };

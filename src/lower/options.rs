@@ -68,6 +68,7 @@ pub fn default_backend(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `maxconn <number>`: connections of the client side at once.
 pub fn maxconn(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.noted.maxconn = Some(args.span());
     proxy.set.maxconn = args.lenient_count()?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs, program, resolvers, ring, rules};
+use super::{bind, logs, program, resolvers, ring, rules, userlist};
 use crate::expr::pattern::Lists;
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
@@ -26,6 +26,8 @@ pub(super) struct Reading {
     pub rings: ring::RingSpans,
     /// Where `resolvers` sections stand.
     pub resolvers: resolvers::ResolversSpans,
+    /// `userlist` sections.
+    pub userlists: userlist::Draft,
     /// The lists of patterns and maps that lines name.
     pub lists: Rc<Lists>,
     section: Option<SectionKind>,
@@ -54,6 +56,7 @@ impl Reading {
     /// Takes one line.
     pub(super) fn line(&mut self, line: &Line<'_>, world: &mut dyn World, said: &mut Vec<Diagnostic>) {
         let words = &line.words;
+        self.lists.stand(&self.global.file, words.first().map_or(0, |word| word.span.line as usize));
         match (grammar::section(words), self.section) {
             (Some(section), _) => self.open(section, words, world, said),
             (None, Some(section)) => self.statement(section, words, world, said),
@@ -83,6 +86,7 @@ impl Reading {
             SectionKind::Ring => ring::open(&mut self.global.ir, &mut self.rings, &mut args),
             SectionKind::Resolvers => resolvers::open(&mut self.global.ir, &mut self.resolvers, &mut args),
             SectionKind::Program => program::open(&mut self.global.ir, &mut args),
+            SectionKind::Userlist => userlist::open(&mut self.userlists, &mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
                 let opened = self.sections.open_proxy(section, &mut args);
                 let binds = self.sections.proxies.last_mut().map(|draft| draft.binds.as_mut_slice());
@@ -120,6 +124,7 @@ impl Reading {
         let mut args = Args::new(words, keyword, statement.args - keyword, statement.prefix, world, said);
         args.described = self.global.ir.description.is_some();
         args.lists = Rc::clone(&self.lists);
+        args.stick_counters = self.global.ir.stick_counters.unwrap_or(args.stick_counters);
         let lowered = match section {
             SectionKind::Global => {
                 if statement.row.keyword.starts_with("stats ") {
@@ -151,6 +156,7 @@ impl Reading {
             SectionKind::Resolvers => resolvers::statement(&mut self.global.ir, statement.row, &mut args),
             SectionKind::Ring => ring::statement(&mut self.global.ir, statement.row, &mut args),
             SectionKind::Program => program::statement(&mut self.global.ir, statement.row, &mut args),
+            SectionKind::Userlist => userlist::statement(&mut self.userlists, statement.row, &mut args),
             _ => Ok(()), // the section itself was refused, or acts only through a word that is
         };
         said.extend(lowered.err().map(super::error::Blame::alert));
@@ -222,6 +228,7 @@ fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) ->
 
 fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {
     let row = statement.row;
+    draft.set.noted.line(args.words());
     match (row.support, table::PROXY.get(usize::from(row.index)).copied().flatten()) {
         (Support::Full, Some(function)) => function(draft, args),
         // what is switched off needs not to be built

@@ -3,11 +3,16 @@
 //! Any `stats` word but `http-request` makes the page exist, as haproxy does. Source: manual §4.2 "stats enable".
 
 use super::args::Args;
+use super::conditions;
 use super::draft::ProxyDraft;
 use super::error::{LowerError, Lowered};
+use crate::expr::{Arg, Fetch, Known, Place, Test};
 use crate::grammar::SectionKind;
-use crate::ir::{StatsAdmin, StatsAuth, StatsPage, StatsScope};
+use crate::ir::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict, Userlist};
 use crate::text::{Diagnostic, Span};
+
+/// The realm of a page of which none is said.
+const REALM: &str = "HAProxy Statistics";
 
 /// A statistics page as far as it was said.
 #[derive(Debug, Clone)]
@@ -26,11 +31,7 @@ fn page<'p>(proxy: &'p mut ProxyDraft, args: &Args<'_>) -> &'p mut StatsPage {
         proxy.set.stats = None;
     }
     let fresh = || {
-        let page = StatsPage {
-            uri: "/haproxy?stats".to_owned(),
-            realm: "HAProxy Statistics".to_owned(),
-            ..StatsPage::default()
-        };
+        let page = StatsPage { uri: "/haproxy?stats".to_owned(), realm: REALM.to_owned(), ..StatsPage::default() };
         Box::new(StatsDraft { page, span })
     };
     &mut proxy.set.stats.get_or_insert_with(fresh).page
@@ -149,4 +150,72 @@ pub fn admin(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     }
     page(proxy, args).admin = admin;
     Ok(())
+}
+
+/// `stats http-request { allow | deny | auth [realm <text>] } [if|unless <condition>]`: who sees the page. It makes none.
+pub fn http_request(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("what is to be done: 'allow', 'deny' or 'auth'")?;
+    let verdict = match word.bytes {
+        b"allow" => StatsVerdict::Allow,
+        b"deny" => StatsVerdict::Deny,
+        b"auth" if args.take("realm") => StatsVerdict::Auth(Some(args.string("a realm")?)),
+        b"auth" => StatsVerdict::Auth(None),
+        _ => {
+            let what = format!("'stats http-request {}'", word.text());
+            return conditions::unbuilt(proxy, Err(word.blame(LowerError::NotYet { what })));
+        }
+    };
+    let when = conditions::rest(proxy, args, Place::FrontendHttpRequest)?;
+    if let Some(fetch) = when.as_ref().and_then(super::rules::http::unanswered) {
+        let what = format!("the fetch '{fetch}' in the condition of a page");
+        return conditions::unbuilt(proxy, Err(args.blame_keyword(LowerError::NotYet { what })));
+    }
+    if proxy.stats_rules.last().is_some_and(|(rule, _)| rule.when.is_none()) {
+        let message = "the 'stats http-request' above has no condition: this one is never looked at";
+        args.say(Diagnostic::warning(args.span(), message));
+    }
+    proxy.stats_rules.push((StatsRule { verdict, when }, args.span()));
+    Ok(())
+}
+
+/// What is judged when everything is read: rules on a page that has accounts of its own, and the user lists that they name.
+pub(super) fn judge(proxies: &[ProxyDraft], userlists: &[Userlist], said: &mut Vec<Diagnostic>) {
+    for proxy in proxies {
+        let page = proxy.set.stats.as_ref().map(|stats| &stats.page);
+        let accounts = page.is_some_and(|page| !page.auth.is_empty() || page.realm != REALM);
+        if let (Some((_, span)), true) = (proxy.stats_rules.first(), accounts) {
+            let message = "'stats http-request' and 'stats auth' or 'stats realm' exclude each other";
+            said.push(Diagnostic::alert(*span, message).resolved());
+        }
+        for (rule, span) in &proxy.stats_rules {
+            for test in rule.when.iter().flat_map(|when| when.tests()) {
+                said.extend(login(test, *span, userlists));
+            }
+        }
+    }
+}
+
+/// What is wrong with a test of a user or of a user's groups.
+fn login(test: &Test, span: Span, userlists: &[Userlist]) -> Option<Diagnostic> {
+    let Fetch::Known(fetch @ (Known::HttpAuth | Known::HttpAuthGroup), arguments) = test.expr.fetch() else {
+        return None;
+    };
+    let Some(Arg::Str(name)) = arguments.first() else { return None };
+    let Some(list) = userlists.iter().find(|list| list.name.as_bytes() == &**name) else {
+        return Some(Diagnostic::alert(span, format!("there is no userlist '{}'", String::from_utf8_lossy(name))));
+    };
+    if *fetch == Known::HttpAuth {
+        return None;
+    }
+    let sets: Vec<_> = test.patterns.views().iter().map(|view| view.set()).collect();
+    let mut groups = sets.iter().flat_map(|set| set.keys()).peekable();
+    let message = match groups.peek() {
+        None => "'http_auth_group' needs the groups that it asks for".to_owned(),
+        Some(_) => {
+            let known = |group: &&[u8]| list.groups.iter().any(|known| known.as_bytes() == *group);
+            let group = groups.find(|group| !known(group))?;
+            format!("userlist '{}' has no group '{}'", list.name, String::from_utf8_lossy(group))
+        }
+    };
+    Some(Diagnostic::alert(span, message).resolved())
 }

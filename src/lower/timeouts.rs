@@ -23,6 +23,7 @@ fn set(proxy: &mut ProxyDraft, args: &mut Args<'_>, place: fn(&mut Timeouts) -> 
 
 /// `timeout client <time>`.
 pub fn client(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.noted.timeout_client = Some(args.span());
     set(proxy, args, |timeouts| &mut timeouts.client)
 }
 
@@ -43,6 +44,7 @@ pub fn connect(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `timeout server <time>`.
 pub fn server(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    proxy.set.noted.timeout_server = Some(args.span());
     set(proxy, args, |timeouts| &mut timeouts.server)
 }
 

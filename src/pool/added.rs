@@ -12,6 +12,7 @@ use super::health::Admin;
 use super::member::Member;
 use super::parts::Parts;
 use super::{BackState, Pool, ServerState, SourcePorts};
+use crate::expr::{Facts, Value};
 use crate::ir::{Balance, ProxyIx, Server, ServerIx, TrackRef};
 use crate::units::Tick;
 
@@ -33,6 +34,25 @@ pub trait LineReader: Send + Sync + fmt::Debug {
     /// # Errors
     /// What is wrong with it, in words.
     fn read(&self, pool: &Pool, backend: ProxyIx, name: &str, words: &[&str]) -> Result<NewServer, String>;
+
+    /// The value of an expression, or of a text with expressions in it, that was typed; `None`: it gives none.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn value(&self, _typed: &Typed<'_>, _facts: &dyn Facts) -> Result<Option<Value<'static>>, String> {
+        Err("values are not read here".into())
+    }
+}
+
+/// An expression that was typed.
+#[derive(Debug, Clone, Copy)]
+pub struct Typed<'t> {
+    /// The expression.
+    pub text: &'t str,
+    /// Whether it is a text with expressions in it.
+    pub format: bool,
+    /// The environment that it sees.
+    pub environment: &'t [(String, Vec<u8>)],
 }
 
 /// Why a server cannot be added.
@@ -137,6 +157,14 @@ impl Pool {
     /// Says who reads the lines of servers that are added. Only the first call counts.
     pub fn read_lines_by(&self, reader: Arc<dyn LineReader>) {
         let _ = self.reader.set(reader);
+    }
+
+    /// The value of an expression that was typed; `None`: it gives none.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read_value(&self, typed: &Typed<'_>, facts: &dyn Facts) -> Result<Option<Value<'static>>, String> {
+        self.reader.get().ok_or("The process does not serve yet")?.value(typed, facts)
     }
 
     /// Reads a server's line and adds it to a backend: in maintenance and unchecked, unless it says otherwise.

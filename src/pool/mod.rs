@@ -43,13 +43,15 @@ mod source_ports;
 mod state;
 #[cfg(test)]
 mod storm;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 mod track;
+mod variables;
 mod verdicts;
 mod view;
 
-pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer};
+pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer, Typed};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
@@ -67,5 +69,6 @@ pub use record::{Cause, HttpRecord, Peer, Phase, SessionRecord, Termination, Tim
 pub use servers::Servers;
 pub use source_ports::SourcePorts;
 pub use state::{FrontState, ListenerState, Pool, ProcessState, ProxyState, ServerState};
+pub use variables::{Budget, Spent, Variables, size as variable_size};
 pub use verdicts::Events;
 pub use view::{AgentView, BackView, CheckView, Failures, ServerView};

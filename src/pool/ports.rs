@@ -93,8 +93,8 @@ pub enum Reply {
     Level(AdminLevel),
     /// Expert or experimental mode begins or ends, or is told.
     Freedom(Freedom, Option<bool>),
-    /// A remark on a command that only such a session may use.
-    Restricted(Freedom, String),
+    /// A command that only such a session may use.
+    Restricted(Freedom, Later),
     /// A report that is made in pieces, each when the one before it was sent, and none so large that others wait for it.
     Pieces(Report),
     /// A report that goes on as things happen, until the client types something.
@@ -212,9 +212,9 @@ impl SessionsAsked {
 
 /// The runtime commands. `report` implements it, `engine` serves it.
 pub trait Commands: Send + Sync {
-    /// Runs one command (the text between separators, with its escapes) with these rights. A payload behind it was read
-    /// and is not passed on: no command takes one yet.
-    fn run(&self, command: &str, level: AdminLevel) -> Reply;
+    /// Runs one command (the text between separators, with its escapes) with these rights. `payload`: the lines behind it, if
+    /// it announced some; who takes none passes over them.
+    fn run(&self, command: &str, payload: Option<&str>, level: AdminLevel) -> Reply;
     /// Adds one session of a [`Reply::Sessions`] to `out`: its line, or all that is known.
     fn list(&self, session: &SessionInfo, detailed: bool, out: &mut String);
 }

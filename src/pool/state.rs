@@ -8,7 +8,8 @@ use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
-use super::{BackState, SourcePorts, track};
+use super::tables::Tables;
+use super::{BackState, SourcePorts, Variables, track};
 use crate::ir::{Config, ProxyIx, TrackRef};
 use crate::units::Tick;
 
@@ -23,6 +24,10 @@ pub struct Pool {
     pub process: ProcessState,
     /// What is known of name servers.
     pub resolution: Resolution,
+    /// The variables of the process.
+    pub variables: Arc<Variables>,
+    /// Stick tables.
+    pub tables: Tables,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
     /// Who reads the lines of servers that are added.
@@ -48,7 +53,9 @@ impl Pool {
         let rates = RateLimits::of(&config.global);
         let process = ProcessState { started: now, rates, ..ProcessState::default() };
         let resolution = Resolution::new(&config.global);
-        let pool = Self { resolution, trackers, config, proxies, process, reader: OnceLock::new() };
+        let variables = Arc::new(Variables::new(config.global.variable_sizes, &config.global.variables));
+        let tables = Tables::new(&config.tables);
+        let pool = Self { resolution, variables, tables, trackers, config, proxies, process, reader: OnceLock::new() };
         pool.recall(now);
         pool.inherit();
         pool

@@ -6,8 +6,8 @@ use std::task::{Wake, Waker};
 
 use super::*;
 use crate::ir::{
-    Backend, Balance, Config, Frontend, InitAddr, Mode, Proxy, ProxyKind, Server, ServerAddress, ServerIx, SessionLog,
-    Timeouts,
+    Backend, Balance, Config, Frontend, InitAddr, Mode, Proxy, ProxyKind, Rules, Server, ServerAddress, ServerIx,
+    SessionLog, Timeouts,
 };
 use crate::text::{FileId, Span};
 use crate::units::{Tick, Weight};

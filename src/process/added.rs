@@ -1,8 +1,10 @@
-//! Reads the lines of servers that are added at run time, by what reads configurations.
+//! Reads the lines of servers and the expressions that are typed at run time, by what reads configurations.
 
+use crate::expr::{Facts, Value};
 use crate::ir::{ProxyIx, ProxyKind, TrackRef};
 use crate::lower::added;
-use crate::pool::{LineReader, NewServer, Pool};
+use crate::lower::global::variables;
+use crate::pool::{LineReader, NewServer, Pool, Typed};
 
 /// The reader of a process.
 #[derive(Debug)]
@@ -17,6 +19,10 @@ impl LineReader for Reader {
         }
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         Ok(NewServer { line: added.line, words, ready: added.ready })
+    }
+
+    fn value(&self, typed: &Typed<'_>, facts: &dyn Facts) -> Result<Option<Value<'static>>, String> {
+        variables::typed(typed.text, typed.format, typed.environment, facts)
     }
 }
 

@@ -30,7 +30,11 @@ pub(crate) struct Checked {
 pub(crate) fn read(arguments: &Arguments, console: &Console) -> Option<Checked> {
     let mut world = System::new(arguments);
     let mut sources = SourceMap::default();
-    let choices = Choices { ignore_resolution: arguments.ignore_unresolved, master: arguments.master };
+    let choices = Choices {
+        ignore_resolution: arguments.ignore_unresolved,
+        master: arguments.master,
+        remarks: arguments.diagnose,
+    };
     let judged = lower::configuration(&arguments.files, choices, &mut world, &mut sources);
     // haproxy is silent from the line `quiet` on, even of alerts; what ends the start is told here all the same.
     if judged.value.as_ref().is_some_and(|config| config.global.quiet) && !arguments.verbose {

@@ -55,7 +55,7 @@ impl Services {
         let state = Arc::clone(&surroundings.state);
         let journal = Arc::new(Log::open(Arc::clone(config), surroundings, &copy)?);
         let (startup, rings) = (Box::new(move || said.text()), journal.rings().to_vec());
-        let background = Background { environment, startup, rings, local_offset };
+        let background = Background { environment: environment.into(), startup, rings, local_offset };
         Ok(Self { journal, state, background })
     }
 

@@ -39,7 +39,7 @@ pub struct Identity {
 /// What commands show of the process besides its state.
 pub struct Background {
     /// Environment variables as the configuration saw them, by name.
-    pub environment: Vec<(String, Vec<u8>)>,
+    pub environment: Arc<Vec<(String, Vec<u8>)>>,
     /// What the start said on standard error so far; it ends with a line feed unless it is empty.
     pub startup: Box<dyn Fn() -> String + Send + Sync>,
     /// The rings that hold messages.
@@ -51,7 +51,7 @@ pub struct Background {
 impl Default for Background {
     /// Nothing is known, and it is UTC.
     fn default() -> Self {
-        Self { environment: Vec::new(), startup: Box::new(String::new), rings: Vec::new(), local_offset: |_| 0 }
+        Self { environment: Arc::default(), startup: Box::new(String::new), rings: Vec::new(), local_offset: |_| 0 }
     }
 }
 

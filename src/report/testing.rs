@@ -70,7 +70,7 @@ pub(super) fn proxy(name: &str, id: u32, kind: ProxyKind) -> Proxy {
         backend: (kind != ProxyKind::Frontend).then(Backend::default),
         stats: None,
         error_files: Vec::new(),
-        rules: Rules::default(),
+        rules: Default::default(),
         http_rules: Vec::new(),
         span: Default::default(),
     }

@@ -1,7 +1,7 @@
 //! The only code that turns a [`Diagnostic`] into text.
 //!
 //! The first line is haproxy's shape, which people and scripts read: severity in a column of ten, process id, place.
-//! Below an alert or a warning stand the source line, a caret under what is blamed, and hints:
+//! Below an alert, a warning or a remark of `-dD` stand the source line, a caret under what is blamed, and hints:
 //!
 //! ```text
 //! [ALERT]    (71) : config : parsing [haproxy.cfg:7] : unknown keyword 'blance'
@@ -48,7 +48,7 @@ fn write_diagnostic(out: &mut String, banner: Banner, sources: &SourceMap, said:
     }
     write_safely(out, &said.message)?;
     out.push('\n');
-    let to_blame = matches!(said.severity, Severity::Alert | Severity::Warning);
+    let to_blame = said.severity != Severity::Notice;
     if let Some((span, file)) = place.filter(|_| to_blame) {
         if !said.parsing {
             out.push_str("   --> ");

@@ -53,7 +53,7 @@ impl Page for Nobody {
 }
 
 impl Commands for Nobody {
-    fn run(&self, _command: &str, _level: AdminLevel) -> Reply {
+    fn run(&self, _command: &str, _payload: Option<&str>, _level: AdminLevel) -> Reply {
         Reply::Quit
     }
 
@@ -124,7 +124,7 @@ pub fn listen(servers: Vec<Server>) -> Proxy {
         log_separate_errors: false,
         log_asap: false,
         error_files: Vec::new(),
-        rules: Rules::default(),
+        rules: Default::default(),
         http_rules: Vec::new(),
         frontend: Some(Frontend { binds: vec![bind()], ..Frontend::default() }),
         backend: Some(Backend { balance: Balance::LeastConn, servers, retries: 3, ..Backend::default() }),

@@ -15,6 +15,7 @@ pub mod diagnosis;
 pub mod dns;
 pub mod logs;
 pub mod master;
+pub mod mqtt;
 pub mod network;
 pub mod pinned;
 pub mod ports;

@@ -30,8 +30,29 @@ impl Service {
     /// [`Service::mosquitto`] on an address of the caller's: a broker that comes back.
     #[track_caller]
     pub fn mosquitto_at(address: SocketAddr) -> Self {
-        let config = format!("listener {} {}\nallow_anonymous true\nuser root\n", address.port(), address.ip());
+        Self::mosquitto_with(address, |_| "allow_anonymous true\n".to_owned())
+    }
+
+    /// A broker that lets in nobody but that user.
+    ///
+    /// # Panics
+    /// As [`Service::mosquitto`].
+    #[track_caller]
+    pub fn mosquitto_for(user: &str, password: &str) -> Self {
+        Self::mosquitto_with(ports::free(), |folder| {
+            let file = folder.join("users");
+            let mut command = Command::new("mosquitto_passwd");
+            let out = command.args(["-b", "-c"]).arg(&file).args([user, password]).output();
+            assert!(out.expect("mosquitto_passwd is installed").status.success(), "a file of users");
+            format!("allow_anonymous false\npassword_file {}\n", file.display())
+        })
+    }
+
+    #[track_caller]
+    fn mosquitto_with(address: SocketAddr, more: impl FnOnce(&Path) -> String) -> Self {
         Self::start("mosquitto", address, |folder| {
+            let more = more(folder);
+            let config = format!("listener {} {}\nuser root\n{more}", address.port(), address.ip());
             let file = folder.join("mosquitto.conf");
             std::fs::write(&file, config).expect("its configuration");
             let mut command = Command::new("mosquitto");

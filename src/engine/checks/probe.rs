@@ -14,7 +14,7 @@ use super::{clock, state, talk};
 use crate::expr::Facts;
 use crate::ir::check::{Connect, Port, Script};
 use crate::ir::{Check, SendProxy, Server, ServerAddress, Timeouts, TrackRef};
-use crate::pool::{CheckResult, Pool, ServerStatus};
+use crate::pool::{CheckResult, Pool, ServerStatus, Variables};
 use crate::units::{Millis, Tick};
 
 /// What `tune.bufsize` is unless it is set.
@@ -45,6 +45,8 @@ pub(super) struct Target {
     pub(super) disable_on_404: bool,
     /// What requests say of the server's state, if they are to say it.
     pub(super) state: Option<String>,
+    /// The variables of the process.
+    pub(super) variables: Arc<Variables>,
 }
 
 /// The time limits of one check.
@@ -97,6 +99,7 @@ impl Target {
             source: Source::of(pool, at),
             header: check.send_proxy.map(|options| (options, config.global.never_send_local)),
             script: back.check.clone(),
+            variables: Arc::clone(&pool.variables),
             limits: Limits::of(&proxy.timeouts, check),
             most,
             never_local: config.global.never_send_local,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, timeout_at};
@@ -14,9 +15,10 @@ use super::http::{self, Parsed};
 use super::link::{self, Link, Manner};
 use super::probe::Target;
 use super::telling;
-use crate::expr::{Expr, Facts, Value, VarName};
+use crate::expr::{Expr, Facts, Scope, Value, VarName};
 use crate::ir::SendProxy;
 use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Request, Step, Telling};
+use crate::pool::{self, Spent, variable_size};
 
 /// Runs the script of a target, or just connects.
 pub(super) async fn run(target: &Target) -> Finding {
@@ -25,7 +27,7 @@ pub(super) async fn run(target: &Target) -> Finding {
     let mut talk = Talk {
         target,
         telling: script.map_or(Telling::BuiltIn, |script| script.telling),
-        variables: Variables::default(),
+        variables: Variables::new(Arc::clone(&target.variables)),
         link: None,
         heard: Vec::new(),
         over: false,
@@ -39,13 +41,49 @@ pub(super) async fn run(target: &Target) -> Finding {
     }
 }
 
-/// The variables of one check.
-#[derive(Debug, Default)]
-struct Variables(HashMap<VarName, Value<'static>>);
+/// The variables that one check may see: its own, and the process's.
+#[derive(Debug)]
+struct Variables {
+    own: HashMap<VarName, Value<'static>>,
+    spent: Spent,
+    process: Arc<pool::Variables>,
+}
+
+impl Variables {
+    fn new(process: Arc<pool::Variables>) -> Self {
+        Self { own: HashMap::new(), spent: Spent::default(), process }
+    }
+
+    /// Sets a variable, or forgets it; one for which there is no room stays as it was.
+    fn set(&mut self, name: &VarName, value: Option<Value<'_>>) {
+        if name.scope() == Scope::Process {
+            self.process.set(name.name(), value);
+            return;
+        }
+        let old = self.own.get(name).map_or(0, variable_size);
+        let new = value.as_ref().map_or(0, variable_size);
+        if !self.process.budget.resize(&mut self.spent, name.scope(), old, new) {
+            return;
+        }
+        match value {
+            Some(value) => drop(self.own.insert(name.clone(), value.into_owned())),
+            None => drop(self.own.remove(name)),
+        }
+    }
+}
+
+impl Drop for Variables {
+    fn drop(&mut self) {
+        self.process.budget.give_back(&mut self.spent);
+    }
+}
 
 impl Facts for Variables {
     fn variable(&self, name: &VarName) -> Option<Value<'_>> {
-        self.0.get(name).map(Value::borrowed)
+        if name.scope() == Scope::Process {
+            return Some(self.process.get(name.name())?.borrowed().into_owned());
+        }
+        self.own.get(name).map(Value::borrowed)
     }
 
     fn now(&self) -> Duration {
@@ -95,15 +133,15 @@ impl Talk<'_> {
                 Act::Expect(expect) => self.expect(step, expect).await?,
                 Act::SetVar(name, expr) => {
                     let value = expr.value(&self.variables).map(Value::into_owned);
-                    if let Some(value) = value {
-                        self.variables.0.insert(name.clone(), value);
+                    if value.is_some() {
+                        self.variables.set(name, value);
                     }
                 }
                 Act::SetVarFormat(name, format) => {
                     let text = format.evaluate(&self.variables);
-                    self.variables.0.insert(name.clone(), Value::owned(text));
+                    self.variables.set(name, Some(Value::owned(text)));
                 }
-                Act::UnsetVar(name) => drop(self.variables.0.remove(name)),
+                Act::UnsetVar(name) => self.variables.set(name, None),
             }
         }
         Ok(())

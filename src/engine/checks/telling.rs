@@ -48,7 +48,7 @@ pub(super) fn failure(
 
 /// The answer is none, and why.
 pub(super) fn broken_answer(telling: Telling, step: &Step, expect: &Expect, what: &str, facts: &dyn Facts) -> Finding {
-    let own = expect.on_error.as_ref().filter(|_| telling == Telling::HttpCheck);
+    let own = expect.on_error.as_ref().filter(|_| telling != Telling::TcpCheck);
     let own = own.map(|format| String::from_utf8_lossy(&format.evaluate(facts)).into_owned());
     let info = own.or_else(|| match (telling, &step.comment) {
         (Telling::BuiltIn, _) if step.number > 0 => Some(format!("{what} at step {}", step.number)),

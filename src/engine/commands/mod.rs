@@ -106,8 +106,8 @@ impl Terminal {
     {
         loop {
             match self.typed.next() {
-                Event::Command(command) => {
-                    let next = self.command(command, &mut stream).await?;
+                Event::Command(command, payload) => {
+                    let next = self.command(command, payload, &mut stream).await?;
                     self.send(&mut stream).await?;
                     match next {
                         Next::Continue => {}
@@ -150,14 +150,18 @@ impl Terminal {
     }
 
     /// Runs one command; long replies are sent in pieces, and what is left of them is in `reply`.
-    async fn command<S>(&mut self, command: String, stream: &mut S) -> io::Result<Next>
+    async fn command<S>(&mut self, command: String, payload: Option<String>, stream: &mut S) -> io::Result<Next>
     where
         S: AsyncRead + AsyncWrite + AsFd + Unpin,
     {
         self.shared.pool.process.requests_total.add(1);
         let (level, runner) = (self.level, Arc::clone(&self.shared));
-        let answer = self.shared.aside(move || runner.commands.run(&command, level)).await;
-        match settle(answer.unwrap_or(Reply::Quit), stream).await {
+        let answer = self.shared.aside(move || runner.commands.run(&command, payload.as_deref(), level)).await;
+        let answer = match answer.unwrap_or(Reply::Quit) {
+            Reply::Restricted(which, later) if self.may(which) => Reply::Aside(later),
+            answer => answer,
+        };
+        match settle(answer, stream).await {
             Reply::Text(text) => self.reply.push_str(&text),
             Reply::Done => {}
             Reply::Pieces(report) => self.pieces(report, stream).await?,
@@ -179,10 +183,9 @@ impl Terminal {
                 (self.expert, self.experimental) = (false, false);
             }
             Reply::Freedom(which, wanted) => self.freedom(which, wanted),
-            Reply::Restricted(which, reply) => match self.may(which) {
-                true => self.remark(Level::Err, &reply),
-                false => self.remark(Level::Err, &format!("Only in {} mode: '{0}-mode on'.\n", which.name())),
-            },
+            Reply::Restricted(which, _) => {
+                self.remark(Level::Err, &format!("Only in {} mode: '{0}-mode on'.\n", which.name()));
+            }
             Reply::Quit => return Ok(Next::Close),
             Reply::Prompt(manner) => self.prompt(manner),
             Reply::Timeout(time) => self.idle = time.duration(),

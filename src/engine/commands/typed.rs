@@ -12,8 +12,8 @@ const LONGEST_MARK: usize = 7;
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A command, with its escapes; its payload is whole, if it has one.
-    Command(String),
+    /// A command, with its escapes, and its whole payload, if it has one: lines, each with its end.
+    Command(String, Option<String>),
     /// A line of a payload, or the command that begins one.
     More,
     /// Nothing until more is read.
@@ -26,6 +26,7 @@ pub(super) enum Event {
 #[derive(Debug)]
 struct Open {
     command: String,
+    payload: String,
     /// The line that ends it.
     end: String,
     size: usize,
@@ -53,16 +54,19 @@ impl Typed {
                 return Event::TooLong;
             }
             if line != open.end {
+                open.payload.push_str(&line);
+                open.payload.push('\n');
                 return Event::More;
             }
-            let command = std::mem::take(&mut open.command);
+            let (command, payload) = (std::mem::take(&mut open.command), std::mem::take(&mut open.payload));
             self.open = None;
-            return Event::Command(command);
+            return Event::Command(command, Some(payload));
         }
         let (command, rest) = split(&line);
         self.rest = rest.map(str::to_owned);
-        let Some((head, end)) = mark(command) else { return Event::Command(command.to_owned()) };
-        self.open = Some(Open { command: head.to_owned(), end: end.to_owned(), size: head.len() });
+        let Some((head, end)) = mark(command) else { return Event::Command(command.to_owned(), None) };
+        self.open =
+            Some(Open { command: head.to_owned(), payload: String::new(), end: end.to_owned(), size: head.len() });
         Event::More
     }
 
@@ -126,7 +130,8 @@ mod tests {
 
     #[test]
     fn lines_hold_commands_and_payloads() {
-        let command = |text: &str| Event::Command(text.to_owned());
+        let command = |text: &str| Event::Command(text.to_owned(), None);
+        let with = |text: &str, payload: &str| Event::Command(text.to_owned(), Some(payload.to_owned()));
         for (bytes, want) in [
             ("show info\n", vec![command("show info")]),
             ("show info\r\n", vec![command("show info")]),
@@ -134,10 +139,13 @@ mod tests {
             ("show info;\n", vec![command("show info"), command("")]), // 2.6: an unknown command
             ("a\\;b;c\\\\;d\n", vec![command("a\\;b"), command("c\\\\"), command("d")]),
             ("half", vec![]),
-            ("add map m <<\nk v\n\nnext\n", vec![Event::More, Event::More, command("add map m"), command("next")]),
-            ("add map m <<\n\n", vec![Event::More, command("add map m")]),
-            ("add map m <<;x\ny\n\n", vec![Event::More, Event::More, Event::More, command("add map m")]),
-            ("set <<%E%\n\nx\n%E%\n", vec![Event::More, Event::More, Event::More, command("set")]),
+            (
+                "add map m <<\nk v\n\nnext\n",
+                vec![Event::More, Event::More, with("add map m", "k v\n"), command("next")],
+            ),
+            ("add map m <<\n\n", vec![Event::More, with("add map m", "")]),
+            ("add map m <<;x\ny\n\n", vec![Event::More, Event::More, Event::More, with("add map m", "x\ny\n")]),
+            ("set <<%E%\n\nx\n%E%\n", vec![Event::More, Event::More, Event::More, with("set", "\nx\n")]),
             ("set <<12345678\n", vec![command("set <<12345678")]), // too long for a mark
             ("set a<<\n", vec![command("set a<<")]),               // glued to a word
             ("set <<\nno end\n", vec![Event::More, Event::More]),
@@ -159,8 +167,9 @@ mod tests {
     fn hostile_lines() {
         bolero::check!().with_type::<Vec<u8>>().for_each(|bytes| {
             for event in all(bytes) {
-                if let Event::Command(command) = event {
-                    assert!(command.len() <= bytes.len() * 3, "a byte that is no text becomes three");
+                if let Event::Command(command, payload) = event {
+                    let size = command.len() + payload.map_or(0, |payload| payload.len());
+                    assert!(size <= bytes.len() * 3, "a byte that is no text becomes three");
                 }
             }
         });

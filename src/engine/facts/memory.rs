@@ -1,12 +1,14 @@
 //! What the rules of a session leave behind.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use super::tracking::Tracking;
 use crate::expr::{Scope, Value, VarName};
-use crate::pool::{Priority, Urgency};
+use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
 /// What the rules of a session leave behind.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::engine) struct Memory {
     /// Few at most: they are looked up one after the other.
     variables: Vec<(VarName, Value<'static>)>,
@@ -18,23 +20,47 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) level: Option<Urgency>,
     /// What it has in queues before others.
     pub(in crate::engine) priority: Priority,
+    /// Entries of stick tables.
+    pub(in crate::engine) tracking: Tracking,
+    spent: Spent,
+    /// Those of the process, with the room that all have.
+    process: Arc<Variables>,
 }
 
 impl Memory {
-    /// The value of a variable.
+    pub(in crate::engine) fn new(process: Arc<Variables>) -> Self {
+        Self {
+            variables: Vec::new(),
+            source: None,
+            destination: None,
+            level: None,
+            priority: Priority::default(),
+            tracking: Tracking::default(),
+            spent: Spent::default(),
+            process,
+        }
+    }
+
+    /// The value of a variable of a session.
     pub(super) fn variable(&self, name: &VarName) -> Option<Value<'static>> {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
+    /// Sets a variable; one for which there is no room stays as it was.
     pub(in crate::engine) fn set(&mut self, name: &VarName, value: Value<'static>) {
-        match self.variables.iter_mut().find(|(known, _)| known == name) {
+        let known = self.variables.iter_mut().find(|(known, _)| known == name);
+        let old = known.as_ref().map_or(0, |(_, value)| variable_size(value));
+        if !self.process.budget.resize(&mut self.spent, name.scope(), old, variable_size(&value)) {
+            return;
+        }
+        match known {
             Some((_, old)) => *old = value,
             None => self.variables.push((name.clone(), value)),
         }
     }
 
     pub(super) fn unset(&mut self, name: &VarName) {
-        self.variables.retain(|(known, _)| known != name);
+        self.remove(|known| known == name);
     }
 
     /// All variables.
@@ -42,14 +68,31 @@ impl Memory {
         &self.variables
     }
 
-    /// Forgets the variables of a scope, at its end.
-    pub(in crate::engine) fn forget(&mut self, scope: Scope) {
-        self.variables.retain(|(known, _)| known.scope() != scope);
-    }
-
     /// The addresses that rules have set: source and destination.
     pub(in crate::engine) fn take_addresses(&mut self) -> Option<(Option<SocketAddr>, Option<SocketAddr>)> {
         let addresses = (self.source.take(), self.destination.take());
         (addresses != (None, None)).then_some(addresses)
+    }
+
+    /// Forgets the variables of a scope, at its end.
+    pub(in crate::engine) fn forget(&mut self, scope: Scope) {
+        self.remove(|known| known.scope() == scope);
+    }
+
+    fn remove(&mut self, meant: impl Fn(&VarName) -> bool) {
+        let (spent, budget) = (&mut self.spent, &self.process.budget);
+        self.variables.retain(|(known, value)| {
+            let goes = meant(known);
+            if goes {
+                budget.resize(spent, known.scope(), variable_size(value), 0);
+            }
+            !goes
+        });
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.process.budget.give_back(&mut self.spent);
     }
 }

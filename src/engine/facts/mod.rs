@@ -5,10 +5,12 @@
 
 mod known;
 mod memory;
+mod tracking;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use memory::Memory;
@@ -17,8 +19,9 @@ use super::proxy_header::Announced;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::{Accepted, Seat};
-use crate::expr::{Arg, Buffer, Facts, Fetched, Known, Side, Value, VarName};
-use crate::pool::Peer;
+use crate::expr::fetch::Counter;
+use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Scope, Side, TableRef, Value, VarName};
+use crate::pool::{Peer, Variables};
 use crate::units::Tick;
 
 /// A buffer's bytes unless `tune.bufsize` says another number.
@@ -105,9 +108,15 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The variables of the process.
+    fn process(&self) -> &'a Arc<Variables> {
+        &self.shard.shared.pool.variables
+    }
+
     /// Changes what rules leave.
     pub(super) fn remember(&self, change: impl FnOnce(&mut Memory)) {
-        change(self.memory.borrow_mut().get_or_insert_default());
+        let made = || Box::new(Memory::new(Arc::clone(self.process())));
+        change(self.memory.borrow_mut().get_or_insert_with(made));
     }
 }
 
@@ -127,12 +136,31 @@ impl Facts for View<'_> {
         Some(Buffer { bytes, more: self.waits && !flow.ended && bytes.len() < room, room })
     }
 
+    fn counter(&self, counter: &Counter) -> Option<i64> {
+        self.counted(counter)
+    }
+
+    fn table(&self, table: &TableRef, key: &Value<'_>, asked: Asked) -> Option<i64> {
+        self.asked(table, key, asked)
+    }
+
     fn variable(&self, name: &VarName) -> Option<Value<'_>> {
-        self.memory.borrow().as_ref()?.variable(name)
+        match name.scope() {
+            Scope::Process => Some(self.process().get(name.name())?.borrowed().into_owned()),
+            _ => self.memory.borrow().as_ref()?.variable(name),
+        }
+    }
+
+    fn variable_exists(&self, name: &VarName) -> bool {
+        match name.scope() {
+            Scope::Process => self.process().exists(name.name()),
+            _ => self.variable(name).is_some(),
+        }
     }
 
     fn set_variable(&self, name: &VarName, value: Option<Value<'_>>) {
         match value {
+            value if name.scope() == Scope::Process => _ = self.process().set(name.name(), value),
             Some(value) => self.remember(|memory| memory.set(name, value.into_owned())),
             None => {
                 if let Some(memory) = self.memory.borrow_mut().as_mut() {

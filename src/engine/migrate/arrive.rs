@@ -251,7 +251,7 @@ impl Detached {
         let now = clock::now();
         let peer = Peer::from(state.peer);
         let mut session = Session::at_rest(shard, sockets.client, seat, (route.front, route.back), peer, now);
-        state.restore(&mut session, now);
+        state.restore(&mut session, &shard.shared.pool.variables, now);
         if let Some(assignment) = waits {
             session.step = Step::Requeue(Box::new((session.since, assignment)));
         }

@@ -3,13 +3,14 @@
 //! Addresses that rules have set are the session's own by then, and go with it as those.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::facts::Memory;
 use crate::expr::{Value, VarName};
 use crate::ir::Level;
-use crate::pool::{Priority, Urgency};
+use crate::pool::{Priority, Urgency, Variables};
 
 /// What rules have left of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -68,9 +69,9 @@ impl LeftState {
         Priority { class: self.class.clamp(-2047, 2047), offset: self.offset.clamp(-524_287, 524_287) }
     }
 
-    /// A memory that holds it.
-    pub(super) fn restore(&self) -> Box<Memory> {
-        let mut memory = Memory::default();
+    /// A memory that holds it, as far as there is room.
+    pub(super) fn restore(&self, process: &Arc<Variables>) -> Box<Memory> {
+        let mut memory = Memory::new(Arc::clone(process));
         memory.priority = self.priority();
         memory.level = self.level.and_then(|level| match LEVELS.get(usize::from(level)) {
             Some(level) => Some(Urgency::Level(*level)),
@@ -117,7 +118,8 @@ mod tests {
 
     #[test]
     fn what_is_left_comes_back() {
-        let mut memory = Memory::default();
+        let process = Arc::new(Variables::default());
+        let mut memory = Memory::new(Arc::clone(&process));
         assert_eq!(LeftState::of(&memory), None);
         memory.level = Some(Urgency::Silent);
         memory.priority = Priority { class: -3, offset: 70 };
@@ -129,13 +131,13 @@ mod tests {
         let text = serde_json::to_string(&left).expect("words");
         let read: LeftState = serde_json::from_str(&text).expect("the same words");
         assert_eq!(read, left);
-        let back = read.restore();
+        let back = read.restore(&process);
         assert_eq!(back.variables(), memory.variables());
         assert_eq!((back.level, back.priority), (memory.level, memory.priority));
         // what another process says is not trusted
         let odd = r#"{"variables":[["no name",{"int":1}]],"level":200,"class":30000,"offset":-2000000000}"#;
         let odd: LeftState = serde_json::from_str(odd).expect("it is read");
-        let back = odd.restore();
+        let back = odd.restore(&process);
         assert!(back.variables().is_empty() && back.level.is_none());
         assert_eq!(back.priority, Priority { class: 2047, offset: -524_287 });
     }

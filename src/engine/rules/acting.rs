@@ -10,7 +10,7 @@ use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
 
 use super::{Verdict, View};
 use crate::expr::{Expr, Facts as _, Type, Value};
-use crate::ir::{Action, End, Number};
+use crate::ir::{Action, Amount, End};
 use crate::pool::{Peer, Urgency};
 
 /// The lowest and the highest class, as far as they count.
@@ -40,6 +40,9 @@ pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
         }
         Action::UnsetVar(name) => view.set_variable(name, None),
         Action::SetEnd(end, expr) => set_end(*end, expr, view),
+        Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
+        Action::Count(count) => view.count(count),
+        Action::SetTag(tag) => view.tag(tag),
         Action::Mark(mark) => {
             if let Some(mark) = number(mark, view) {
                 let _ = setsockopt(&view.socket(), Mark, &mark);
@@ -75,10 +78,10 @@ fn integer(expr: &Expr, view: &View<'_>) -> Option<i64> {
     expr.value(view)?.cast(Type::Int)?.int()
 }
 
-fn number(number: &Number, view: &View<'_>) -> Option<u32> {
+fn number(number: &Amount, view: &View<'_>) -> Option<u32> {
     match number {
-        Number::Fixed(number) => Some(*number),
-        Number::Of(expr) => Some(integer(expr, view)? as u32),
+        Amount::Number(number) => Some(*number),
+        Amount::Expr(expr) => Some(integer(expr, view)? as u32),
     }
 }
 

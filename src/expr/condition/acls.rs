@@ -13,9 +13,10 @@ pub struct Acls {
     named: HashMap<Box<[u8]>, Arc<Vec<Test>>>,
 }
 
-/// Those that are always there, without HTTP.
-const ALWAYS: [(&str, &[&str]); 6] = [
+/// Those that are always there, and need no parsed HTTP.
+const ALWAYS: [(&str, &[&str]); 7] = [
     ("FALSE", &["always_false"]),
+    ("HTTP", &["req.proto_http"]),
     ("LOCALHOST", &["src", "127.0.0.1/8", "::1"]),
     ("RDP_COOKIE", &["req.rdp_cookie_cnt", "gt", "0"]),
     ("REQ_CONTENT", &["req.len", "gt", "0"]),
@@ -24,8 +25,7 @@ const ALWAYS: [(&str, &[&str]); 6] = [
 ];
 
 /// Those that need HTTP.
-const HTTP: [&str; 16] = [
-    "HTTP",
+const HTTP: [&str; 15] = [
     "HTTP_1.0",
     "HTTP_1.1",
     "HTTP_2.0",

@@ -5,6 +5,7 @@
 
 mod acls;
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::context::Context;
@@ -12,6 +13,7 @@ use super::error::{ConditionError, ExprError, Wrong, shown};
 use super::expression::{Expr, Resolve};
 use super::pattern::{self, Method, Patterns};
 use super::{Facts, Fetched, Place};
+use crate::text::{Like, look_alike};
 
 pub use acls::Acls;
 
@@ -74,7 +76,11 @@ impl Test {
             None => (Expr::compile(words, &mut at, &lax)?, None),
         };
         let payload = matches!(expr.fetch_name(), "payload" | "payload_lv") && !expr.converted();
-        let patterns = pattern::read(words, at, expr.gives(), default.or(payload.then_some(Method::Bin)), context)?;
+        let name = old.map_or(expr.fetch_name(), |(name, ..)| *name);
+        // The groups of a user stand between slashes.
+        let groups = expr.fetch_name() == "http_auth_group" && !expr.converted();
+        let default = default.or(payload.then_some(Method::Bin)).or(groups.then_some(Method::Dir));
+        let patterns = pattern::read(words, at, (name, expr.gives()), default, context)?;
         Ok(Self { expr, patterns })
     }
 
@@ -92,10 +98,39 @@ impl Test {
 #[derive(Debug, Clone)]
 struct Term {
     negated: bool,
-    /// The word that names it, or that opens its brace.
-    word: usize,
-    named: bool,
     tests: Arc<Vec<Test>>,
+    /// The name of its ACL; none between braces.
+    name: Option<Box<[u8]>>,
+    /// The word of the condition that it begins with.
+    word: usize,
+}
+
+/// A test that knows nothing where its condition stands, so that it never holds there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misplaced<'c> {
+    /// The name of its ACL; none between braces.
+    pub acl: Option<&'c [u8]>,
+    /// What it fetches.
+    pub fetch: &'static str,
+    /// Whether other tests of the same name may hold.
+    pub others: bool,
+    /// Where it stands.
+    pub place: Place,
+    /// The word of the condition, from 0.
+    pub word: usize,
+}
+
+impl fmt::Display for Misplaced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (fetch, place) = (self.fetch, self.place.name());
+        match self.acl.map(shown) {
+            None => write!(f, "an anonymous ACL never matches: nothing is known of '{fetch}' in a '{place}'"),
+            Some(acl) if self.others => {
+                write!(f, "the ACL '{acl}' looks at '{fetch}', which is not known in a '{place}'")
+            }
+            Some(acl) => write!(f, "the ACL '{acl}' never matches: nothing is known of '{fetch}' in a '{place}'"),
+        }
+    }
 }
 
 impl Term {
@@ -147,20 +182,22 @@ impl Condition {
                     let open = at;
                     let rest = words.get(at + 1..).unwrap_or_default();
                     let end = rest.iter().position(|word| word.is_empty() || *word == b"}");
-                    let end = end
-                        .filter(|end| !rest[*end].is_empty())
-                        .ok_or_else(|| blame(open, ConditionError::Unclosed))?;
+                    let end = end.filter(|end| !rest[*end].is_empty()).ok_or_else(|| {
+                        // a brace that is none is what is wrong
+                        let like = |word: &&[u8]| look_alike(word).is_some_and(|found| found.like == Like::Ascii('}'));
+                        blame(rest.iter().position(like).map_or(open, |at| open + 1 + at), ConditionError::Unclosed)
+                    })?;
                     at += end + 1;
                     let inner = &words[..at];
                     if end == 0 {
                         return Err(ExprError::new(open, 0..name.len(), Wrong::Missing));
                     }
                     let tests = Arc::new(vec![Test::read(inner, open + 1, context)?]);
-                    row.push(Term { negated: std::mem::take(&mut flipped), word: open, named: false, tests });
+                    row.push(Term { negated: std::mem::take(&mut flipped), tests, name: None, word: open });
                 }
                 name => {
                     let tests = acls.find(name, context).map_err(|why| ExprError::new(at, bangs..word.len(), why))?;
-                    row.push(Term { negated: std::mem::take(&mut flipped), word: at, named: true, tests });
+                    row.push(Term { negated: std::mem::take(&mut flipped), tests, name: Some(name.into()), word: at });
                 }
             }
             at += 1;
@@ -194,18 +231,16 @@ impl Condition {
         found.negated(self.negated)
     }
 
-    /// The first part of it that knows nothing at this place, so that it never fits: its word, and the fetch of one that has
-    /// no name.
-    pub fn misplaced(&self, place: Place) -> Option<(usize, Option<&'static str>)> {
-        let lost = |term: &&Term| term.tests.iter().all(|test| !test.expr.places().allow(place));
-        let term = self.rows.iter().flatten().find(lost)?;
-        let fetch = term.tests.first().map(|test| test.expr.fetch_name());
-        Some((term.word, fetch.filter(|_| !term.named)))
-    }
-
-    /// The names of ACLs in it, by their words.
-    pub fn named(&self) -> impl Iterator<Item = usize> + '_ {
-        self.rows.iter().flatten().filter(|term| term.named).map(|term| term.word)
+    /// A name or a test of it that can never hold at that place: the first of those that cannot hold at all, or else the first test
+    /// of a name with others that can. 2.6 warns of one, too.
+    pub fn misplaced(&self, place: Place) -> Option<Misplaced<'_>> {
+        let found = self.rows.iter().flatten().filter_map(|term| {
+            let here = |test: &&Test| !test.expr.places().allow(place);
+            let fetch = term.tests.iter().find(here)?.expr.fetch_name();
+            let others = !term.tests.iter().all(|test| here(&test));
+            Some(Misplaced { acl: term.name.as_deref(), fetch, others, place, word: term.word })
+        });
+        found.min_by_key(|misplaced| misplaced.others)
     }
 
     /// Whether it is the same whenever it is asked: it holds always, or never.

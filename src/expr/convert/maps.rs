@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{ADDR, Arg, Args, Context, ExprError, INT, Row, STR, Value, row};
-use crate::expr::error::{ArgError, FileError, PatternError};
-use crate::expr::pattern::{Flags, Method, View};
-use crate::expr::{Type, args};
+use crate::expr::Type;
+use crate::expr::error::{ArgError, FileError};
+use crate::expr::pattern::{Flags, Look, Method, View, typed};
 
 /// What stands behind a key, in the type of the converter.
 #[derive(Debug, Clone)]
@@ -66,18 +66,11 @@ maps! {
 
 fn load(args: &mut Args, context: &Context<'_>, method: Method, gives: Type) -> Result<(), ExprError> {
     let path = String::from_utf8_lossy(args.text(0)).into_owned();
-    let list = context.lists.open(&path, true, context.world).map_err(|why| args.blame(0, ArgError::File(why)))?;
-    let view = list.view(method, Flags::default(), context.world);
+    let list = context.lists.open(&path, true, "", context.world).map_err(|why| args.blame(0, ArgError::File(why)))?;
+    let view = list.view(Look { method, flags: Flags::default(), gives: Some(gives) }, context.world);
     let view = view.map_err(|(line, why)| {
         args.blame(0, ArgError::File(FileError::Line { path: path.clone(), line, why: Box::new(why) }))
     })?;
-    if let Some((line, text)) = view.list().first_value(|value| typed(value, gives).is_none()) {
-        let why = match gives {
-            Type::Int => PatternError::Number { text },
-            _ => PatternError::Address { text },
-        };
-        return Err(args.blame(0, ArgError::File(FileError::Line { path, line, why: Box::new(why) })));
-    }
     let default = match args.get(1) {
         None => None,
         Some(Arg::Int(number)) => Some(Value::Int(*number)),
@@ -91,21 +84,11 @@ fn load(args: &mut Args, context: &Context<'_>, method: Method, gives: Type) -> 
     Ok(())
 }
 
-/// A value of a file in the type that it is asked for.
-fn typed(text: &[u8], gives: Type) -> Option<Value<'_>> {
-    match gives {
-        Type::Int => args::int(text).map(Value::Int),
-        Type::Addr => Value::text(text).cast(Type::Addr),
-        _ => Some(Value::text(text)),
-    }
-}
-
 fn look_up<'a>(args: &'a [Arg], value: Value<'a>) -> Option<Value<'a>> {
     let Some(Arg::Map(map)) = args.first() else { return None };
     let set = map.list.set();
     let found = set.find(&value).and_then(|found| {
-        let text = found.entry.value.as_deref()?;
-        match map.groups {
+        let made = found.entry.with_value(|text| match map.groups {
             false => typed(text, map.gives).map(Value::into_owned),
             true => {
                 let whole = value.borrowed().into_text();
@@ -114,7 +97,8 @@ fn look_up<'a>(args: &'a [Arg], value: Value<'a>) -> Option<Value<'a>> {
                 super::substitute::expand(text, &whole, &groups, &mut out)?;
                 Some(Value::owned(out))
             }
-        }
+        });
+        made.flatten()
     });
     found.or_else(|| map.default.as_ref().map(Value::borrowed))
 }

@@ -1,7 +1,7 @@
 //! From a name and its arguments to what is answered without the engine.
 
 use super::payload::Then;
-use super::{ArgError, Fetch};
+use super::{ArgError, Fetch, Hello};
 use crate::expr::args::{Args, VARIABLE};
 use crate::expr::context::Context;
 use crate::expr::error::{ExprError, Wrong};
@@ -78,8 +78,37 @@ pub(super) fn build(args: &Args, context: &Context<'_>) -> Result<Fetch, ExprErr
         "payload_lv" => payload_lv(here, args),
         "req.payload_lv" => payload_lv(Side::Request, args),
         "res.payload_lv" => payload_lv(Side::Response, args),
-        name => Ok(Fetch::RdpCookie { name: args.text(0).into(), count: name.ends_with("_cnt") }),
+        "distcc_body" | "distcc_param" => distcc(here, args),
+        "req.proto_http" | "req_proto_http" => Ok(Fetch::ProtoHttp),
+        name => match hello(name) {
+            Some((side, hello)) => Ok(Fetch::Tls(side, hello)),
+            None => Ok(Fetch::RdpCookie { name: args.text(0).into(), count: name.ends_with("_cnt") }),
+        },
     }
+}
+
+/// What of a hello a name asks for, and whose.
+fn hello(name: &str) -> Option<(Side, Hello)> {
+    let (side, what) = name.split_once("ssl_")?;
+    let what = match what {
+        "alpn" => Hello::Protocol,
+        "cipherlist" => Hello::Ciphers,
+        "ec_ext" => Hello::Curves,
+        "hello_type" => Hello::Type,
+        "keyshare_groups" => Hello::KeyShares,
+        "sigalgs" => Hello::Signatures,
+        "sni" => Hello::Name,
+        "st_ext" => Hello::Ticket,
+        "supported_groups" => Hello::Groups,
+        _ => Hello::Version,
+    };
+    Some((if side.starts_with("req") { Side::Request } else { Side::Response }, what))
+}
+
+fn distcc(side: Side, args: &Args) -> Result<Fetch, ExprError> {
+    let token = args.text(0).try_into().map_err(|_| args.kind(0, "the name of a token: four characters"))?;
+    let occurrence = u64::try_from(args.int(1).unwrap_or(0)).unwrap_or(u64::MAX);
+    Ok(Fetch::Distcc { side, token, occurrence, body: args.name == "distcc_body" })
 }
 
 fn payload(side: Side, args: &Args) -> Result<Fetch, ExprError> {

@@ -1,7 +1,7 @@
 //! What a fetch gives now.
 
-use super::{Fetch, payload, rdp};
-use crate::expr::{Facts, Fetched, Side, Value};
+use super::{Fetch, Found, distcc, http, payload, rdp, tls};
+use crate::expr::{Buffer, Facts, Fetched, Side, Value};
 
 impl Fetch {
     /// What it gives now. Allocates only where the value is made here.
@@ -34,7 +34,12 @@ impl Fetch {
                 buffer(*side).map_or(Fetched::Missing, |buffer| payload::behind_length(buffer, *at, *size, *then))
             }
             Self::RdpCookie { name, count } => {
-                buffer(Side::Request).map_or(Fetched::Missing, |buffer| rdp::cookie(buffer, name, *count))
+                said(buffer(Side::Request), |buffer| rdp::look(buffer.bytes, name, *count))
+            }
+            Self::Tls(side, hello) => said(buffer(*side), |buffer| tls::look(buffer.bytes, *hello)),
+            Self::ProtoHttp => said(buffer(Side::Request), |buffer| http::look(buffer.bytes)),
+            Self::Distcc { side, token, occurrence, body } => {
+                said(buffer(*side), |buffer| distcc::look(buffer, token, *occurrence, *body))
             }
             Self::Counter(counter) if counter.what == super::Datum::Tracked => {
                 Fetched::Value(Value::Bool(facts.counter(counter).is_some()))
@@ -42,6 +47,16 @@ impl Fetch {
             Self::Counter(counter) => Fetched::known(facts.counter(counter).map(Value::Int)),
             Self::Known(known, args) => facts.known(*known, args),
         }
+    }
+}
+
+/// What the bytes of a buffer say: what may still come is not there yet as long as more may.
+fn said<'a>(buffer: Option<Buffer<'a>>, look: impl FnOnce(Buffer<'a>) -> Found<'a>) -> Fetched<'a> {
+    let Some(buffer) = buffer else { return Fetched::Missing };
+    match look(buffer) {
+        Found::Value(value) => Fetched::Value(value),
+        Found::More if buffer.more => Fetched::NotYet,
+        Found::More | Found::No => Fetched::Missing,
     }
 }
 

@@ -115,6 +115,8 @@ known! {
     FeName "fe_name" "" Str FRONTEND,
     FeReqRate "fe_req_rate" "f" Int LIVE,
     FeSessRate "fe_sess_rate" "f" Int LIVE,
+    HttpAuth "http_auth" "s" Bool REQUEST,
+    HttpAuthGroup "http_auth_group" "s" Str REQUEST,
     LastRuleFile "last_rule_file" "" Str LIVE,
     LastRuleLine "last_rule_line" "" Int LIVE,
     LatNsAvg "lat_ns_avg" "" Int LIVE,

@@ -6,17 +6,21 @@
 
 mod constant;
 mod counter;
+mod distcc;
 mod evaluate;
+mod http;
 mod known;
 mod payload;
 mod places;
 mod rdp;
+mod tls;
 
 pub use counter::{Counter, Datum, Deed, Tracked};
 pub use known::Known;
 pub(super) use payload::Then;
+pub use tls::Hello;
 
-use self::places::{ALWAYS, BUFFER, LIVE, REQUEST, RESPONSE};
+use self::places::{ALWAYS, BUFFER, CLIENT, LIVE, REQUEST, RESPONSE, STREAM};
 use super::args::{self, Args};
 use super::context::Context;
 use super::error::{ArgError, ExprError, Wrong, shown};
@@ -76,10 +80,36 @@ pub enum Fetch {
         /// Whether it is counted.
         count: bool,
     },
+    /// Something that a hello of TLS says.
+    Tls(Side, Hello),
+    /// Whether the request is one of HTTP.
+    ProtoHttp,
+    /// A token of a message of distcc: its number, or with `body` the bytes behind it.
+    Distcc {
+        /// Whose buffer.
+        side: Side,
+        /// Its name.
+        token: [u8; 4],
+        /// Which of those with that name, from 1; 0 is the first, too.
+        occurrence: u64,
+        /// Whether its bytes are wanted.
+        body: bool,
+    },
     /// A counter of a stick table.
     Counter(Box<Counter>),
     /// What only the engine knows.
     Known(Known, Box<[Arg]>),
+}
+
+/// What the bytes of a buffer say so far.
+#[derive(Debug, PartialEq, Eq)]
+enum Found<'a> {
+    /// A value for good.
+    Value(Value<'a>),
+    /// None yet.
+    More,
+    /// None, whatever comes.
+    No,
 }
 
 /// What a name stands for, before its arguments are read.
@@ -99,6 +129,8 @@ const OWN: &[Row] = &[
     row("bool", "s", Type::Bool, ALWAYS),
     row("date", "|is", Type::Int, ALWAYS),
     row("date_us", "", Type::Int, ALWAYS),
+    row("distcc_body", "s|i", Type::Bin, BUFFER),
+    row("distcc_param", "s|i", Type::Int, BUFFER),
     row("env", "s", Type::Str, ALWAYS),
     row("hostname", "", Type::Str, ALWAYS),
     row("int", "i", Type::Int, ALWAYS),
@@ -115,14 +147,31 @@ const OWN: &[Row] = &[
     row("req.len", "", Type::Int, REQUEST),
     row("req.payload", "ii", Type::Bin, REQUEST),
     row("req.payload_lv", "ii|s", Type::Bin, REQUEST),
+    row("req.proto_http", "", Type::Bool, STREAM),
     row("req.rdp_cookie", "|s", Type::Str, REQUEST),
     row("req.rdp_cookie_cnt", "|s", Type::Int, REQUEST),
+    row("req.ssl_alpn", "", Type::Str, REQUEST),
+    row("req.ssl_cipherlist", "", Type::Bin, CLIENT),
+    row("req.ssl_ec_ext", "", Type::Bool, REQUEST),
+    row("req.ssl_hello_type", "", Type::Int, REQUEST),
+    row("req.ssl_keyshare_groups", "", Type::Bin, CLIENT),
+    row("req.ssl_sigalgs", "", Type::Bin, CLIENT),
+    row("req.ssl_sni", "", Type::Str, REQUEST),
+    row("req.ssl_st_ext", "", Type::Int, REQUEST),
+    row("req.ssl_supported_groups", "", Type::Bin, CLIENT),
+    row("req.ssl_ver", "", Type::Int, REQUEST),
     row("req_len", "", Type::Int, REQUEST),
+    row("req_proto_http", "", Type::Bool, STREAM),
     row("req_rdp_cookie", "|s", Type::Str, REQUEST),
     row("req_rdp_cookie_cnt", "|s", Type::Int, REQUEST),
+    row("req_ssl_hello_type", "", Type::Int, REQUEST),
+    row("req_ssl_sni", "", Type::Str, REQUEST),
+    row("req_ssl_ver", "", Type::Int, REQUEST),
+    row("rep_ssl_hello_type", "", Type::Int, RESPONSE),
     row("res.len", "", Type::Int, RESPONSE),
     row("res.payload", "ii", Type::Bin, RESPONSE),
     row("res.payload_lv", "ii|s", Type::Bin, RESPONSE),
+    row("res.ssl_hello_type", "", Type::Int, RESPONSE),
     row("str", "s", Type::Str, ALWAYS),
     row("uuid", "|i", Type::Str, ALWAYS),
     row("var", "s|s", Type::Any, ALWAYS),

@@ -1,52 +1,42 @@
 //! The cookie of an RDP request: `Cookie: mstshash=user`, behind a TPKT and an X.224 header.
 //!
-//! Source: manual §7.3.5 "req.rdp_cookie"; MS-RDPBCGR §2.2.1.1.
+//! 2.6 looks at no byte of the headers, and neither do we. Source: manual §7.3.5 "req.rdp_cookie"; MS-RDPBCGR §2.2.1.1;
+//! asked of 2.6 (`fixtures/expr/buffers.txt`).
 
-use crate::expr::{Buffer, Fetched, Value};
+use super::Found;
+use crate::expr::Value;
 
-/// What the bytes say so far.
-enum Found<'a> {
-    Cookie(&'a [u8]),
-    No,
-    More,
-}
+/// The bytes of both headers.
+const HEADERS: usize = 11;
+const COOKIE: &[u8] = b"cookie: ";
 
 /// The value of the cookie, or with `count` whether there is one.
-pub(super) fn cookie<'a>(buffer: Buffer<'a>, name: &[u8], count: bool) -> Fetched<'a> {
-    match (look(buffer.bytes, name), count) {
-        (Found::Cookie(value), false) => Fetched::Value(Value::text(value)),
-        (Found::Cookie(_), true) => Fetched::Value(Value::Int(1)),
-        (Found::More, _) if buffer.more => Fetched::NotYet,
-        (_, true) => Fetched::Value(Value::Int(0)),
-        _ => Fetched::Missing,
+pub(super) fn look<'a>(bytes: &'a [u8], name: &[u8], count: bool) -> Found<'a> {
+    let number = |number| if count { Found::Value(Value::Int(number)) } else { Found::No };
+    let Some(word) = bytes.get(HEADERS..HEADERS + COOKIE.len()) else { return Found::More };
+    if !word.eq_ignore_ascii_case(COOKIE) {
+        return number(0);
     }
-}
-
-fn look<'a>(bytes: &'a [u8], name: &[u8]) -> Found<'a> {
-    const HEADERS: usize = 11;
-    let text = match bytes {
-        [3, _, high, low, _, 0xE0, _, _, _, _, _, ..] => {
-            let whole = usize::from(u16::from_be_bytes([*high, *low]));
-            match bytes.get(HEADERS..whole) {
-                Some(text) => text,
-                None if whole > HEADERS => return Found::More,
-                None => return Found::No,
-            }
-        }
-        _ if bytes.len() < HEADERS => return Found::More,
-        _ => return Found::No,
+    let rest = &bytes[HEADERS + COOKIE.len()..];
+    let length = match name {
+        // Any cookie: its name ends at the sign, or there is none before the line ends.
+        b"" => match rest.iter().position(|byte| b"=\r\n".contains(byte)) {
+            Some(length) => length,
+            None => return Found::More,
+        },
+        name => name.len(),
     };
-    let Some((word, rest)) = text.split_at_checked(8).filter(|(word, _)| word.eq_ignore_ascii_case(b"cookie: ")) else {
-        return Found::No;
+    let Some((found, value)) = rest.split_at_checked(length).filter(|(_, value)| !value.is_empty()) else {
+        return Found::More;
     };
-    debug_assert_eq!(word.len(), 8);
-    let Some(equals) = rest.iter().position(|byte| *byte == b'=') else { return Found::No };
-    let (found, value) = (&rest[..equals], &rest[equals + 1..]);
-    if !name.is_empty() && !found.eq_ignore_ascii_case(name) {
-        return Found::No;
-    }
-    match value.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
-        Some(end) => Found::Cookie(&value[..end]),
-        None => Found::No,
+    let Some(value) = value.strip_prefix(b"=").filter(|_| name.is_empty() || found.eq_ignore_ascii_case(name)) else {
+        return number(0);
+    };
+    let Some(end) = memchr::memchr(b'\r', value) else { return Found::More };
+    match (value.get(end + 1), count) {
+        (None, _) => Found::More,
+        (Some(b'\n'), true) => number(1),
+        (Some(b'\n'), false) => Found::Value(Value::text(&value[..end])),
+        _ => number(0),
     }
 }

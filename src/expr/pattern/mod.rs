@@ -4,7 +4,10 @@
 //! hardly more than ten. Readers take the compiled set as it is at that moment; whoever changes a list makes a new one.
 //! Source: manual §7.1; asked of 2.6 (`fixtures/expr/conditions.txt`, `maps.txt`).
 
+mod entry;
+mod layer;
 mod list;
+mod lists;
 mod method;
 mod networks;
 mod numbers;
@@ -14,7 +17,10 @@ mod tests;
 mod texts;
 mod words;
 
-pub use list::{Contents, Entry, List, Lists, View};
+pub use entry::{Entry, Written};
+pub use list::{ChangeError, List, State, Use, Which};
+pub use lists::Lists;
 pub use method::{Flags, Method, Op};
-pub use set::{Found, Set};
+pub(super) use set::typed;
+pub use set::{Found, Look, Set, View};
 pub(super) use words::{Patterns, read};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::layer::{Fit, Twins};
 use crate::expr::args::mask4;
 use crate::expr::error::{PatternError, shown};
 use crate::expr::value::embedded;
@@ -62,37 +63,45 @@ fn mask6(bits: u32) -> u128 {
 }
 
 impl Networks {
-    pub(super) fn new(networks: &[(Network, usize)]) -> Self {
+    pub(super) fn new(networks: &[(Network, usize)], twins: &mut Twins) -> Self {
         let mut made = Self::default();
-        for (network, ix) in networks {
+        for (network, ix) in networks.iter().rev() {
             match network {
                 Network::V4(address, mask) => {
                     let mask = u32::from(*mask);
-                    made.v4.entry(mask).or_default().entry(u32::from(*address) & mask).or_insert(*ix);
+                    twins.put(made.v4.entry(mask).or_default(), u32::from(*address) & mask, *ix);
                 }
                 Network::V6(address, bits) => {
                     let key = u128::from(*address) & mask6(*bits);
-                    made.v6.entry(*bits).or_default().entry(key).or_insert(*ix);
+                    twins.put(made.v6.entry(*bits).or_default(), key, *ix);
                 }
             }
         }
         made
     }
 
-    pub(super) fn find(&self, address: IpAddr) -> Option<usize> {
+    /// `live` says which entry stands for an indexed one, if one of them is still there. An address's own family is finer
+    /// than the other one.
+    pub(super) fn find(&self, address: IpAddr, live: impl Fn(usize) -> Option<usize>) -> Option<Fit> {
+        const OWN: u64 = 1 << 32;
         let (four, six) = match address {
             IpAddr::V4(four) => (Some(four), four.to_ipv6_mapped()),
             IpAddr::V6(six) => (embedded(six), six),
         };
         let in_four = |four: Ipv4Addr| {
             let bits = u32::from(four);
-            self.v4.iter().rev().find_map(|(mask, known)| known.get(&(bits & mask)).copied())
+            let mut finest = self.v4.iter().rev();
+            finest.find_map(|(mask, known)| Some((live(*known.get(&(bits & mask))?)?, u64::from(*mask))))
         };
         let bits = u128::from(six);
-        let in_six = || self.v6.iter().rev().find_map(|(length, known)| known.get(&(bits & mask6(*length))).copied());
+        let in_six = || {
+            let mut finest = self.v6.iter().rev();
+            finest.find_map(|(length, known)| Some((live(*known.get(&(bits & mask6(*length)))?)?, u64::from(*length))))
+        };
+        let own = |(ix, rank): Fit| (ix, rank + OWN);
         match address {
-            IpAddr::V4(four) => in_four(four).or_else(in_six),
-            IpAddr::V6(_) => in_six().or_else(|| four.and_then(in_four)),
+            IpAddr::V4(four) => in_four(four).map(own).or_else(in_six),
+            IpAddr::V6(_) => in_six().map(own).or_else(|| four.and_then(in_four)),
         }
     }
 }

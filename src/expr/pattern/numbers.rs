@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Op;
+use super::layer::Twins;
 use crate::expr::error::{PatternError, shown};
 
 /// A range of numbers, both ends in it.
@@ -46,19 +47,24 @@ pub(super) fn parse(text: &[u8], op: Op) -> Result<Span, PatternError> {
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
     exact: HashMap<i64, usize>,
+    ranges: Vec<(Span, usize)>,
     /// Where a stretch of numbers begins, and the first range that holds it.
     stretches: Vec<(i64, Option<usize>)>,
 }
 
 impl Numbers {
-    pub(super) fn new(spans: &[(Span, usize)]) -> Self {
+    pub(super) fn new(spans: &[(Span, usize)], twins: &mut Twins) -> Self {
         let mut exact = HashMap::new();
-        let mut edges: Vec<(i64, bool, usize)> = Vec::new();
-        for (span, ix) in spans {
-            if span.low == span.high {
-                exact.entry(span.low).or_insert(*ix);
-                continue;
+        let mut ranges = Vec::new();
+        for (span, ix) in spans.iter().rev() {
+            match span.low == span.high {
+                true => twins.put(&mut exact, span.low, *ix),
+                false => ranges.push((*span, *ix)),
             }
+        }
+        ranges.reverse();
+        let mut edges: Vec<(i64, bool, usize)> = Vec::new();
+        for (span, ix) in &ranges {
             edges.push((span.low, true, *ix));
             if let Some(behind) = span.high.checked_add(1) {
                 edges.push((behind, false, *ix));
@@ -79,13 +85,19 @@ impl Numbers {
                 _ => stretches.push((at, first)),
             }
         }
-        Self { exact, stretches }
+        Self { exact, ranges, stretches }
     }
 
-    pub(super) fn find(&self, number: i64) -> Option<usize> {
-        let exact = self.exact.get(&number).copied();
+    /// `live` says which entry stands for an indexed one, if one of them is still there.
+    pub(super) fn find(&self, number: i64, live: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+        let exact = self.exact.get(&number).and_then(|ix| live(*ix));
         let behind = self.stretches.partition_point(|(low, _)| *low <= number);
-        let range = behind.checked_sub(1).and_then(|at| self.stretches[at].1);
+        let first = behind.checked_sub(1).and_then(|at| self.stretches.get(at)?.1);
+        let range = first.and_then(|first| {
+            let holds = |(span, ix): &(Span, usize)| (span.low..=span.high).contains(&number) && live(*ix).is_some();
+            // The first is gone: the next one that holds it.
+            live(first).or_else(|| self.ranges.iter().find(|range| holds(range)).map(|(_, ix)| *ix))
+        });
         match (exact, range) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

@@ -1,180 +1,148 @@
-//! A list of patterns, compiled for one way to compare.
+//! What one way to compare sees of a list: a [`View`], and what it holds at a moment: a [`Set`].
+//!
+//! A set has layers, the older entries first. What comes is a small layer beside the others until it is worth to compile both
+//! together ([`super::list`]); so a list of 100,000 takes one more as cheaply as a short one.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use arc_swap::{ArcSwap, Guard};
 use smallvec::SmallVec;
 
-use super::list::Entry;
-use super::networks::{self, Networks, Resolver};
-use super::numbers::{self, Numbers};
-use super::texts::Texts;
+use super::entry::Entry;
+use super::layer::{Layer, Sought};
 use super::{Flags, Method};
 use crate::expr::error::{PatternError, shown};
-use crate::expr::{Regex, Value, hex};
+use crate::expr::{Type, Value, args};
 
-/// A list of patterns, compiled.
+/// What one way to compare sees of a list.
 #[derive(Debug)]
-pub struct Set {
-    entries: Arc<[Entry]>,
-    method: Method,
-    index: Index,
+pub struct View {
+    pub(super) of_file: bool,
+    pub(super) look: Look,
+    pub(super) set: ArcSwap<Set>,
 }
 
+/// A way to look at a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The way to compare.
+    pub method: Method,
+    /// Its flags.
+    pub flags: Flags,
+    /// What the values behind the patterns must be; `None`: nobody looks at them.
+    pub gives: Option<Type>,
+}
+
+/// The patterns of a list at a moment, compiled.
 #[derive(Debug)]
-enum Index {
-    Nothing,
-    Numbers(Numbers),
-    Networks(Networks),
-    /// Those for which case counts, and those for which it does not, in small letters.
-    Texts(Option<Texts>, Option<Texts>),
-    Regexes(Vec<(Regex, usize)>, Option<RegexSet>),
+pub struct Set {
+    look: Look,
+    pub(super) layers: Vec<Arc<Layer>>,
 }
 
 /// A pattern that a value fits.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'s> {
-    /// Its number in the list.
-    pub index: usize,
     /// The pattern.
     pub entry: &'s Entry,
+    layer: usize,
+    index: usize,
 }
 
-/// From how many regular expressions on they are looked for together.
-const TOGETHER: usize = 4;
-/// The most memory that looking for them together may take.
-const TOGETHER_BYTES: usize = 64 << 20;
-
-impl Set {
-    /// Compiles the patterns. `resolve` looks names up.
-    ///
-    /// # Errors
-    /// The line of the wrong one, and what is wrong.
-    pub(super) fn new(
-        entries: Arc<[Entry]>,
-        method: Method,
-        flags: Flags,
-        resolve: Option<Resolver<'_>>,
-    ) -> Result<Self, (usize, PatternError)> {
-        let blame = |entry: &Entry| {
-            let line = entry.line;
-            move |why| (line, why)
-        };
-        let any_case = |entry: &Entry| flags.any_case || entry.any_case;
-        let numbered = || entries.iter().enumerate();
-        let index = match method {
-            Method::Found | Method::Bool => Index::Nothing,
-            Method::Int | Method::Len => {
-                let spans: Result<Vec<_>, _> = numbered()
-                    .map(|(ix, entry)| Ok((numbers::parse(&entry.key, entry.op).map_err(blame(entry))?, ix)))
-                    .collect();
-                Index::Numbers(Numbers::new(&spans?))
-            }
-            Method::Ip => {
-                let resolve = resolve.filter(|_| !flags.no_names);
-                let mut all = Vec::with_capacity(entries.len());
-                for (ix, entry) in numbered() {
-                    let found = networks::parse(&entry.key, resolve).map_err(blame(entry))?;
-                    all.extend(found.into_iter().map(|network| (network, ix)));
-                }
-                Index::Networks(Networks::new(&all))
-            }
-            Method::Reg => regexes(&entries, any_case)?,
-            Method::Bin => {
-                let bytes = |entry: &Entry| {
-                    hex::decode(&entry.key).ok_or_else(|| (entry.line, PatternError::Hex { text: shown(&entry.key) }))
-                };
-                let all: Result<Vec<_>, _> = numbered().map(|(ix, entry)| Ok((bytes(entry)?, ix))).collect();
-                Index::Texts(Some(Texts::new(method, &all?)), None)
-            }
-            _ => {
-                let of = |wanted: bool| {
-                    let all: Vec<(Vec<u8>, usize)> = numbered()
-                        .filter(|(_, entry)| any_case(entry) == wanted)
-                        .map(|(ix, entry)| match wanted {
-                            true => (entry.key.to_ascii_lowercase(), ix),
-                            false => (entry.key.to_vec(), ix),
-                        })
-                        .collect();
-                    (!all.is_empty()).then(|| Texts::new(method, &all))
-                };
-                Index::Texts(of(false), of(true))
-            }
-        };
-        Ok(Self { entries, method, index })
+impl View {
+    /// Whether its list is that of a file.
+    pub fn is_of_file(&self) -> bool {
+        self.of_file
     }
 
-    /// How many patterns there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    /// How it looks at the list.
+    pub fn look(&self) -> Look {
+        self.look
+    }
+
+    /// The patterns as they are now.
+    pub fn set(&self) -> Guard<Arc<Set>> {
+        self.set.load()
+    }
+}
+
+impl Look {
+    /// What is wrong with a value for who looks so.
+    pub(super) fn judge(&self, value: &[u8]) -> Option<PatternError> {
+        match self.gives? {
+            gives if typed(value, gives).is_some() => None,
+            Type::Int => Some(PatternError::Number { text: shown(value) }),
+            _ => Some(PatternError::Address { text: shown(value) }),
+        }
+    }
+}
+
+/// A value of a map in the type that it is asked for.
+pub(in crate::expr) fn typed(text: &[u8], gives: Type) -> Option<Value<'_>> {
+    match gives {
+        Type::Int => args::int(text).map(Value::Int),
+        Type::Addr => Value::text(text).cast(Type::Addr),
+        _ => Some(Value::text(text)),
+    }
+}
+
+impl Set {
+    pub(super) fn new(look: Look, layers: Vec<Arc<Layer>>) -> Self {
+        Self { look, layers }
+    }
+
+    /// The patterns as they were written.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let entries = self.layers.iter().flat_map(|layer| layer.entries.iter());
+        entries.filter(|entry| !entry.is_gone()).map(|entry| &*entry.key)
     }
 
     /// Whether there are none: nothing fits then.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.keys().next().is_none()
     }
 
     /// The first pattern that a value fits; of networks and beginnings the finest.
     pub fn find(&self, value: &Value<'_>) -> Option<Found<'_>> {
-        let index = match &self.index {
-            Index::Nothing => None,
-            Index::Numbers(numbers) => numbers.find(match self.method {
-                Method::Len => i64::try_from(value.borrowed().into_text().len()).ok()?,
-                _ => value.int()?,
-            }),
-            Index::Networks(networks) => networks.find(value.address()?),
-            Index::Texts(exact, any_case) => {
-                let bytes = match self.method {
-                    Method::Bin => value.borrowed().into_bytes(),
-                    _ => value.borrowed().into_text(),
-                };
-                let first = exact.as_ref().and_then(|texts| texts.find(&bytes));
-                let second = any_case.as_ref().and_then(|texts| {
-                    let mut small: SmallVec<[u8; 256]> = SmallVec::from_slice(&bytes);
-                    small.make_ascii_lowercase();
-                    texts.find(&small)
-                });
-                match (first, second) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                }
+        if self.layers.is_empty() {
+            return None;
+        }
+        match self.look.method {
+            Method::Found | Method::Bool => None,
+            Method::Len => self.seek(Sought::Number(i64::try_from(value.borrowed().into_text().len()).ok()?)),
+            Method::Int => self.seek(Sought::Number(value.int()?)),
+            Method::Ip => self.seek(Sought::Address(value.address()?)),
+            Method::Bin => self.seek(Sought::Bytes(&value.borrowed().into_bytes())),
+            // The expression itself says that case does not count.
+            Method::Reg => self.seek(Sought::Bytes(&value.borrowed().into_text())),
+            _ if self.look.flags.any_case => {
+                let mut small: SmallVec<[u8; 256]> = SmallVec::from_slice(&value.borrowed().into_text());
+                small.make_ascii_lowercase();
+                self.seek(Sought::Bytes(&small))
             }
-            Index::Regexes(regexes, together) => {
-                let text = value.borrowed().into_text();
-                match together {
-                    Some(set) => set.matches(&text).iter().next().and_then(|at| regexes.get(at)).map(|(_, ix)| *ix),
-                    None => regexes.iter().find(|(regex, _)| regex.matches(&text)).map(|(_, ix)| *ix),
-                }
+            _ => self.seek(Sought::Bytes(&value.borrowed().into_text())),
+        }
+    }
+
+    fn seek(&self, sought: Sought<'_>) -> Option<Found<'_>> {
+        let ranked = matches!(self.look.method, Method::Ip | Method::Beg);
+        let mut best: Option<(usize, usize, u64)> = None;
+        for (at, layer) in self.layers.iter().enumerate() {
+            let Some((index, rank)) = layer.find(sought) else { continue };
+            if best.is_none_or(|(_, _, other)| rank > other) {
+                best = Some((at, index, rank));
             }
-        }?;
-        Some(Found { index, entry: self.entries.get(index)? })
+            if !ranked {
+                break;
+            }
+        }
+        let (layer, index, _) = best?;
+        Some(Found { entry: self.layers.get(layer)?.entries.get(index)?, layer, index })
     }
 
     /// Where the groups of a regular expression that was found match.
     pub fn groups(&self, found: &Found<'_>, text: &[u8]) -> Option<Vec<Option<Range<usize>>>> {
-        match &self.index {
-            Index::Regexes(regexes, _) => regexes.iter().find(|(_, ix)| *ix == found.index)?.0.groups_at(text, 0),
-            _ => None,
-        }
+        self.layers.get(found.layer)?.groups(found.index, text)
     }
-}
-
-fn regexes(entries: &[Entry], any_case: impl Fn(&Entry) -> bool) -> Result<Index, (usize, PatternError)> {
-    let mut all = Vec::with_capacity(entries.len());
-    let mut plain = Vec::with_capacity(entries.len());
-    for (ix, entry) in entries.iter().enumerate() {
-        let small = any_case(entry);
-        let regex = if small { Regex::any_case(&entry.key) } else { Regex::new(&entry.key) };
-        let regex = regex.map_err(|why| (entry.line, PatternError::Regex { text: shown(&entry.key), why }))?;
-        if let Some(text) = regex.plain_pattern() {
-            plain.push(if small { format!("(?i:{text})") } else { text.to_owned() });
-        }
-        all.push((regex, ix));
-    }
-    // One that needs the other engine, or too many: one after the other.
-    let together = (plain.len() == all.len() && all.len() >= TOGETHER)
-        .then(|| RegexSetBuilder::new(&plain).unicode(false).size_limit(TOGETHER_BYTES).build().ok())
-        .flatten();
-    Ok(Index::Regexes(all, together))
 }

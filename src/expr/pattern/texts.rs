@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Method;
+use super::layer::{Fit, Twins};
 
 /// Texts that are compared in one way.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub(super) struct Parts {
     /// The number of each text of the automaton.
     numbers: Vec<usize>,
     delimiters: &'static [u8],
-    /// The first empty text: it is part of everything.
-    empty: Option<usize>,
+    /// The empty texts: they are part of everything.
+    empty: Vec<usize>,
 }
 
 /// What divides the parts of a text.
@@ -47,18 +48,8 @@ pub(super) fn trimmed<'t>(text: &'t [u8], delimiters: &[u8]) -> &'t [u8] {
 }
 
 impl Texts {
-    pub(super) fn new(method: Method, texts: &[(Vec<u8>, usize)]) -> Self {
-        let by_text = || {
-            let mut known: HashMap<Box<[u8]>, usize> = HashMap::with_capacity(texts.len());
-            for (text, ix) in texts {
-                known.entry(text.as_slice().into()).or_insert(*ix);
-            }
-            known
-        };
-        let lengths = || texts.iter().map(|(text, _)| text.len()).collect();
+    pub(super) fn new(method: Method, texts: Vec<(Vec<u8>, usize)>, twins: &mut Twins) -> Self {
         match method {
-            Method::Beg => Self::Begin(by_text(), lengths()),
-            Method::End => Self::End(by_text(), lengths()),
             Method::Sub | Method::Dir | Method::Dom => {
                 let delimiters = delimiters(method);
                 let all = || texts.iter().map(|(text, ix)| (trimmed(text, delimiters), *ix));
@@ -66,40 +57,54 @@ impl Texts {
                 let automaton =
                     AhoCorasick::builder().match_kind(MatchKind::Standard).build(wanted().map(|(text, _)| text)).ok();
                 let numbers = wanted().map(|(_, ix)| ix).collect();
-                let empty = all().find(|(text, _)| text.is_empty() && method == Method::Sub).map(|(_, ix)| ix);
-                Self::Part(Box::new(Parts { automaton, numbers, delimiters, empty }))
+                let empty = all().filter(|(text, _)| text.is_empty() && method == Method::Sub).map(|(_, ix)| ix);
+                let empty = empty.collect();
+                return Self::Part(Box::new(Parts { automaton, numbers, delimiters, empty }));
             }
-            _ => Self::Whole(by_text()),
+            _ => {}
+        }
+        let lengths = || texts.iter().map(|(text, _)| text.len()).collect();
+        let lengths = if matches!(method, Method::Beg | Method::End) { lengths() } else { BTreeSet::new() };
+        let mut known: HashMap<Box<[u8]>, usize> = HashMap::with_capacity(texts.len());
+        for (text, ix) in texts.into_iter().rev() {
+            twins.put(&mut known, text.into_boxed_slice(), ix);
+        }
+        match method {
+            Method::Beg => Self::Begin(known, lengths),
+            Method::End => Self::End(known, lengths),
+            _ => Self::Whole(known),
         }
     }
 
-    pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
+    /// `live` says which entry stands for an indexed one, if one of them is still there.
+    pub(super) fn find(&self, text: &[u8], live: impl Fn(usize) -> Option<usize>) -> Option<Fit> {
+        let first = |ix: Option<usize>| Some((ix?, 0));
         match self {
-            Self::Whole(known) => known.get(text).copied(),
+            Self::Whole(known) => first(known.get(text).and_then(|ix| live(*ix))),
             Self::Begin(known, lengths) => {
-                let lengths = lengths.range(..=text.len()).rev();
-                lengths.filter_map(|length| known.get(&text[..*length])).next().copied()
+                let mut lengths = lengths.range(..=text.len()).rev();
+                lengths.find_map(|length| Some((live(*known.get(text.get(..*length)?)?)?, *length as u64)))
             }
             Self::End(known, lengths) => {
                 let lengths = lengths.range(..=text.len());
-                lengths.filter_map(|length| known.get(&text[text.len() - length..])).min().copied()
+                first(lengths.filter_map(|length| live(*known.get(text.get(text.len() - length..)?)?)).min())
             }
-            Self::Part(parts) => parts.find(text),
+            Self::Part(parts) => first(parts.find(text, live)),
         }
     }
 }
 
 impl Parts {
-    fn find(&self, text: &[u8]) -> Option<usize> {
+    fn find(&self, text: &[u8], live: impl Fn(usize) -> Option<usize>) -> Option<usize> {
         let edge = |byte: Option<&u8>| byte.is_none_or(|byte| self.delimiters.contains(byte));
         let found = self.automaton.as_ref().and_then(|automaton| {
             let fits = automaton.find_overlapping_iter(text).filter(|found| {
                 self.delimiters.is_empty()
                     || edge(found.start().checked_sub(1).and_then(|at| text.get(at))) && edge(text.get(found.end()))
             });
-            fits.filter_map(|found| self.numbers.get(found.pattern().as_usize())).min().copied()
+            fits.filter_map(|found| live(*self.numbers.get(found.pattern().as_usize())?)).min()
         });
-        match (found, self.empty) {
+        match (found, self.empty.iter().find_map(|ix| live(*ix))) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }

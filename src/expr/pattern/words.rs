@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::list::{Entry, View};
+use super::entry::Written;
+use super::set::{Look, View};
 use super::{Flags, Method, Op};
 use crate::expr::context::Context;
 use crate::expr::error::{ExprError, FileError, PatternError, Wrong, shown};
@@ -28,7 +29,7 @@ impl Patterns {
 
     /// Whether no value can fit: there is nothing to compare with.
     pub fn never(&self) -> bool {
-        !self.method.needs_none() && self.views.iter().all(|view| view.list().file.is_none() && view.set().is_empty())
+        !self.method.needs_none() && self.views.iter().all(|view| !view.is_of_file() && view.set().is_empty())
     }
 
     /// Whether a value fits.
@@ -41,7 +42,7 @@ impl Patterns {
     }
 }
 
-/// Reads the words from `at` on, up to an empty one or the end. `of`: the type of the value; `default`: how it is compared
+/// Reads the words from `at` on, up to an empty one or the end. `of`: what is compared, and its type; `default`: how it is compared
 /// if no `-m` says so.
 ///
 /// # Errors
@@ -49,7 +50,7 @@ impl Patterns {
 pub(in crate::expr) fn read(
     words: &[&[u8]],
     at: usize,
-    of: Type,
+    (fetch, of): (&'static str, Type),
     default: Option<Method>,
     context: &Context<'_>,
 ) -> Result<Patterns, ExprError> {
@@ -99,13 +100,14 @@ pub(in crate::expr) fn read(
     }
     let chosen = method.or(default).or_else(|| Method::default_of(of));
     let method = chosen.ok_or_else(|| blame(at.saturating_sub(1), PatternError::MethodMissing { of }))?;
+    let look = |flags| Look { method, flags, gives: None };
     let mut views = Vec::new();
     for (ix, flags, map) in files {
         let path = String::from_utf8_lossy(word(ix)).into_owned();
-        let list = context.lists.open(&path, map, context.world);
+        let list = context.lists.open(&path, map, fetch, context.world);
         let list = list.map_err(|why| blame(ix, PatternError::File(why)))?;
         let view = list
-            .view(method, flags, context.world)
+            .view(look(flags), context.world)
             .map_err(|(line, why)| blame(ix, PatternError::File(FileError::Line { path, line, why: Box::new(why) })))?;
         views.push(view);
     }
@@ -115,12 +117,11 @@ pub(in crate::expr) fn read(
         match Op::named(word(ix)).filter(|_| method.numeric()) {
             Some(other) => op = other,
             // `line` counts words here, so that the wrong one can be blamed.
-            None => entries.push(Entry { key: word(ix).into(), op, line: ix, ..Entry::default() }),
+            None => entries.push(Written { key: word(ix).into(), op, line: ix, value: None }),
         }
     }
-    if !method.needs_none() && (!entries.is_empty() || views.is_empty() || id.is_some()) {
-        let list = context.lists.inline(id, entries).map_err(|why| blame(at, why))?;
-        views.push(list.view(method, flags, context.world).map_err(|(ix, why)| blame(ix, why))?);
-    }
+    // Even an empty one has its number, and may be filled at run time.
+    let list = context.lists.inline(id, fetch, entries).map_err(|why| blame(at, why))?;
+    views.push(list.view(look(flags), context.world).map_err(|(ix, why)| blame(ix, why))?);
     Ok(Patterns { method, views })
 }

@@ -8,6 +8,7 @@ mod connect;
 mod expect;
 pub mod external;
 pub mod http;
+pub mod mqtt;
 pub mod protocols;
 mod request;
 mod rules;

@@ -104,36 +104,36 @@ pub fn ssl_hello(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     choose(proxy, vec![Step::plain(Act::SendNow(client_hello)), wait(2, expect)])
 }
 
-fn choose(proxy: &mut ProxyDraft, steps: Vec<Step>) -> Lowered {
+pub(super) fn choose(proxy: &mut ProxyDraft, steps: Vec<Step>) -> Lowered {
     let script = Script { telling: Telling::BuiltIn, steps, ..Script::default() };
     proxy.set.checks.choose(CheckKind::BuiltIn(Arc::new(script)));
     Ok(())
 }
 
 /// A connection that is closed in order, not by a reset.
-fn politely() -> Step {
+pub(super) fn politely() -> Step {
     Step::plain(Act::Connect(Connect { linger: true, ..Connect::default() }))
 }
 
-fn send(bytes: Vec<u8>) -> Step {
+pub(super) fn send(bytes: Vec<u8>) -> Step {
     Step::plain(Act::Send(bytes))
 }
 
 /// `number`: what an empty answer is told with; 0: it is told with nothing.
-fn wait(number: u32, expect: Expect) -> Step {
+pub(super) fn wait(number: u32, expect: Expect) -> Step {
     Step { number, comment: None, act: Act::Expect(Box::new(expect)) }
 }
 
-fn judged(judge: Judge) -> Expect {
+pub(super) fn judged(judge: Judge) -> Expect {
     Expect::new(Pattern::Judge(judge))
 }
 
-fn ends(status: CheckStatus, code: Option<u16>, info: &[u8]) -> Opinion {
+pub(super) fn ends(status: CheckStatus, code: Option<u16>, info: &[u8]) -> Opinion {
     Opinion::Ends(Finding { status, code, info: Some(line(info)).filter(|info| !info.is_empty()) })
 }
 
 /// Bytes up to the end of their first line, or to a NUL.
-fn line(bytes: &[u8]) -> String {
+pub(super) fn line(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }

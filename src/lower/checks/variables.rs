@@ -23,7 +23,7 @@ fn name(args: &Args<'_>) -> Lowered<VarName> {
     let name = VarName::parse(inner)
         .ok_or_else(|| word.blame(LowerError::Variable { text: String::from_utf8_lossy(inner).into_owned() }))?;
     match name.scope() {
-        Scope::Check | Scope::Session => Ok(name),
+        Scope::Check | Scope::Session | Scope::Process => Ok(name),
         scope => Err(word.blame(LowerError::NotYet { what: format!("variables of the scope '{}'", scope.name()) })),
     }
 }

@@ -7,6 +7,7 @@ pub mod paths;
 pub mod process;
 pub mod stats;
 pub mod tuning;
+pub mod variables;
 
 use std::path::PathBuf;
 

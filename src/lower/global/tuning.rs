@@ -113,6 +113,14 @@ pub fn tune_maxrewrite(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered
     Ok(())
 }
 
+/// `tune.stick-counters <number>` (2.8): entries of stick tables that a session can track; each costs 16 bytes, and only who
+/// tracks pays.
+pub fn stick_counters(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let number = args.int(0, 100)?;
+    global.ir.stick_counters = u32::try_from(number).ok();
+    Ok(())
+}
+
 /// `tune.maxaccept <number>`: connections taken in one go; once.
 pub fn tune_maxaccept(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     if global.ir.maxaccept.is_some() {

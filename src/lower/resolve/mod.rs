@@ -27,9 +27,11 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, lists, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, .. } = reading;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
+    global.ir.userlists = crate::lower::userlist::judge(userlists, said);
+    crate::lower::stats::judge(&sections.proxies, &global.ir.userlists, said);
     crate::lower::program::judge(&global.ir, choices.master, said);
     if let (None, Some(processes)) = (global.ir.nbthread, global.nbproc) {
         global.ir.nbthread = Some(processes);
@@ -37,6 +39,7 @@ pub(super) fn resolve(
     let threads = global.ir.nbthread.map_or_else(|| world.processors(), usize::from);
     let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
     crate::lower::threads::judge(lines, threads, said);
+    crate::lower::tables::number(&mut sections, &global.ir, said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
@@ -61,6 +64,11 @@ pub(super) fn resolve(
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
+    let tables = crate::lower::tables::collect(&mut sections, said);
+    if choices.remarks {
+        let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
+        crate::lower::lints::judge(&global.ir, &sections, &leads, said);
+    }
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -68,7 +76,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
-    Config { global: global.ir, proxies, files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 
 /// Says which words are not built, for a reading that was not clean.

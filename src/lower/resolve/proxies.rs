@@ -22,6 +22,13 @@ pub(super) enum Reference {
     Unknown,
 }
 
+impl Reference {
+    /// The backend, if it leads to one.
+    pub(super) fn target(self) -> Option<usize> {
+        if let Self::To(at) = self { Some(at) } else { None }
+    }
+}
+
 /// Looks up `default_backend`.
 pub(super) fn backend_of(sections: &Sections, at: usize) -> Reference {
     let proxy = &sections.proxies[at];
@@ -244,6 +251,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats, ru
         contstats: set.contstats,
         smart_accept: set.smart_accept.unwrap_or(http),
     });
+    let stats_rules = draft.stats_rules.into_iter().map(|(rule, _)| rule).collect();
     let backend =
         is_backend(draft.kind).then(|| backend(&set, draft.servers, forward, keep_alive(set.server_keep_alive)));
     Proxy {
@@ -270,7 +278,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats, ru
         log_asap: set.log_asap,
         frontend,
         backend,
-        stats: set.stats.filter(|_| http).map(|stats| stats.page),
+        stats: set.stats.filter(|_| http).map(|stats| ir::StatsPage { rules: stats_rules, ..stats.page }),
         rules,
         http_rules: if http { set.http_rules.into_iter().map(|(rule, _)| rule).collect() } else { Vec::new() },
         error_files: if http { set.error_files } else { Vec::new() },

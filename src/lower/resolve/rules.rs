@@ -2,8 +2,8 @@
 
 use super::called;
 use super::proxies::{Reference, look_up, reference_of};
-use crate::expr::{Condition, ExprError, Resolve};
-use crate::ir::{Action, Destination, Number, ProxyIx, Rule, Rules, Switch};
+use crate::expr::{Condition, ExprError, NameRef, Resolve};
+use crate::ir::{Action, Amount, Count, Destination, ProxyIx, Rule, Rules, Switch};
 use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
 use crate::lower::rules::RulesDraft;
 use crate::lower::rules::switching::{DestinationDraft, SwitchDraft};
@@ -42,8 +42,9 @@ impl Resolve for Names<'_> {
         Some((u32::try_from(proxy).ok()?, u32::try_from(server).ok()?))
     }
 
-    fn table(&self, _name: &str) -> Option<u32> {
-        None
+    fn table(&self, name: &str) -> Option<u32> {
+        let found = self.find(name, |proxy| proxy.table.is_some())?;
+        self.sections.proxies[found].table.as_ref().map(|table| table.ix.0)
     }
 }
 
@@ -78,15 +79,34 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
     let looked_up = match &mut rule.action {
         Action::SetVar(_, _, expr) | Action::SetEnd(_, expr) => expr.resolve(names),
         Action::PriorityClass(expr) | Action::PriorityOffset(expr) => expr.resolve(names),
-        Action::Mark(Number::Of(expr)) | Action::Tos(Number::Of(expr)) => expr.resolve(names),
+        Action::Mark(Amount::Expr(expr)) | Action::Tos(Amount::Expr(expr)) => expr.resolve(names),
         Action::SetVarFormat(_, _, template) => template.resolve(names),
         Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
-        Action::Mark(Number::Fixed(_)) | Action::Tos(Number::Fixed(_)) => Ok(()),
+        Action::Mark(Amount::Number(_)) | Action::Tos(Amount::Number(_)) => Ok(()),
         Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
+        Action::Track(track) => {
+            table(&mut track.table, rule.span, names, said);
+            track.key.resolve(names)
+        }
+        Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => match by {
+            Amount::Expr(expr) => expr.resolve(names),
+            Amount::Number(_) => Ok(()),
+        },
     };
     complain(looked_up, rule.span, names, said);
     when(&mut rule.when, rule.span, names, said);
     rule
+}
+
+/// Looks up a stick table; without a name it is that of the own proxy.
+pub(super) fn table(table: &mut NameRef, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+    table.id = names.table(&table.name);
+    if table.id.is_none() {
+        let proxy = &names.sections.proxies[names.at];
+        let name = if table.name.is_empty() { &*proxy.name } else { &*table.name };
+        let message = format!("{}: there is no stick table '{name}'", called(proxy));
+        said.push(Diagnostic::alert(span, message).resolved());
+    }
 }
 
 pub(super) fn when(when: &mut Option<Condition>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {

@@ -31,9 +31,14 @@ pub fn use_service(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 }
 
 /// What a request for a page cannot be asked.
-fn unanswered(when: &Condition) -> Option<&'static str> {
+pub(in crate::lower) fn unanswered(when: &Condition) -> Option<&'static str> {
     let answered = |fetch: &Fetch| {
-        matches!(fetch, Fetch::Constant(_) | Fetch::Missing | Fetch::Known(Known::Path | Known::Src, _))
+        matches!(
+            fetch,
+            Fetch::Constant(_)
+                | Fetch::Missing
+                | Fetch::Known(Known::Path | Known::Src | Known::HttpAuth | Known::HttpAuthGroup, _)
+        )
     };
     when.tests().find(|test| !answered(test.expr.fetch())).map(|test| test.expr.fetch_name())
 }

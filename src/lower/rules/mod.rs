@@ -8,6 +8,7 @@ pub mod http;
 mod order;
 pub mod sessions;
 pub mod switching;
+pub mod tracking;
 pub mod variables;
 
 use super::args::{Args, Given};
@@ -189,10 +190,10 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
     let word = args.word("an action")?;
     let end = word.bytes.iter().position(|byte| *byte == b'(').unwrap_or(word.bytes.len());
     let name = String::from_utf8_lossy(&word.bytes[..end]).into_owned();
-    // `track-sc0` and its like: a number is part of the name
+    // a number is part of the name: `track-sc3` has no row of its own
     let row = grammar::row(Kind::Action, &name).or_else(|| {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        grammar::row(Kind::Action, stem).filter(|_| stem.len() < name.len())
+        grammar::row(Kind::Action, &format!("{stem}0")).filter(|row| row.keyword == "track-sc0")
     });
     let known = row.filter(|row| row.places.has(ruleset.of.bit()));
     let Some(row) = known else {

@@ -4,7 +4,7 @@
 
 use super::Ruleset;
 use crate::expr::Expr;
-use crate::ir::{Action, End, Level, Number};
+use crate::ir::{Action, Amount, End, Level};
 use crate::lower::args::{Args, Given};
 use crate::lower::conditions;
 use crate::lower::error::{LowerError, Lowered};
@@ -41,12 +41,12 @@ pub fn priority_offset(ruleset: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> L
 
 /// `set-mark <number>`: of the packets to the client.
 pub fn mark(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
-    Ok(Action::Mark(Number::Fixed(args.c_number()?)))
+    Ok(Action::Mark(Amount::Number(args.c_number()?)))
 }
 
 /// `set-tos <number>`: of the packets to the client.
 pub fn tos(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
-    Ok(Action::Tos(Number::Fixed(args.c_number()?)))
+    Ok(Action::Tos(Amount::Number(args.c_number()?)))
 }
 
 /// `set-fc-mark <number>|<expression>`.
@@ -76,9 +76,9 @@ fn expr(ruleset: Ruleset, args: &mut Args<'_>) -> Lowered<Expr> {
 }
 
 /// What begins with a digit is a number.
-fn number(ruleset: Ruleset, args: &mut Args<'_>) -> Lowered<Number> {
+fn number(ruleset: Ruleset, args: &mut Args<'_>) -> Lowered<Amount> {
     if args.peek().and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit) {
-        return Ok(Number::Fixed(args.c_number()?));
+        return Ok(Amount::Number(args.c_number()?));
     }
-    Ok(Number::Of(expr(ruleset, args)?))
+    Ok(Amount::Expr(expr(ruleset, args)?))
 }

@@ -80,20 +80,6 @@ pub(super) const COMMANDS: &[Command] = &[
         run: |_, _| wrong("Names cannot be hidden."),
     },
     Command {
-        words: &["set", "table"],
-        usage: "<table> key <k> [data.* <v>]*",
-        help: "change or add an entry of a table",
-        level: AdminLevel::User,
-        run: |_, _| super::nothing::no_table(),
-    },
-    Command {
-        words: &["clear", "table"],
-        usage: "<table> [<filter>]*",
-        help: "take entries out of a table",
-        level: AdminLevel::User,
-        run: |_, _| super::nothing::no_table(),
-    },
-    Command {
         words: &["show", "anon"],
         usage: "",
         help: "whether names are hidden",

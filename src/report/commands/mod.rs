@@ -15,6 +15,7 @@ mod help;
 mod names;
 mod nothing;
 mod old;
+mod patterns;
 mod process;
 mod rates;
 mod rebalance;
@@ -23,7 +24,10 @@ mod servers;
 mod session_lines;
 mod sessions;
 mod show;
+mod table_lines;
+mod tables;
 mod talk;
+mod variables;
 mod weights;
 
 pub use self::old::Elder;
@@ -54,6 +58,9 @@ const FAMILIES: &[&[Command]] = &[
     rebalance::COMMANDS,
     dynamic::COMMANDS,
     sessions::COMMANDS,
+    tables::COMMANDS,
+    patterns::COMMANDS,
+    variables::COMMANDS,
     old::COMMANDS,
     nothing::COMMANDS,
     absent::COMMANDS,
@@ -167,7 +174,7 @@ fn words(command: &str) -> Vec<String> {
 }
 
 impl Commands for Console {
-    fn run(&self, command: &str, level: AdminLevel) -> Reply {
+    fn run(&self, command: &str, payload: Option<&str>, level: AdminLevel) -> Reply {
         let words = words(command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let known = commands().filter(|known| words.starts_with(known.words)).max_by_key(|known| known.words.len());
@@ -177,10 +184,20 @@ impl Commands for Console {
             Some(known) if known.words == ["show", "events"] && words.len() > 2 && level < AdminLevel::Operator => {
                 denied()
             }
+            // So is the list of tables.
+            Some(known) if known.words == ["show", "table"] && words.len() > 2 && level < AdminLevel::Operator => {
+                self.show_table_to_users(&words[2..])
+            }
             Some(known) if known.words == ["show", "cli", "level"] => {
                 Reply::Remark(Level::Info, format!("{}\n", level.name()))
             }
-            Some(known) => (known.run)(self, &words[known.words.len()..]),
+            Some(known) => {
+                let args = &words[known.words.len()..];
+                match patterns::takes_payload(known).filter(|_| payload.is_some()) {
+                    Some(kind) => self.add(kind, args, payload),
+                    None => (known.run)(self, args),
+                }
+            }
             None => help::unknown(&words),
         }
     }
@@ -237,7 +254,7 @@ mod tests {
     }
 
     fn said(command: &str) -> String {
-        match console().run(command, AdminLevel::User) {
+        match console().run(command, None, AdminLevel::User) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
             Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
@@ -246,7 +263,7 @@ mod tests {
 
     /// What an administrator is answered; an engine that has nothing to do runs.
     fn obeyed(console: &Console, command: &str) -> String {
-        match console.run(command, AdminLevel::Admin) {
+        match console.run(command, None, AdminLevel::Admin) {
             Reply::Text(text) | Reply::Remark(_, text) => text,
             Reply::Pieces(report) => testing::told(report),
             other => format!("{other:?}"),
@@ -404,7 +421,7 @@ mod tests {
             ("show sess backend #3", SessionsAsked { backend: Some(ProxyIx(1)), ..none }),
             ("show sess server web/two", SessionsAsked { backend: web, server: Some(ServerIx(1)), ..none }),
         ] {
-            match console.run(command, AdminLevel::Operator) {
+            match console.run(command, None, AdminLevel::Operator) {
                 Reply::Sessions(asked) => assert_eq!(asked, want, "{command}"),
                 other => panic!("{command}: {other:?}"),
             }
@@ -428,7 +445,7 @@ mod tests {
         bolero::check!().with_type::<(u8, String)>().for_each(|(which, tail)| {
             let head = commands().nth(usize::from(*which) % commands().count()).unwrap().words.join(" ");
             for command in [tail.clone(), format!("{head} {tail}")] {
-                let reply = console.run(&command, AdminLevel::Admin);
+                let reply = console.run(&command, None, AdminLevel::Admin);
                 assert!(!matches!(reply, Reply::Text(text) if text.is_empty()), "{command:?}");
             }
         });

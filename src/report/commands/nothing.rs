@@ -1,4 +1,4 @@
-//! Things that no configuration of baton has yet: maps, tables, certificates, peers, caches… They are shown as haproxy
+//! Things that no configuration of baton has yet: certificates, peers, caches… They are shown as haproxy
 //! shows them where none is configured, and naming one is an error, as there.
 //!
 //! The headings are what tools read; asked of 2.6.12.
@@ -6,37 +6,6 @@
 use super::{Command, wrong};
 use crate::ir::{AdminLevel, Level};
 use crate::pool::Reply;
-
-/// A command on patterns of a map or of an ACL.
-const fn pattern(words: &'static [&'static str], usage: &'static str, help: &'static str) -> Command {
-    Command {
-        words,
-        usage,
-        help,
-        level: AdminLevel::User,
-        run: |_, args| match args.first() {
-            None => wrong("The id or the file of a map or an ACL is needed."),
-            Some(_) => unknown_pattern(),
-        },
-    }
-}
-
-fn unknown_pattern() -> Reply {
-    wrong("There is no such map or ACL: neither is here yet.")
-}
-
-/// What lists maps or ACLs: a heading, and nothing under it.
-fn patterns(args: &[&str]) -> Reply {
-    match args.first() {
-        None => Reply::Text("# id (file) description\n".into()),
-        Some(_) => unknown_pattern(),
-    }
-}
-
-/// The answer to a table's name.
-pub(super) fn no_table() -> Reply {
-    wrong("No such table")
-}
 
 /// The list of the sources of traces.
 pub(super) fn no_traces() -> Reply {
@@ -53,43 +22,6 @@ fn none(args: &[&str], heading: &str, what: &str) -> Reply {
 }
 
 pub(super) const COMMANDS: &[Command] = &[
-    pattern(&["add", "acl"], "[@<ver>] <acl> <pattern>", "add an entry to an ACL"),
-    pattern(&["add", "map"], "[@<ver>] <map> <key> <val>", "add an entry to a map"),
-    pattern(&["clear", "acl"], "[@<ver>] <acl>", "take all entries out of an ACL"),
-    pattern(&["clear", "map"], "[@<ver>] <map>", "take all entries out of a map"),
-    pattern(&["commit", "acl"], "@<ver> <acl>", "put a prepared ACL into effect"),
-    pattern(&["commit", "map"], "@<ver> <map>", "put a prepared map into effect"),
-    pattern(&["del", "acl"], "<acl> [<key>|#<ref>]", "take an entry out of an ACL"),
-    pattern(&["del", "map"], "<map> [<key>|#<ref>]", "take an entry out of a map"),
-    pattern(&["get", "acl"], "<acl> <value>", "what of an ACL matches a value"),
-    pattern(&["get", "map"], "<map> <value>", "what a map makes of a value"),
-    pattern(&["prepare", "acl"], "<acl>", "begin a new version of an ACL"),
-    pattern(&["prepare", "map"], "<map>", "begin a new version of a map"),
-    pattern(&["set", "map"], "<map> [<key>|#<ref>] <value>", "change an entry of a map"),
-    Command {
-        words: &["show", "acl"],
-        usage: "[[@<ver>] <acl>]",
-        help: "ACLs, or what one holds",
-        level: AdminLevel::User,
-        run: |_, args| patterns(args),
-    },
-    Command {
-        words: &["show", "map"],
-        usage: "[[@<ver>] <map>]",
-        help: "maps, or what one holds",
-        level: AdminLevel::User,
-        run: |_, args| patterns(args),
-    },
-    Command {
-        words: &["get", "var"],
-        usage: "<name>",
-        help: "a variable of the process",
-        level: AdminLevel::Operator,
-        run: |_, args| match args.first() {
-            None => wrong("The name of a variable is needed."),
-            Some(_) => wrong("Variable not found."),
-        },
-    },
     Command {
         words: &["show", "cache"],
         usage: "",
@@ -149,13 +81,6 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "providers of the TLS library",
         level: AdminLevel::User,
         run: |_, _| Reply::Text("Loaded providers : \n".into()),
-    },
-    Command {
-        words: &["show", "table"],
-        usage: "[<table> [<filter>]*]",
-        help: "stick tables, or what one holds",
-        level: AdminLevel::User,
-        run: |_, args| if args.is_empty() { Reply::Done } else { no_table() },
     },
     Command {
         words: &["show", "tls-keys"],

@@ -2,7 +2,7 @@
 
 use super::{Command, wrong};
 use crate::ir::{AdminLevel, SeverityOutput};
-use crate::pool::{Freedom, Manner, Reply};
+use crate::pool::{Freedom, Later, Manner, Reply};
 use crate::units::{Millis, Seconds};
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -55,21 +55,14 @@ pub(super) const COMMANDS: &[Command] = &[
         usage: "<what>",
         help: "",
         level: AdminLevel::Admin,
-        run: |_, _| Reply::Restricted(Freedom::Expert, "There are no commands for developers here.\n".into()),
+        run: |_, _| expert("There are no commands for developers here."),
     },
     Command {
         words: &["httpclient"],
         usage: "<method> <URI>",
         help: "",
         level: AdminLevel::Admin,
-        run: |_, _| Reply::Restricted(Freedom::Expert, "There is no HTTP client here.\n".into()),
-    },
-    Command {
-        words: &["set", "var"],
-        usage: "<name> <value>",
-        help: "",
-        level: AdminLevel::Admin,
-        run: |_, _| Reply::Restricted(Freedom::Experimental, "There are no variables of the process.\n".into()),
+        run: |_, _| expert("There is no HTTP client here."),
     },
     Command {
         words: &["set", "severity-output"],
@@ -102,6 +95,11 @@ pub(super) const COMMANDS: &[Command] = &[
         },
     },
 ];
+
+/// A command of experts that says no more than this.
+fn expert(text: &'static str) -> Reply {
+    Reply::Restricted(Freedom::Expert, Later(Box::new(move || wrong(text))))
+}
 
 /// What is asked for of a mode; words that say neither are passed over, and end it.
 fn wanted(args: &[&str]) -> Option<bool> {

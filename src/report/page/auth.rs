@@ -23,6 +23,13 @@ pub(super) fn allowed(users: &[StatsAuth], header: Option<&[u8]>) -> bool {
     black_box(found)
 }
 
+/// The name and the password of a header, as user lists ask for them.
+pub(super) fn login(header: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let given = credentials(header)?;
+    let colon = given.iter().position(|byte| *byte == b':')?;
+    Some((given[..colon].to_vec(), given[colon + 1..].to_vec()))
+}
+
 /// The decoded `user:password` of a header.
 fn credentials(header: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(header).ok()?;

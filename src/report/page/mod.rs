@@ -19,7 +19,7 @@ use super::figures::{Memory, Source};
 use super::prometheus;
 use super::stats::{self, Selection};
 use crate::expr::{Arg, Facts, Fetched, Known, Truth, Value};
-use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsScope};
+use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsRule, StatsScope, StatsVerdict, User, Userlist};
 use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
 use admin::Outcome;
 use request::{Form, Wanted};
@@ -73,7 +73,7 @@ impl Site {
 
     /// What a rule's service answers; `None`: no rule's condition holds.
     fn service(&self, proxy: &Proxy, request: &PageRequest<'_>) -> Option<PageReply> {
-        let asked = Asked(request);
+        let asked = Asked(request, &self.pool.config.global.userlists);
         let holds = |rule: &&HttpRule| rule.when.as_ref().is_none_or(|when| when.evaluate(&asked) == Truth::True);
         match proxy.http_rules.iter().find(holds)?.service {
             Service::PrometheusExporter => {
@@ -135,11 +135,23 @@ impl Site {
 }
 
 /// A request, as conditions of rules may ask about it (see `lower::rules::http`).
-struct Asked<'a, 'r>(&'a PageRequest<'r>);
+struct Asked<'a, 'r>(&'a PageRequest<'r>, &'a [Userlist]);
+
+impl Asked<'_, '_> {
+    /// The user of the list that an argument names, if the request gives the right password.
+    fn user(&self, args: &[Arg]) -> Option<&User> {
+        let Some(Arg::Str(name)) = args.first() else { return None };
+        let list = self.1.iter().find(|list| list.name.as_bytes() == &**name)?;
+        let (user, password) = auth::login((self.0.header)("authorization")?)?;
+        list.verify(&user, &password)
+    }
+}
 
 impl Facts for Asked<'_, '_> {
-    fn known(&self, fetch: Known, _: &[Arg]) -> Fetched<'_> {
+    fn known(&self, fetch: Known, args: &[Arg]) -> Fetched<'_> {
         Fetched::known(match fetch {
+            Known::HttpAuth => Some(Value::Bool(self.user(args).is_some())),
+            Known::HttpAuthGroup => self.user(args).map(|user| Value::owned(user.groups.join("/").into_bytes())),
             Known::Path => request::path_of(self.0.target).map(Value::text),
             Known::Src => self.0.client.map(|client| Value::ip(client.ip())),
             _ => None,
@@ -159,9 +171,14 @@ impl Page for Site {
         }
         let wanted = Wanted::parse(request.target, &page.uri)?;
         if !auth::allowed(&page.auth, (request.header)("authorization")) {
-            let mut reply = plain(401, "text/html", unauthorized());
-            reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", auth::realm(&page.realm))));
-            return Some(reply);
+            return Some(login_needed(&page.realm));
+        }
+        let asked = Asked(request, &self.pool.config.global.userlists);
+        let holds = |rule: &&StatsRule| rule.when.as_ref().is_none_or(|when| when.evaluate(&asked) == Truth::True);
+        match page.rules.iter().find(holds).map(|rule| &rule.verdict) {
+            None | Some(StatsVerdict::Allow) => {}
+            Some(StatsVerdict::Deny) => return Some(plain(403, "text/html", denied())),
+            Some(StatsVerdict::Auth(realm)) => return Some(login_needed(realm.as_deref().unwrap_or(&page.realm))),
         }
         if request.method == "POST" {
             return Some(self.post(page, request, &wanted));
@@ -202,6 +219,13 @@ impl Page for Site {
     }
 }
 
+/// The answer to who is to give a name and a password.
+fn login_needed(realm: &str) -> PageReply {
+    let mut reply = plain(401, "text/html", unauthorized());
+    reply.headers.push(("www-authenticate", format!("Basic realm=\"{}\"", auth::realm(realm))));
+    reply
+}
+
 fn plain(status: u16, kind: &str, body: String) -> PageReply {
     PageReply {
         status,
@@ -220,6 +244,10 @@ fn asset(kind: &str, text: &str) -> PageReply {
     let mut reply = plain(200, kind, text.into());
     reply.headers[0].1 = "private, max-age=86400".into();
     reply
+}
+
+fn denied() -> String {
+    "<html><body><h1>403 Forbidden</h1>\nThis page is not for everybody.\n</body></html>\n".into()
 }
 
 fn unauthorized() -> String {

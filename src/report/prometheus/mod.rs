@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::figures::Source;
 use super::stats::{Info, Value};
+use crate::pool::tables::Table;
 use crate::pool::{PageReply, Pieces, Pool};
 use metrics::{Kind, PROCESS};
 use query::Query;
@@ -27,11 +28,12 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, own: &Source<'_>, target
         let headers = vec![("cache-control", "no-cache".into()), ("content-type", "text/html".into())];
         return PageReply { status: 400, headers, body: body.to_vec(), pieces: None };
     };
+    let baton = if query.baton { figures(own) } else { String::new() };
     let report = write::Report {
         pool: Arc::clone(pool),
         head: if query.global { process(info) } else { String::new() },
         tables: snapshot::take(pool, info.now, query),
-        tail: if query.baton { figures(own) } else { String::new() },
+        tail: [if query.sticktable { stick_tables(pool) } else { String::new() }, baton].concat(),
         next: (0, 0, 0),
         family: String::new(),
     };
@@ -45,6 +47,29 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, own: &Source<'_>, target
         body: Vec::new(),
         pieces: Some(Pieces(Box::new(report))),
     }
+}
+
+/// Sizes of stick tables.
+fn stick_tables(pool: &Pool) -> String {
+    let mut out = String::new();
+    let tables: Vec<_> = pool.tables.iter().collect();
+    for (name, meaning, value) in [
+        ("haproxy_sticktable_size", "Entries that a stick table can hold", Table::size as fn(&Table) -> u32),
+        ("haproxy_sticktable_used", "Entries that a stick table holds", Table::used),
+    ] {
+        if !tables.is_empty() {
+            write::announce(&mut out, name, Kind::Gauge, meaning);
+        }
+        for table in &tables {
+            let mut labels = String::new();
+            write::label(&mut labels, "name", &table.ir.name);
+            labels.push(',');
+            write::label(&mut labels, "type", table.ir.kind.name());
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{name}{{{labels}}} {}", value(table));
+        }
+    }
+    out
 }
 
 /// The figures that haproxy has not.

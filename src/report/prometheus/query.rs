@@ -12,6 +12,7 @@ pub(super) struct Query {
     pub(super) listener: bool,
     pub(super) backend: bool,
     pub(super) server: bool,
+    pub(super) sticktable: bool,
     pub(super) baton: bool,
     pub(super) no_maint: bool,
 }
@@ -23,13 +24,22 @@ impl Query {
         listener: false,
         backend: false,
         server: false,
+        sticktable: false,
         baton: false,
         no_maint: false,
     };
 
     /// All of haproxy's figures.
-    const ALL: Self =
-        Self { global: true, frontend: true, listener: true, backend: true, server: true, ..Self::NOTHING };
+    const ALL: Self = Self {
+        baton: false,
+        no_maint: false,
+        global: true,
+        frontend: true,
+        listener: true,
+        backend: true,
+        server: true,
+        sticktable: true,
+    };
 
     /// Reads the query of a target; `None`: it names a scope that there is not, or cannot be decoded.
     pub(super) fn parse(target: &str) -> Option<Self> {
@@ -55,7 +65,7 @@ impl Query {
                         b"listener" => query.listener = true,
                         b"backend" => query.backend = true,
                         b"server" => query.server = true,
-                        b"sticktable" => {} // there are none
+                        b"sticktable" => query.sticktable = true,
                         b"baton" => query.baton = true,
                         _ => return None,
                     }
@@ -102,7 +112,7 @@ mod tests {
             ("?foo&scope=%67lobal&", Some(Query { global: true, ..none })),
             ("?scope=server&scope=&scope=listener", Some(Query { listener: true, ..none })),
             ("?scope=frontend&scope=backend", Some(Query { frontend: true, backend: true, ..none })),
-            ("?scope=sticktable", Some(none)),
+            ("?scope=sticktable", Some(Query { sticktable: true, ..none })),
             ("?scope=baton", Some(Query { baton: true, ..none })),
             ("?extra-counters", Some(Query { baton: true, ..all })),
             ("?no-maint=0", Some(Query { no_maint: true, ..all })),

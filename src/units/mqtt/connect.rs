@@ -9,8 +9,9 @@ const USER: u32 = 0x80;
 
 pub(super) fn read(cursor: &mut Cursor<'_>, wanted: Option<Field>) -> Read<Option<Found>> {
     let mut found = None;
+    // A text that is empty is none, as with haproxy: an empty identifier is nobody's, whom no broker is kept for.
     let mut note = |field, what| {
-        if wanted == Some(field) {
+        if wanted == Some(field) && !matches!(what, Found::Bytes(from, to) if from == to) {
             found = Some(what);
         }
     };

@@ -36,6 +36,18 @@ fn lengths_of_two_three_and_four_bytes() {
 }
 
 #[test]
+fn an_empty_text_is_none() {
+    // client "", a will on "t" that says nothing, user ""
+    let packet = b"\x10\x13\x00\x04MQTT\x04\x86\x00\x3c\x00\x00\x00\x01t\x00\x00\x00\x00";
+    assert_eq!(super::packet(packet), Packet::Valid);
+    let found = |wanted| field(packet, PacketType::Connect, wanted);
+    for wanted in [Field::ClientIdentifier, Field::WillPayload, Field::Username, Field::Password] {
+        assert_eq!(found(wanted), None, "{wanted:?}");
+    }
+    assert_eq!(found(Field::WillTopic), Some(Found::Bytes(16, 17)));
+}
+
+#[test]
 fn names_of_fields() {
     for (kind, text, want) in [
         (PacketType::Connect, "Client_Identifier", Some(Field::ClientIdentifier)),

@@ -1,0 +1,130 @@
+//! Entries of stick tables that sessions track: what is counted when, and what rules and expressions make of it, on both
+//! programs. What a table itself does is `tests/stick_tables.rs`'s.
+
+mod harness;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+
+use harness::backends::Backend;
+use harness::program::Program;
+use harness::proxy::Proxy;
+use harness::{client, ports, stats, wait};
+
+/// A configuration with all places where a session can begin to track.
+fn config(server: SocketAddr, doors: [SocketAddr; 3]) -> String {
+    let all = "conn_cnt,conn_cur,conn_rate(1m),sess_cnt,sess_rate(1m),bytes_in_cnt,bytes_out_cnt,bytes_in_rate(1m),gpc0,gpc1,gpc0_rate(1m),gpt0";
+    let [every, content, counted] = doors;
+    format!(
+        "global\n stats socket {{dir}}/stats level admin\ndefaults\n mode tcp\n timeout client 20s\n timeout server 20s\n timeout connect 5s\n\
+         backend c\n stick-table type ip size 10 store {all}\n\
+         backend s\n stick-table type ip size 10 store {all}\n\
+         backend t\n stick-table type string len 4 size 10 store {all}\n\
+         backend a\n stick-table type ip size 10 store gpc(3),gpc_rate(3,1m),gpt(2)\n\
+         frontend every\n bind {every}\n tcp-request connection track-sc0 src table c\n tcp-request session track-sc1 src table s\n \
+         tcp-request inspect-delay 5s\n tcp-request content track-sc2 req.payload(0,5) table t\n \
+         tcp-request content reject if {{ req.payload(0,3) -m str bad }}\n default_backend b\n\
+         frontend content\n bind {content}\n tcp-request inspect-delay 5s\n tcp-request content track-sc0 req.payload(0,5) table t\n \
+         tcp-request content track-sc0 src table c\n default_backend b\n\
+         frontend counted\n bind {counted}\n tcp-request connection track-sc0 src table a\n tcp-request connection sc-inc-gpc(1,0)\n \
+         tcp-request connection sc-set-gpt(0,0) 7\n tcp-request connection track-sc1 src table s\n tcp-request connection sc-inc-gpc0(1)\n \
+         tcp-request connection sc-inc-gpc1(1)\n tcp-request session sc-set-gpt0(1) src_port,mul(0),add(9)\n \
+         tcp-request session sc-inc-gpc0(2)\n tcp-request connection reject if {{ sc_get_gpc(1,0) gt 2 }}\n default_backend b\n\
+         backend b\n server s {server}\n"
+    )
+}
+
+/// One run of a program, and what its tables said after each step.
+struct Run {
+    _proxy: Proxy,
+    _folder: tempfile::TempDir,
+    socket: PathBuf,
+    said: Vec<String>,
+}
+
+impl Run {
+    fn start(program: &Program, server: SocketAddr, doors: [SocketAddr; 3]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(server, doors).replace("{dir}", &folder.path().display().to_string());
+        let proxy = Proxy::start(program, &config);
+        Self { _proxy: proxy, socket: folder.path().join("stats"), _folder: folder, said: Vec::new() }
+    }
+
+    /// The entries of a table, without what differs by chance.
+    fn entries(&self, table: &str) -> Vec<String> {
+        let text = stats::command(&self.socket, &format!("show table {table}"));
+        let lines = text.lines().filter(|line| line.starts_with("0x"));
+        lines.filter_map(|line| Some(line.split_once(": ")?.1.to_owned())).collect()
+    }
+
+    /// Waits until a table's entries say something, and notes what all tables say then.
+    fn note(&mut self, step: &str, table: &str, part: &str) {
+        wait::until(&format!("{step}: {table} says {part}"), || {
+            self.entries(table).iter().any(|line| line.contains(part)).then_some(())
+        });
+        for table in ["c", "s", "t", "a"] {
+            for entry in self.entries(table) {
+                self.said.push(format!("{step}: {table} {entry}"));
+            }
+        }
+    }
+}
+
+/// Sends, and waits for the echo.
+fn say(stream: &mut TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).expect("sent");
+    let mut back = vec![0; bytes.len()];
+    stream.read_exact(&mut back).expect("echoed");
+}
+
+fn steps(program: &Program) -> Vec<String> {
+    let server = Backend::echo();
+    let doors = [ports::free(), ports::free(), ports::free()];
+    let mut run = Run::start(program, server.address, doors);
+    let [every, content, counted] = doors;
+
+    let mut one = client::connect(every);
+    run.note("connected", "s", "use=1");
+    say(&mut one, b"hello");
+    run.note("first bytes", "t", "use=1");
+    say(&mut one, b"world");
+    drop(one);
+    run.note("ended", "t", "use=0");
+
+    let mut bad = client::connect(every);
+    bad.write_all(b"bad one").expect("sent");
+    assert_eq!(client::read_all(&mut bad).unwrap_or_default(), b"");
+    run.note("rejected", "t", "key=bad");
+    drop(bad);
+    run.note("rejected and gone", "c", "use=0");
+
+    let mut twice = [client::connect(content), client::connect(content)];
+    for stream in &mut twice {
+        say(stream, b"hello there");
+    }
+    run.note("two of one key", "t", "use=2");
+    drop(twice);
+    run.note("two ended", "t", "use=0");
+
+    for count in 1..=2 {
+        let mut stream = client::connect(counted);
+        say(&mut stream, b"x");
+        drop(stream);
+        run.note("counted", "a", "use=0");
+        assert!(run.entries("a").iter().any(|entry| entry.contains(&format!("{count}"))));
+    }
+    // refused at once: even the connect may fail
+    if let Ok(mut refused) = client::try_connect(counted) {
+        assert_eq!(client::read_all(&mut refused).unwrap_or_default(), b"");
+    }
+    run.note("refused", "a", "use=0");
+    run.said
+}
+
+#[test]
+fn what_is_counted_when_is_the_same_on_both_programs() {
+    let theirs = steps(&Program::theirs());
+    assert!(theirs.len() > 20, "{theirs:#?}");
+    assert_eq!(steps(&Program::ours()), theirs);
+}
