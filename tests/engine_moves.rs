@@ -107,6 +107,8 @@ fn state(stage: Stage) -> SessionState {
         connect_time: None,
         places: (0, 0),
         due: None,
+        left: None,
+        answering: false,
     }
 }
 

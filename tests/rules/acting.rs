@@ -28,7 +28,7 @@ fn one_line(mut stream: TcpStream) -> String {
     while !heard.ends_with('\n') && matches!(stream.read(&mut byte), Ok(1)) {
         heard.push(char::from(byte[0]));
     }
-    client::half_close(&stream);
+    let _ = stream.shutdown(std::net::Shutdown::Write); // a rule may have ended it
     until_closed(stream);
     heard
 }
@@ -169,14 +169,14 @@ fn queues_serve_by_class_and_moment() {
     let parrot = parrot();
     let mut compared = Compared::default();
     for rules in [
-        " tcp-request content set-priority-class req.payload(0,0),bytes(0,1),sub(5)",
+        " tcp-request content set-priority-class req.payload(0,1),hex,sub(35)",
         " tcp-request content set-priority-class int(0)",
-        " tcp-request content set-priority-offset req.payload(0,0),bytes(0,1),mul(-10000)",
-        " tcp-request content set-priority-offset req.payload(0,0),bytes(0,1),mul(60000)",
-        " tcp-request content set-priority-class req.payload(0,0),bytes(0,1),mul(1000)",
+        " tcp-request content set-priority-offset req.payload(0,1),hex,mul(-10000)",
+        " tcp-request content set-priority-offset req.payload(0,1),hex,mul(6000)",
+        " tcp-request content set-priority-class req.payload(0,1),hex,mul(1000)",
     ] {
         let sections = format!(
-            "listen l\n bind DOOR\n tcp-request inspect-delay 5s\n tcp-request content accept if {{ req.len 0 }} FALSE\n{rules}\n\
+            "listen l\n bind DOOR\n tcp-request inspect-delay 5s\n {rules} if {{ req.len ge 3 }}\n\
              server s {} maxconn 1\n",
             parrot.address
         );

@@ -4,7 +4,9 @@
 mod acting;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod hostile;
 mod refusing;
+mod reloading;
 mod stage;
 mod switching;
 mod waiting;

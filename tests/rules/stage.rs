@@ -153,8 +153,10 @@ fn plain(line: &str) -> String {
             return word.split_once('/').map_or(word, |(_, rest)| rest).to_owned();
         }
         let timers: Vec<&str> = word.trim_start_matches('+').split('/').collect();
-        if word.starts_with("127.") && word.contains(':') {
-            return "client".to_owned();
+        if let Some((address, port)) = word.rsplit_once(':')
+            && port.parse::<u16>().is_ok_and(|port| port > 9_999)
+        {
+            return if address.starts_with("127.") { "client".to_owned() } else { format!("{address}:port") };
         }
         if word.starts_with('[') {
             return "[date]".to_owned();

@@ -254,10 +254,7 @@ fn a_server_that_says_nothing_is_waited_for_by_its_time_limit() {
         " timeout server 1200\n tcp-response inspect-delay 600\n tcp-response content reject if WAIT_END\n",
         " timeout server 1200\n tcp-response content reject\n",
     ] {
-        compared.one(&listen(rules, &mute), |mut stream| {
-            stream.write_all(b"bytes").expect("sent");
-            outcome(stream)
-        });
+        compared.same(&listen(rules, &mute), |stage| vec![outcome(stage.connect_saying(b"bytes"))]);
     }
     compared.end();
 }
