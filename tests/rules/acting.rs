@@ -72,7 +72,7 @@ fn addresses_are_taken_for_others() {
     ] {
         let rules = rules.replace("ipv4(", "str(");
         let sections = format!("listen l\n bind DOOR\n{rules}\n server s {} send-proxy\n", parrot.address);
-        compared.same(&sections, |stage| vec![masked(&one_line(stage.connect()), stage)]);
+        compared.same(&sections, move |stage| vec![masked(&one_line(stage.connect()), stage)]);
     }
     compared.end();
 }
@@ -134,12 +134,12 @@ fn variables_live_as_long_as_their_scope() {
         " tcp-request connection set-var(req.a) int(1)\n tcp-request content reject if { var(req.a) -m found }",
         " tcp-request content set-var(req.a) int(1)\n tcp-request content reject if { var(req.a) -m found }",
         " tcp-request content set-var(sess.a) int(1)\n tcp-request content unset-var(sess.a)\n tcp-request content reject if { var(sess.a) -m found }",
-        " tcp-request content set-var(sess.a,ifnotexists) int(1)\n tcp-request content set-var(sess.a,ifnotset) int(2)\n tcp-request content reject if { var(sess.a) 2 }",
-        " tcp-request content set-var(sess.a) int(1)\n tcp-request content set-var(sess.a,ifgt) int(2)\n tcp-request content reject if { var(sess.a) 2 }",
-        " tcp-request content set-var(sess.a) int(1)\n tcp-request content set-var(sess.a,iflt) int(2)\n tcp-request content reject if { var(sess.a) 2 }",
+        " tcp-request content set-var(sess.a,ifnotexists) int(1)\n tcp-request content set-var(sess.a,ifnotset) int(2)\n tcp-request content reject if { var(sess.a) -m int 2 }",
+        " tcp-request content set-var(sess.a) int(1)\n tcp-request content set-var(sess.a,ifgt) int(2)\n tcp-request content reject if { var(sess.a) -m int 2 }",
+        " tcp-request content set-var(sess.a) int(1)\n tcp-request content set-var(sess.a,iflt) int(2)\n tcp-request content reject if { var(sess.a) -m int 2 }",
         " tcp-request content set-var(sess.a) int(1)\n tcp-request content set-var(sess.a,ifnotempty) str()\n tcp-request content reject if { var(sess.a) -m len 0 }",
-        " tcp-request content set-var(sess.a) str(x)\n tcp-request content set-var-fmt(sess.a,ifempty) x%[str(y)]\n tcp-request content reject if { var(sess.a) xy }",
-        " tcp-request content set-var-fmt(sess.a) x%[str(y)]\n tcp-request content reject if { var(sess.a) xy }",
+        " tcp-request content set-var(sess.a) str(x)\n tcp-request content set-var-fmt(sess.a,ifempty) x%[str(y)]\n tcp-request content reject if { var(sess.a) -m str xy }",
+        " tcp-request content set-var-fmt(sess.a) x%[str(y)]\n tcp-request content reject if { var(sess.a) -m str xy }",
     ] {
         compared.one(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), one_line);
     }
@@ -176,11 +176,11 @@ fn queues_serve_by_class_and_moment() {
         " tcp-request content set-priority-class req.payload(0,1),hex,mul(1000)",
     ] {
         let sections = format!(
-            "listen l\n bind DOOR\n tcp-request inspect-delay 5s\n {rules} if {{ req.len ge 3 }}\n\
+            "listen l\n bind DOOR\n timeout queue 60s\n tcp-request inspect-delay 60s\n {rules} if {{ req.len ge 3 }}\n\
              server s {} maxconn 1\n",
             parrot.address
         );
-        compared.same(&sections, |stage| {
+        compared.same(&sections, move |stage| {
             let mut first = stage.connect();
             first.write_all(b"0first").expect("sent");
             stage.wait("s", "scur", 1);

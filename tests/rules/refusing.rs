@@ -22,8 +22,8 @@ fn each(cases: &[(&str, &str)]) {
 }
 
 /// A client that says something and leaves, and one that says nothing and leaves when nothing comes.
-fn plays(compared: &mut Compared, sections: &str) {
-    compared.same(sections, |stage| vec![impatient(stage.connect_saying(b"hello"))]);
+fn plays(compared: &mut Compared<'_>, sections: &str) {
+    compared.same(sections, move |stage| vec![impatient(stage.connect_saying(b"hello"))]);
     compared.one(sections, impatient);
 }
 
@@ -148,7 +148,7 @@ fn a_proxy_header_comes_before_the_rules_of_sessions() {
                 "listen l\n bind DOOR {words}\n option socket-stats\n{expected}{rules} server s {}\n",
                 echo.address
             );
-            compared.same(&sections, |stage| vec![outcome(stage.connect_saying(header))]);
+            compared.same(&sections, move |stage| vec![outcome(stage.connect_saying(header))]);
         }
     }
     compared.end();
@@ -160,7 +160,7 @@ fn many_refused_connections_are_counted_in_rates() {
     let echo = Backend::echo();
     for rules in [" tcp-request connection reject", " tcp-request session reject", " tcp-request content reject"] {
         let sections = format!("listen l\n bind DOOR\n option socket-stats\n server s {}\n{rules}\n", echo.address);
-        compared.same(&sections, |stage| {
+        compared.same(&sections, move |stage| {
             (0..5).for_each(|_| until_closed(stage.connect()));
             vec![]
         });

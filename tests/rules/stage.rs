@@ -173,6 +173,17 @@ fn plain(line: &str) -> String {
     format!("{priority}> {}", words.collect::<Vec<_>>().join(" "))
 }
 
+/// The line without the length of its times.
+fn without_times(line: &str) -> String {
+    let words = line.split(' ').map(|word| match word.split('/').collect::<Vec<_>>().as_slice() {
+        timers @ [_, _, _] if timers.iter().all(|timer| timer.parse::<i64>().is_ok()) => {
+            timers.iter().map(|timer| if *timer == "-1" { "-1" } else { "0" }).collect::<Vec<_>>().join("/")
+        }
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn in_units(millis: u64) -> u64 {
     (millis + UNIT / 2) / UNIT
 }
@@ -208,53 +219,71 @@ pub(crate) fn until_closed(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-/// What differs between the two programs in the scenarios of a test.
+/// What is done with a running proxy, and what was seen of it.
+type Act<'a> = Box<dyn Fn(&Stage) -> Vec<String> + Send + Sync + 'a>;
+
+/// Cases at once: they mostly wait.
+const AT_ONCE: usize = 4;
+
+/// Scenarios that are played on both programs.
 #[derive(Default)]
-pub(crate) struct Compared {
-    differences: Vec<String>,
-    count: usize,
+pub(crate) struct Compared<'a> {
+    cases: Vec<(String, Act<'a>)>,
+    timed: bool,
 }
 
-impl Compared {
-    /// Plays it on both, and compares what `act` saw, the log and the counters.
-    pub(crate) fn same(&mut self, sections: &str, act: impl Fn(&Stage) -> Vec<String> + Sync) {
-        let play = |program: &Program| {
-            let stage = Stage::new(program, sections);
-            let mut seen = act(&stage);
-            seen.extend(stage.lines());
-            seen.extend(stage.counters());
-            seen
-        };
-        self.count += 1;
-        let (theirs, ours) = std::thread::scope(|scope| {
-            let theirs = scope.spawn(|| play(&Program::theirs()));
-            let ours = play(&Program::under_test());
-            (theirs.join().expect("haproxy plays"), ours)
-        });
-        println!("CASE {}\n{sections}\nhaproxy saw {theirs:#?}", self.count);
-        if ours != theirs {
-            let alone = |these: &[String], those: &[String], sign: char| -> String {
-                let alone = these.iter().filter(|line| !those.contains(line));
-                alone.map(|line| format!("\n{sign} {line}")).collect()
-            };
-            let (wanted, got) = (alone(&theirs, &ours, '-'), alone(&ours, &theirs, '+'));
-            self.differences.push(format!("case {}:\n{sections}{wanted}{got}", self.count));
-        }
+impl<'a> Compared<'a> {
+    /// One that compares the times of log lines, too.
+    pub(crate) fn timed() -> Self {
+        Self { timed: true, ..Self::default() }
+    }
+
+    /// A case: what `act` sees, the log and the counters are to be equal.
+    pub(crate) fn same(&mut self, sections: &str, act: impl Fn(&Stage) -> Vec<String> + Send + Sync + 'a) {
+        self.cases.push((sections.to_owned(), Box::new(act)));
     }
 
     /// [`Compared::same`] for one client of the first door.
-    pub(crate) fn one(&mut self, sections: &str, act: impl Fn(TcpStream) -> String + Sync) {
-        self.same(sections, |stage| vec![act(stage.connect())]);
+    pub(crate) fn one(&mut self, sections: &str, act: impl Fn(TcpStream) -> String + Send + Sync + 'a) {
+        self.same(sections, move |stage| vec![act(stage.connect())]);
     }
 
-    /// Ends the test.
+    /// Plays all cases.
     ///
     /// # Panics
-    /// When something differs, or nothing was compared.
+    /// When something differs, or there is nothing to compare.
     #[track_caller]
     pub(crate) fn end(self) {
-        assert!(self.count > 0, "nothing was compared");
-        let (count, all) = (self.differences.len(), self.count);
-        assert!(count == 0, "{count} of {all} cases differ (- haproxy, + the other):\n{}", self.differences.join("\n"));
+        assert!(!self.cases.is_empty(), "nothing was compared");
+        let mut differences = Vec::new();
+        for (at, cases) in self.cases.chunks(AT_ONCE).enumerate() {
+            let found: Vec<Option<String>> = std::thread::scope(|scope| {
+                let playing: Vec<_> = cases.iter().map(|case| scope.spawn(|| self.differs(case))).collect();
+                playing.into_iter().map(|playing| playing.join().expect("the case is played")).collect()
+            });
+            let numbered = found.into_iter().zip(at * AT_ONCE + 1..);
+            differences.extend(numbered.filter_map(|(found, at)| Some(format!("case {at}:\n{}", found?))));
+        }
+        let (count, all) = (differences.len(), self.cases.len());
+        assert!(count == 0, "{count} of {all} cases differ (- haproxy, + the other):\n{}", differences.join("\n"));
+    }
+
+    fn differs(&self, (sections, act): &(String, Act<'a>)) -> Option<String> {
+        let play = |program: &Program| {
+            let stage = Stage::new(program, sections);
+            let mut seen = act(&stage);
+            let lines = stage.lines();
+            seen.extend(lines.into_iter().map(|line| if self.timed { line } else { without_times(&line) }));
+            seen.extend(stage.counters());
+            seen
+        };
+        let (theirs, ours) = (play(&Program::theirs()), play(&Program::under_test()));
+        println!("{sections}\nhaproxy saw {theirs:#?}");
+        let alone = |these: &[String], those: &[String], sign: char| -> String {
+            let alone = these.iter().filter(|line| !those.contains(line));
+            alone.map(|line| format!("\n{sign} {line}")).collect()
+        };
+        let (wanted, got) = (alone(&theirs, &ours, '-'), alone(&ours, &theirs, '+'));
+        (ours != theirs).then(|| format!("{sections}{wanted}{got}"))
     }
 }

@@ -47,8 +47,9 @@ fn the_first_that_holds_is_taken() {
         " tcp-request inspect-delay 600\n use_backend two if { req.payload(0,3) -m str hel }\n default_backend one",
         " tcp-request inspect-delay 600\n tcp-request content accept if WAIT_END\n use_backend two if { req.payload(0,3) -m str hel }\n default_backend one",
     ] {
-        compared
-            .same(&sections(front, &one_server, &two_server), |stage| vec![outcome(stage.connect_saying(b"hello"))]);
+        compared.same(&sections(front, &one_server, &two_server), move |stage| {
+            vec![outcome(stage.connect_saying(b"hello"))]
+        });
     }
     compared.end();
 }

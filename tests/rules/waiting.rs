@@ -23,11 +23,11 @@ const WANTS_TEN: &str = " tcp-request inspect-delay 1200\n tcp-request content r
 const NEEDS_BYTES: &str = " tcp-request inspect-delay 1200\n tcp-request content accept if { req.payload(0,10) -m found }\n tcp-request content reject\n";
 
 #[test]
-fn bytes_in_time_let_it_through() {
-    let mut compared = Compared::default();
+fn bytes_in_time_let_it_through_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [NEEDS_TEN, WANTS_TEN, NEEDS_BYTES] {
-        compared.one(&listen(rules, &echo), |mut stream| {
+        compared.one(&listen(rules, &echo), move |mut stream| {
             stream.write_all(b"first").expect("sent");
             units(1);
             stream.write_all(b"second").expect("sent");
@@ -41,11 +41,11 @@ fn bytes_in_time_let_it_through() {
 }
 
 #[test]
-fn too_few_bytes_and_patience_ends() {
-    let mut compared = Compared::default();
+fn too_few_bytes_and_patience_ends_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [NEEDS_TEN, WANTS_TEN, NEEDS_BYTES] {
-        compared.one(&listen(rules, &echo), |mut stream| {
+        compared.one(&listen(rules, &echo), move |mut stream| {
             stream.write_all(b"first").expect("sent");
             wait_for(stream, 4)
         });
@@ -60,12 +60,12 @@ fn wait_for(stream: TcpStream, count: u64) -> String {
 }
 
 #[test]
-fn a_fin_ends_the_waiting() {
-    let mut compared = Compared::default();
+fn a_fin_ends_the_waiting_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [NEEDS_TEN, WANTS_TEN, NEEDS_BYTES] {
         for bytes in [&b""[..], b"first", b"ten bytes and more"] {
-            compared.one(&listen(rules, &echo), |mut stream| {
+            compared.one(&listen(rules, &echo), move |mut stream| {
                 stream.write_all(bytes).expect("sent");
                 units(1);
                 client::half_close(&stream);
@@ -77,12 +77,12 @@ fn a_fin_ends_the_waiting() {
 }
 
 #[test]
-fn a_close_ends_the_waiting() {
-    let mut compared = Compared::default();
+fn a_close_ends_the_waiting_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [NEEDS_TEN, LIKES_TEN] {
         for bytes in [&b""[..], b"first"] {
-            compared.one(&listen(rules, &echo), |mut stream| {
+            compared.one(&listen(rules, &echo), move |mut stream| {
                 stream.write_all(bytes).expect("sent");
                 units(1);
                 drop(stream);
@@ -95,12 +95,12 @@ fn a_close_ends_the_waiting() {
 }
 
 #[test]
-fn a_reset_ends_the_waiting() {
-    let mut compared = Compared::default();
+fn a_reset_ends_the_waiting_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [NEEDS_TEN, WANTS_TEN, LIKES_TEN] {
         for bytes in [&b""[..], b"first"] {
-            compared.one(&listen(rules, &echo), |mut stream| {
+            compared.one(&listen(rules, &echo), move |mut stream| {
                 stream.write_all(bytes).expect("sent");
                 units(1);
                 client::reset(stream);
@@ -113,8 +113,8 @@ fn a_reset_ends_the_waiting() {
 }
 
 #[test]
-fn the_clients_time_limit_and_the_delay() {
-    let mut compared = Compared::default();
+fn the_clients_time_limit_and_the_delay_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for (limit, delay) in [(600, 1800), (1800, 600)] {
         for last in ["reject", "accept"] {
@@ -122,14 +122,14 @@ fn the_clients_time_limit_and_the_delay() {
                 " timeout client {limit}\n tcp-request inspect-delay {delay}\n\
                  tcp-request content accept if {{ req.len gt 100 }}\n tcp-request content {last}\n"
             );
-            compared.one(&listen(&rules, &echo), |stream| wait_for(stream, 6));
+            compared.one(&listen(&rules, &echo), move |stream| wait_for(stream, 6));
             let split = format!(
                 "frontend f\n bind DOOR\n default_backend b\n{}backend b\n tcp-request content {last}\n server s {}\n",
                 rules.replace(&format!("tcp-request content {last}\n"), ""),
                 echo.address
             );
-            compared.one(&split, |stream| wait_for(stream, 6));
-            compared.one(&listen(&rules, &echo), |mut stream| {
+            compared.one(&split, move |stream| wait_for(stream, 6));
+            compared.one(&listen(&rules, &echo), move |mut stream| {
                 stream.write_all(b"some").expect("sent");
                 wait_for(stream, 6)
             });
@@ -139,8 +139,8 @@ fn the_clients_time_limit_and_the_delay() {
 }
 
 #[test]
-fn a_full_buffer_ends_the_waiting() {
-    let mut compared = Compared::default();
+fn a_full_buffer_ends_the_waiting_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [
         " tcp-request inspect-delay 1800\n tcp-request content accept if { req.len gt 100000 }\n tcp-request content reject\n",
@@ -151,14 +151,14 @@ fn a_full_buffer_ends_the_waiting() {
         " tcp-request inspect-delay 1800\n tcp-request content accept if { req.payload(0,15360) -m found }\n tcp-request content reject\n",
         " tcp-request inspect-delay 1800\n tcp-request content accept if { req.payload(0,15361) -m found }\n tcp-request content reject\n",
     ] {
-        compared.same(&listen(rules, &echo), |stage| vec![outcome(stage.connect_saying(&[b'x'; 60_000]))]);
+        compared.same(&listen(rules, &echo), move |stage| vec![outcome(stage.connect_saying(&[b'x'; 60_000]))]);
     }
     compared.end();
 }
 
 #[test]
-fn conditions_that_do_not_wait() {
-    let mut compared = Compared::default();
+fn conditions_that_do_not_wait_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for rules in [
         " tcp-request content reject if { req.len gt 3 }",
@@ -174,19 +174,19 @@ fn conditions_that_do_not_wait() {
         " tcp-request inspect-delay 1200\n tcp-request content set-var(sess.a) req.payload(0,3)\n tcp-request content reject if { var(sess.a) -m str abc }",
         " tcp-request inspect-delay 1200\n tcp-request content set-var(sess.a) req.payload(0,3)\n tcp-request content reject if { var(sess.a) -m found }",
     ] {
-        compared.one(&listen(rules, &echo), |mut stream| {
+        compared.one(&listen(rules, &echo), move |mut stream| {
             units(1);
             let _ = stream.write_all(b"abcdef");
             wait_for(stream, 3)
         });
-        compared.one(&listen(rules, &echo), |stream| wait_for(stream, 3));
+        compared.one(&listen(rules, &echo), move |stream| wait_for(stream, 3));
     }
     compared.end();
 }
 
 #[test]
-fn frontends_and_backends_wait_each_for_itself() {
-    let mut compared = Compared::default();
+fn frontends_and_backends_wait_each_for_itself_timed_alone() {
+    let mut compared = Compared::timed();
     let echo = Backend::echo();
     for (front, back) in [(600, 600), (600, 0), (0, 600)] {
         let delay = |time: u64| match time {
@@ -201,8 +201,8 @@ fn frontends_and_backends_wait_each_for_itself() {
                 delay(back),
                 echo.address
             );
-            compared.one(&sections, |stream| wait_for(stream, 4));
-            compared.one(&sections, |mut stream| {
+            compared.one(&sections, move |stream| wait_for(stream, 4));
+            compared.one(&sections, move |mut stream| {
                 stream.write_all(b"bytes").expect("sent");
                 client::half_close(&stream);
                 wait_for(stream, 4)
@@ -223,8 +223,8 @@ fn slow() -> Backend {
 }
 
 #[test]
-fn answers_are_waited_for() {
-    let mut compared = Compared::default();
+fn answers_are_waited_for_timed_alone() {
+    let mut compared = Compared::timed();
     let slow = slow();
     for rules in [
         " tcp-response inspect-delay 1800\n tcp-response content reject if { res.len ge 10 }\n",
@@ -243,8 +243,8 @@ fn answers_are_waited_for() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_waited_for_by_its_time_limit() {
-    let mut compared = Compared::default();
+fn a_server_that_says_nothing_is_waited_for_by_its_time_limit_timed_alone() {
+    let mut compared = Compared::timed();
     let mute = Backend::start(|mut stream| {
         let _ = std::io::Read::read(&mut stream, &mut [0; 10]);
         units(3);
@@ -254,7 +254,7 @@ fn a_server_that_says_nothing_is_waited_for_by_its_time_limit() {
         " timeout server 1200\n tcp-response inspect-delay 600\n tcp-response content reject if WAIT_END\n",
         " timeout server 1200\n tcp-response content reject\n",
     ] {
-        compared.same(&listen(rules, &mute), |stage| vec![outcome(stage.connect_saying(b"bytes"))]);
+        compared.same(&listen(rules, &mute), move |stage| vec![outcome(stage.connect_saying(b"bytes"))]);
     }
     compared.end();
 }
