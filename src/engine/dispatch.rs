@@ -13,6 +13,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
+use crate::expr::Scope;
 use crate::ir::{Balance, Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
@@ -285,6 +286,7 @@ impl Session {
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
         self.server_seen = now; // the client's time has run on
         self.step = Step::Relaying;
+        self.memory.iter_mut().for_each(|memory| memory.forget(Scope::Request));
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
         self.log_early(&shard.shared);

@@ -181,7 +181,7 @@ fn hand_rules(defaults: &mut Defaults, kind: SectionKind, args: &mut Args<'_>) {
     };
     if let Some(message) = wrong {
         let message = format!("{message}: 'defaults {}' has some", defaults.draft.name);
-        args.say(Diagnostic::alert(args.span(), message).resolved().hint("name other defaults with 'from'"));
+        args.say(Diagnostic::alert(args.span(), message).hint("name other defaults with 'from'"));
     }
 }
 

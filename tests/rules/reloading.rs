@@ -60,7 +60,7 @@ fn clients_are_waited_for_over_twenty_reloads() {
          tcp-request connection set-var(sess.who) str(early)\n\
          tcp-request content set-log-level notice\n\
          tcp-request content accept if {{ req.len ge {} }}\n\
-         use_backend b if {{ var(sess.who) early }}\n\
+         use_backend b if {{ var(sess.who) -m str early }}\n\
          backend b\n server s {}\n",
         RELOADS + 1,
         echo.address

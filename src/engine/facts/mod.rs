@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use memory::Memory;
 
+use super::dispatch::Step;
 use super::proxy_header::Announced;
 use super::session::Session;
 use super::shard::Shard;
@@ -113,6 +114,19 @@ impl<'a> View<'a> {
         &self.shard.shared.pool.variables
     }
 
+    /// Whether variables of a scope can be set now: those of requests until the server is connected, those of responses after
+    /// that, and none of either before there is a session (asked of 2.6.12).
+    fn has_scope(&self, scope: Scope) -> bool {
+        let answers = self.session().map(|session| matches!(session.step, Step::Relaying));
+        match scope {
+            Scope::Process | Scope::Session => true,
+            Scope::Transaction => answers.is_some(),
+            Scope::Request => answers == Some(false),
+            Scope::Response => answers == Some(true),
+            Scope::Check => false,
+        }
+    }
+
     /// Changes what rules leave.
     pub(super) fn remember(&self, change: impl FnOnce(&mut Memory)) {
         let made = || Box::new(Memory::new(Arc::clone(self.process())));
@@ -159,6 +173,9 @@ impl Facts for View<'_> {
     }
 
     fn set_variable(&self, name: &VarName, value: Option<Value<'_>>) {
+        if !self.has_scope(name.scope()) {
+            return;
+        }
         match value {
             value if name.scope() == Scope::Process => _ = self.process().set(name.name(), value),
             Some(value) => self.remember(|memory| memory.set(name, value.into_owned())),

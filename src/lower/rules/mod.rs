@@ -154,7 +154,7 @@ fn delay(proxy: &ProxyDraft, args: &mut Args<'_>) -> Lowered<Option<Millis>> {
 fn once(kept: &mut Option<Millis>, delay: Option<Millis>, args: &mut Args<'_>) {
     if kept.is_some() {
         let message = format!("'{}' was said before: this one has no effect", args.keyword());
-        args.say(Diagnostic::warning(args.span(), message).resolved().hint("remove one of them"));
+        args.say(Diagnostic::warning(args.span(), message).hint("remove one of them"));
         return;
     }
     *kept = delay;

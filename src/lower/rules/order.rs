@@ -19,6 +19,6 @@ pub(super) fn judge(proxy: &ProxyDraft, of: Rules, args: &mut Args<'_>) {
     let found = later.into_iter().find(|(rules, there, _)| *there && rank(*rules) > rank(of));
     if let Some((_, _, name)) = found {
         let message = format!("this rule stands behind a {name} rule and is looked at before it");
-        args.say(Diagnostic::warning(args.span(), message).resolved().hint("put it before"));
+        args.say(Diagnostic::warning(args.span(), message).hint("put it before"));
     }
 }
