@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use harness::backends::Backend;
+use harness::mqtt::Gate;
 use harness::program::Program;
 use harness::proxy::{Proxy, check};
 use harness::services::{Service, publish};
@@ -123,10 +124,12 @@ fn every_example_is_valid_runs_and_answers() {
         let quiet = !said.contains("[WARNING]") || example.only_baton;
         assert!(quiet, "{} is an example and warns: {said}", example.name);
         let servers = servers(&example.config).into_iter();
-        let (mut brokers, mut echoes) = (Vec::new(), Vec::new());
-        match example.attempts.iter().any(|attempt| matches!(attempt, Attempt::Mqtt(_))) {
-            true => brokers.extend(servers.map(Service::mosquitto_at)),
-            false => echoes.extend(servers.map(|address| Backend::start_at(address, harness::backends::echo))),
+        let (mut brokers, mut gates, mut echoes) = (Vec::new(), Vec::new(), Vec::new());
+        let mqtt = example.attempts.iter().any(|attempt| matches!(attempt, Attempt::Mqtt(_)));
+        match (mqtt, example.config.contains(" send-proxy-v2")) {
+            (true, false) => brokers.extend(servers.map(Service::mosquitto_at)),
+            (true, true) => gates.extend(servers.map(Gate::start_at)),
+            _ => echoes.extend(servers.map(|address| Backend::start_at(address, harness::backends::echo))),
         }
         let proxy = Proxy::start(&program, &example.config);
         for attempt in &example.attempts {
@@ -134,7 +137,7 @@ fn every_example_is_valid_runs_and_answers() {
             try_it(attempt);
             tried += 1;
         }
-        drop((proxy, brokers, echoes));
+        drop((proxy, brokers, gates, echoes));
     }
     assert!(tried >= 15, "only {tried} attempts");
 }

@@ -212,7 +212,7 @@ fn conversation(program: &Program) -> Vec<String> {
         for command in ["set table plain key a", "show table", "show table plain", "show table plain key a"] {
             said.push(format!("{level} {command}\n{}", run.ask(level, command)));
         }
-        for command in ["clear table plain key a", "show table nothere", "show table plain data.gpc0 eq 1"] {
+        for command in ["clear table plain key a", "show table nothere"] {
             said.push(format!("{level} {command}\n{}", run.ask(level, command)));
         }
     }

@@ -57,7 +57,8 @@ pub(crate) fn measure(programs: &[Program; 2], count: usize) -> Vec<Histogram> {
 fn sessions(program: &Program, threads: usize, order: Order, count: usize) -> Vec<usize> {
     load::with_server(async |server| {
         let global = format!("  close-spread-time {SPAN}\n  hard-stop-after {SPAN}\n");
-        let proxy = program.start_with(server, threads, &global).await;
+        let proxy =
+            program.start_with(server, threads, crate::program::Lines { global: &global, ..Default::default() }).await;
         let mut streams = Vec::new();
         for _ in 0..count {
             let mut stream = load::connect(proxy.door).await;

@@ -1,7 +1,7 @@
 //! The other two ends: a server and clients on one current-thread runtime, so that they take one core and no more.
 //!
 //! The server's first byte decides: `e` echoes messages of the size that was asked for, `c` echoes 64 bytes and closes
-//! (the server first, so that no client port is left in TIME-WAIT), `b` sends one GiB.
+//! (the server first, so that no client port is left in TIME-WAIT), `b` sends one GiB, that of a CONNECT is a broker's: CONNACK and end.
 
 use std::net::SocketAddr;
 
@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) const SMALL: usize = 64;
 /// Bytes of a message.
 pub(crate) const MESSAGE: usize = 128;
+/// A client is welcome.
+const CONNACK: &[u8] = b"\x20\x02\0\0";
 /// Bytes of a bulk transfer.
 pub(crate) const GIB: usize = 1 << 30;
 
@@ -46,6 +48,7 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let count = stream.read(&mut buffer).await?;
     match buffer.first() {
         _ if count == 0 => Ok(()),
+        Some(0x10) => stream.write_all(CONNACK).await,
         Some(b'c') => stream.write_all(&buffer[..SMALL]).await,
         Some(b'b') => {
             let block = vec![b'x'; 256 * 1024];
@@ -87,6 +90,18 @@ pub(crate) async fn exchange(stream: &mut TcpStream, kind: u8, size: usize) {
     stream.write_all(&bytes[..size]).await.expect("bytes are sent");
     stream.read_exact(&mut bytes[..size]).await.expect("bytes come back");
     assert_eq!(bytes[0], kind, "the same bytes come back");
+}
+
+/// An MQTT client: CONNECT, CONNACK, then the server closes, then this side.
+///
+/// # Panics
+/// When it is not welcome.
+pub(crate) async fn client(door: SocketAddr, packet: &[u8]) {
+    let mut stream = connect(door).await;
+    stream.write_all(packet).await.expect("bytes are sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an end");
+    assert_eq!(answer, CONNACK, "a welcome");
 }
 
 /// `connect` and one exchange of [`SMALL`] bytes, then the server closes, then this side.

@@ -7,13 +7,19 @@
 
 mod check;
 mod closing;
+mod expr;
 mod floor;
 mod idle;
 mod load;
 mod machine;
+#[path = "../../tests/lowering/outside.rs"]
+#[allow(dead_code)]
+mod outside;
 mod program;
 mod reload;
+mod rules;
 mod table;
+mod tables;
 mod traffic;
 
 use std::path::PathBuf;
@@ -73,11 +79,22 @@ enum Shape {
     Check,
     /// When sessions of mode tcp end that are cut, with `close-spread-time 5s`: a histogram, one round.
     Closing,
+    /// Bytes per entry of a stick table of 1,000,000 texts, `server_id` and `gpc0`.
+    TableMemory,
+    /// A reload with 100,000 and 1,000,000 entries of such a table. Ours alone.
+    TableReload,
+    /// CPU µs for an MQTT client that comes, is answered and goes: with the rule that lets only MQTT through, and with a look-up of its
+    /// identifier in a stick table of 1,000 besides.
+    Mqtt,
+    /// CPU µs for connect, 64 bytes there and back, close, with a condition on a file of 10 and of 100,000 strings and networks.
+    Patterns,
     /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
     Reload,
+    /// What a lookup in a list of 100,000 patterns costs against one of 10, in this process. Ours alone.
+    Expr,
 }
 
-const ALL: [Shape; 11] = [
+const ALL: [Shape; 16] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -87,8 +104,13 @@ const ALL: [Shape; 11] = [
     Shape::Threads,
     Shape::TakenOver,
     Shape::Check,
+    Shape::TableMemory,
+    Shape::TableReload,
     Shape::Closing,
+    Shape::Mqtt,
+    Shape::Patterns,
     Shape::Reload,
+    Shape::Expr,
 ];
 
 fn main() -> ExitCode {
@@ -106,6 +128,16 @@ fn main() -> ExitCode {
     for shape in shapes {
         if shape == Shape::Closing {
             closing::measure(&programs, 3_000 / scale).iter().for_each(|histogram| println!("{histogram}"));
+            continue;
+        }
+        if shape == Shape::TableReload {
+            for entries in [100_000, 1_000_000] {
+                println!("\n{}", tables::reload(&programs[0], entries / scale));
+            }
+            continue;
+        }
+        if shape == Shape::Expr {
+            println!("\n{}", expr::measure(scale));
             continue;
         }
         if shape == Shape::Reload {
@@ -132,7 +164,15 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Idle => &["idle session, bytes (PSS)", "idle session, bytes (private)"],
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
-        Shape::Closing | Shape::Reload => &[], // no pairs of figures
+        Shape::TableMemory => &["entry of a stick table, bytes (private)"],
+        Shape::Closing | Shape::Reload | Shape::TableReload | Shape::Expr => &[], // no pairs of figures
+        Shape::Mqtt => &["MQTT session, mqtt_is_valid, CPU µs", "MQTT session, mqtt_is_valid and stick, CPU µs"],
+        Shape::Patterns => &[
+            "connection, 10 strings, CPU µs",
+            "connection, 100,000 strings, CPU µs",
+            "connection, 10 networks, CPU µs",
+            "connection, 100,000 networks, CPU µs",
+        ],
         Shape::Check => &["-c of 100,000 lines, CPU s", "-c of 100,000 lines, wall s", "-c of 100,000 lines, peak KiB"],
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
@@ -150,7 +190,10 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Idle => idle::sessions(program, 4_000 / scale),
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
-                Shape::Closing | Shape::Reload => Vec::new(),
+                Shape::TableMemory => tables::weigh(program, 1_000_000 / scale),
+                Shape::Closing | Shape::Reload | Shape::TableReload | Shape::Expr => Vec::new(),
+                Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
+                Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }

@@ -16,6 +16,15 @@ pub(crate) struct Program {
     pub(crate) path: PathBuf,
 }
 
+/// Lines of a configuration besides those that every shape has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lines<'l> {
+    /// Of `global`.
+    pub(crate) global: &'l str,
+    /// Of the `listen` section.
+    pub(crate) listen: &'l str,
+}
+
 /// A running one; it ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -44,15 +53,15 @@ impl Program {
     /// # Panics
     /// When it does not.
     pub(crate) async fn start(&self, server: SocketAddr, threads: usize) -> Running {
-        self.start_with(server, threads, "").await
+        self.start_with(server, threads, Lines::default()).await
     }
 
-    /// [`Program::start`] with these lines of `global` besides.
-    pub(crate) async fn start_with(&self, server: SocketAddr, threads: usize, global: &str) -> Running {
+    /// [`Program::start`] with these lines besides.
+    pub(crate) async fn start_with(&self, server: SocketAddr, threads: usize, lines: Lines<'_>) -> Running {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
         let door = TcpListener::bind("127.0.0.1:0").and_then(|door| door.local_addr()).expect("a free port");
-        let config = config(server, door, log.local_addr().expect("its address"), folder.path(), threads, global);
+        let config = config(server, door, log.local_addr().expect("its address"), folder.path(), threads, lines);
         let file = folder.path().join("haproxy.cfg");
         std::fs::write(&file, config).expect("the configuration is written");
         let child = self.spawn(&file, &[]);
@@ -192,15 +201,16 @@ fn config(
     log: SocketAddr,
     folder: &Path,
     threads: usize,
-    global: &str,
+    lines: Lines<'_>,
 ) -> String {
+    let Lines { global, listen } = lines;
     let socket = folder.join("admin.sock");
     format!(
         "global\n  log {log} local0\n  nbthread {threads}\n  maxconn 9900\n  \
          stats socket {} level admin expose-fd listeners\n{global}\
          defaults\n  mode tcp\n  log global\n  option tcplog\n  timeout connect 5s\n  timeout client 5m\n  \
          timeout server 5m\n\
-         listen l\n  bind {door}\n  server s {server}\n",
+         listen l\n  bind {door}\n{listen}  server s {server}\n",
         socket.display()
     )
 }

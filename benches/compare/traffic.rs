@@ -15,7 +15,16 @@ use crate::program::{Program, Running};
 const ABREAST: usize = 32;
 
 /// `total` visits, [`ABREAST`] at a time; the proxy's CPU seconds and the wall's.
-async fn visits(proxy: &Running, total: usize) -> (f64, f64) {
+pub(crate) async fn visits(proxy: &Running, total: usize) -> (f64, f64) {
+    each(proxy, total, async |door, _| load::visit(door).await).await
+}
+
+/// `total` sessions, [`ABREAST`] at a time; `session` gets the proxy's address and the session's number.
+pub(crate) async fn each(
+    proxy: &Running,
+    total: usize,
+    session: impl AsyncFn(SocketAddr, usize) + Copy + 'static,
+) -> (f64, f64) {
     let left = Rc::new(Cell::new(total));
     let (before, start) = (cpu(proxy.pid()), Instant::now());
     let mut tasks = Vec::new();
@@ -24,7 +33,7 @@ async fn visits(proxy: &Running, total: usize) -> (f64, f64) {
         tasks.push(tokio::task::spawn_local(async move {
             while left.get() > 0 {
                 left.set(left.get() - 1);
-                load::visit(door).await;
+                session(door, left.get()).await;
             }
         }));
     }

@@ -75,6 +75,9 @@ impl Manner {
                 front.and_then(|front| front.binds.get(bind)).map(|bind| &bind.endpoint)
             }
             Purpose::Commands(at) => config.global.stats_sockets.get(at).map(|socket| &socket.endpoint),
+            Purpose::Peers(section, bind) => {
+                config.global.peers.get(section).and_then(|section| section.binds.get(bind)).map(|bind| &bind.endpoint)
+            }
         };
         if matches!(endpoint, Some(Endpoint::SockPair(_))) { Self::Channel } else { Self::Listens }
     }
@@ -253,6 +256,9 @@ fn complain(shard: &Rc<Shard>, place: u32, errno: Errno) {
     let (proxy, name) = match shard.shared.places[place as usize].purpose {
         Purpose::Frontend(proxy, _) => (Some(proxy), shard.shared.pool.config.proxies[proxy.0 as usize].name.as_str()),
         Purpose::Commands(_) => (None, "GLOBAL"),
+        Purpose::Peers(section, _) => {
+            (None, shard.shared.pool.config.global.peers.get(section).map_or("", |section| section.name.as_str()))
+        }
     };
     let lack = match errno {
         Errno::MFILE => "the process has no file descriptor left",

@@ -9,6 +9,7 @@ mod agent;
 mod agent_words;
 mod answer;
 mod external;
+mod facts;
 mod http;
 mod http_answer;
 mod hurry;

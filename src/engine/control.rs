@@ -124,6 +124,9 @@ impl Shared {
     fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.soft_stop();
+        if let Some(peers) = self.peers.get() {
+            let _ = peers.send(super::peers::Order::Stop);
+        }
         self.wake_all();
     }
 
@@ -175,7 +178,7 @@ impl Control for Shared {
         }
         let of_it = |place: u32| match self.places[place as usize].purpose {
             Purpose::Frontend(proxy, _) => proxy == frontend,
-            Purpose::Commands(_) => false,
+            Purpose::Commands(_) | Purpose::Peers(..) => false,
         };
         let sockets = self.sockets().extract_if(.., |(place, _)| of_it(*place)).collect();
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
@@ -205,6 +208,9 @@ impl Control for Shared {
         *self.sockets() = stay;
         for (mailbox, share) in self.mailboxes.iter().zip(self.by_thread(sockets)) {
             mailbox.post(Order::StopListening(share));
+        }
+        if let Some(peers) = self.peers.get() {
+            let _ = peers.send(super::peers::Order::Leave);
         }
     }
 

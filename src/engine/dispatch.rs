@@ -7,14 +7,15 @@ use rustix::net::{RecvFlags, recv};
 
 use super::connect::{self, Refusal, Way};
 use super::facts::room;
+use super::placing::Placing;
 use super::relay::register;
 use super::rules::Inspection;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::expr::Scope;
-use crate::ir::{Balance, Level, Redispatch, SendProxy, Server, ServerIx, TrackRef};
+use crate::expr::{Scope, Side};
+use crate::ir::{Level, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
 use crate::units::{Millis, Tick};
@@ -84,7 +85,7 @@ impl Session {
             }
             Step::Elsewhere(avoid) => {
                 let avoid = *avoid;
-                self.seek(cx, shard, key, avoid)
+                self.seek(cx, shard, key, avoid, None)
             }
             Step::Again => self.reconnect(cx, shard, key),
             Step::Requeue(_) => self.queue_again(cx, shard, key),
@@ -94,6 +95,8 @@ impl Session {
                 match given {
                     Some((server, place)) => {
                         self.set_place(of_server, place);
+                        let kept = self.placing.is(Placing::DIRECT) && self.target == Some(server);
+                        self.placing.set(Placing::DIRECT, kept);
                         self.queue_time = Some(clock::now().since(self.accepted) as u32);
                         self.connect_to(cx, shard, key, server)
                     }
@@ -115,11 +118,20 @@ impl Session {
             }
             self.ruled = true;
         }
-        self.seek(cx, shard, key, None)
+        let kept = self.kept(shard);
+        self.placing.set(Placing::FORCED, kept.forced);
+        self.seek(cx, shard, key, None, kept.server)
     }
 
-    /// Asks for a server.
-    fn seek(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, avoid: Option<ServerIx>) -> Poll<()> {
+    /// Asks for a server: `wanted`, if rules chose one.
+    fn seek(
+        &mut self,
+        cx: &mut Context<'_>,
+        shard: &Shard,
+        key: u32,
+        avoid: Option<ServerIx>,
+        wanted: Option<ServerIx>,
+    ) -> Poll<()> {
         let now = clock::now();
         if self.backend(&shard.shared).is_some_and(|back| back.forward.is_some()) {
             self.queue_time = Some(now.since(self.accepted) as u32);
@@ -128,14 +140,13 @@ impl Session {
         let Some(back) = shard.shared.pool.back(self.back) else {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
-        let client = match self.peer {
-            Peer::Inet(address) => Some(address.ip()),
-            Peer::Unix(_) => None,
-        };
+        let (hash, forced) = (self.key(shard), self.placing.is(Placing::FORCED));
         let priority = self.priority();
-        let demand = Demand { client, avoid, random: shard.random(), waker: cx.waker(), again: false, priority };
+        let (random, waker) = (shard.random(), cx.waker());
+        let demand = Demand { hash, wanted, forced, avoid, random, waker, again: false, priority };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
+                self.placing.set(Placing::DIRECT, wanted == Some(server));
                 self.queue_time.get_or_insert(now.since(self.accepted) as u32);
                 self.count_again(shard, avoid, Some(server));
                 self.connect_to(cx, shard, key, server)
@@ -144,6 +155,7 @@ impl Session {
                 self.count_again(shard, avoid, None);
                 // The server whose queue it waits in is that of its log line.
                 self.target = ticket.server;
+                self.placing.set(Placing::DIRECT, wanted.is_some() && wanted == ticket.server);
                 if self.up.ended {
                     // A client that had ended before it asked for anything is not let into a queue.
                     self.step = Step::Queued(Box::new(ticket));
@@ -285,11 +297,15 @@ impl Session {
         let now = clock::now();
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
         self.server_seen = now; // the client's time has run on
+        self.log_early(shard);
         self.step = Step::Relaying;
         self.memory.iter_mut().for_each(|memory| memory.forget(Scope::Request));
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
-        self.log_early(&shard.shared);
+        self.learn(shard, Side::Request);
+        if !self.answering {
+            self.learn(shard, Side::Response);
+        }
         self.introduce(shard);
         self.arm(shard, key);
         Poll::Ready(())
@@ -326,15 +342,15 @@ impl Session {
         let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
             return;
         };
+        let id = match options.has(SendProxy::UNIQUE_ID) {
+            true => self.viewed(shard, false, |view| view.id()),
+            false => Vec::new(),
+        };
         let ends = match self.peer {
             Peer::Inet(source) => self.local().map(|destination| Ends { source, destination }),
             Peer::Unix(_) => None,
         };
         let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
-        let mut id = Vec::new();
-        if options.has(SendProxy::UNIQUE_ID) {
-            shard.shared.journal.unique_id(&self.record(&shard.shared), &mut id);
-        }
         let header = proxy_header::of_session(options, ends, authority, &id);
         self.up.put_first(header);
     }
@@ -349,20 +365,7 @@ impl Session {
         }
         self.close_server(&shard.shared);
         self.retries += 1;
-        let left = back.retries - self.retries;
-        // haproxy does more than its manual says: where servers are taken in turns, *every* retry goes elsewhere, at
-        // once, whatever interval is given (docs/OBSERVED.md, §4.2 "option redispatch"; tests/vtc/redispatch.vtc).
-        let others = shard.shared.pool.back(self.back).is_some_and(|back| back.active() > 1);
-        let elsewhere = others
-            && back.forward.is_none()
-            && match back.redispatch {
-                Redispatch::Never => false,
-                _ if back.balance != Balance::Source => true,
-                Redispatch::Last => left == 0,
-                Redispatch::Every(n) => n > 0 && self.retries.is_multiple_of(n),
-                Redispatch::FromLast(n) => n > 0 && left.is_multiple_of(n),
-            };
-        if elsewhere {
+        if self.goes_elsewhere(&shard.shared.pool, back) {
             let avoid = self.target.take();
             self.give_server_back(shard, avoid);
             return self.next(cx, Step::Elsewhere(avoid));
@@ -481,7 +484,7 @@ impl Session {
             self.count(shard, |back| back.retries.add(1), |server| server.retries.add(1));
         } else {
             self.count(shard, |back| back.redispatches.add(1), |server| server.redispatches.add(1));
-            self.redispatched = true;
+            self.placing.set(Placing::REDISPATCHED, true);
         }
         self.target = None;
     }

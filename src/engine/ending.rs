@@ -7,6 +7,7 @@ use rustix::net::{RecvFlags, Shutdown, getsockname, recv, shutdown};
 
 use super::dispatch::Step;
 use super::facts::room;
+use super::placing::Placing;
 use super::session::{Session, Silence};
 use super::shard::Shard;
 use super::shared::Shared;
@@ -32,7 +33,7 @@ impl Session {
         let proxy = self.front_proxy(shared);
         let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
         if !self.logged && !silent {
-            shared.journal.session(&self.record(shared));
+            self.log(shard);
         }
         let server = self.target;
         self.give_server_back(shard, server);
@@ -60,13 +61,23 @@ impl Session {
 
     /// Writes its line when its server is connected, if that is the moment. One that would not be written for a session
     /// that ends well has to wait for the end.
-    pub(super) fn log_early(&mut self, shared: &Shared) {
-        let proxy = self.front_proxy(shared);
-        let smooth = self.retries == 0 && !self.redispatched;
+    pub(super) fn log_early(&mut self, shard: &Shard) {
+        let proxy = self.front_proxy(&shard.shared);
+        let smooth = self.retries == 0 && !self.placing.is(Placing::REDISPATCHED);
         if proxy.log_moment == LogMoment::Connected && !(proxy.dont_log_normal && smooth) {
-            shared.journal.session(&self.record(shared));
+            self.log(shard);
             self.logged = true;
         }
+    }
+
+    fn log(&mut self, shard: &Shard) {
+        let record = self.record(&shard.shared);
+        self.viewed(shard, false, |view| shard.shared.journal.session(&record, view));
+    }
+
+    /// Whether it has a unique id, if it is asked for.
+    pub(super) fn has_unique_id(&self, shared: &Shared) -> bool {
+        self.front_proxy(shared).formats.as_ref().is_some_and(|formats| formats.unique_id.is_some())
     }
 
     /// What its log line says now. Addresses are asked for only where the line shows them.
@@ -110,7 +121,7 @@ impl Session {
             backend_sessions: back.map_or(0, |back| back.sessions.get().saturating_sub(in_back)),
             server_sessions: server.map_or(0, |server| server.sessions.get().saturating_sub(on_server)),
             retries: self.retries,
-            redispatched: self.redispatched,
+            redispatched: self.placing.is(Placing::REDISPATCHED),
             server_queue: self.server_queue,
             backend_queue: self.backend_queue,
             level: self.memory.as_ref().and_then(|memory| memory.level),

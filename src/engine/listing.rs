@@ -114,7 +114,7 @@ impl Session {
             descriptors: (descriptor(&self.client), self.server.as_ref().map(descriptor)),
             bind: match self.seat.purpose() {
                 Purpose::Frontend(_, bind) => Some(bind),
-                Purpose::Commands(_) => None,
+                Purpose::Commands(_) | Purpose::Peers(..) => None,
             },
             expires: self.deadline(&shard.shared).map(|at| at.since(clock::now())),
         }

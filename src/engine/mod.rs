@@ -19,6 +19,9 @@ pub mod migrate;
 mod pace;
 mod page;
 mod pausing;
+mod peers;
+mod persist;
+mod placing;
 mod proxy_header;
 mod rebalance;
 mod relay;
@@ -28,6 +31,7 @@ mod session;
 mod shard;
 mod shared;
 mod splice;
+mod stick;
 mod timers;
 
 use std::io;
@@ -74,6 +78,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     resolver: Option<resolve::Resolver>,
+    peers: Option<peers::Peers>,
 }
 
 impl Engine {
@@ -99,11 +104,12 @@ impl Engine {
             shares[place % threads].push((place as u32, socket.try_clone()?));
         }
         *shared.sockets() = (0..).zip(sockets).collect();
-        let mut engine = Self { shared, threads: Vec::new(), resolver: None };
+        let mut engine = Self { shared, threads: Vec::new(), resolver: None, peers: None };
         before(&engine);
-        match engine.start_threads(shares).and_then(|()| resolve::start(&engine.shared)) {
-            Ok(resolver) => {
-                engine.resolver = resolver;
+        let started = engine.start_threads(shares).and_then(|()| resolve::start(&engine.shared));
+        match started.and_then(|resolver| Ok((resolver, peers::start(&engine.shared)?))) {
+            Ok((resolver, peers)) => {
+                (engine.resolver, engine.peers) = (resolver, peers);
                 Ok(engine)
             }
             Err(why) => {
@@ -146,7 +152,7 @@ impl Engine {
         for thread in self.threads {
             let _ = thread.join();
         }
-        drop(self.resolver);
+        drop((self.resolver, self.peers));
     }
 }
 

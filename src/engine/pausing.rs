@@ -75,7 +75,7 @@ impl Shared {
     fn frontend(&self, place: u32) -> Option<ProxyIx> {
         match self.places.get(place as usize)?.purpose {
             Purpose::Frontend(proxy, _) => Some(proxy),
-            Purpose::Commands(_) => None,
+            Purpose::Commands(_) | Purpose::Peers(..) => None,
         }
     }
 

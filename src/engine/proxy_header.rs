@@ -5,6 +5,7 @@
 //! by the first look is refused, as with haproxy. Counters, time limit and log lines observed on 2.6.12
 //! (docs/OBSERVED.md §5.1 "accept-proxy").
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, getpeername, getsockname, recv};
 use thiserror::Error;
 
+use super::facts::{Caller, Subject, View};
 use super::relay::register;
 use super::shard::Shard;
 use super::shared::Accepted;
@@ -34,6 +36,8 @@ pub(crate) struct Announced {
     pub(crate) destination: Option<SocketAddr>,
     /// The host name that the client asked for.
     pub(crate) authority: Option<Box<[u8]>>,
+    /// The name that the sender gave the connection.
+    pub(crate) unique_id: Option<Box<[u8]>>,
     /// When it had come.
     pub(crate) begun: Tick,
 }
@@ -41,7 +45,8 @@ pub(crate) struct Announced {
 impl Announced {
     /// Another destination, also of a connection that had no header.
     pub(super) fn change(announced: &mut Option<Box<Self>>, destination: Option<SocketAddr>, begun: Tick) {
-        let announced = announced.get_or_insert_with(|| Box::new(Self { destination, authority: None, begun }));
+        let announced =
+            announced.get_or_insert_with(|| Box::new(Self { destination, authority: None, unique_id: None, begun }));
         announced.destination = destination;
     }
 }
@@ -63,6 +68,20 @@ enum Failure {
 }
 
 impl Failure {
+    /// Its number, as `fc_err` tells it. Source: manual §7.3.3 "fc_err_str".
+    fn code(&self) -> i64 {
+        match self {
+            Self::Denied => 0,
+            Self::Closed => 11,
+            Self::Reset => 12,
+            Self::TooLate => 13,
+            Self::Header(HeaderError::Truncated) => 14,
+            Self::Header(HeaderError::Foreign) => 15,
+            Self::Header(HeaderError::Invalid { .. }) => 16,
+            Self::Header(HeaderError::Unhandled) => 17,
+        }
+    }
+
     /// Whether not a byte came: a probe, which `option dontlognull` is silent about.
     fn is_silent(&self) -> bool {
         !matches!(self, Self::Header(_))
@@ -76,7 +95,9 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             let timeouts = &shard.shared.pool.config.proxies[proxy.0 as usize].timeouts;
             timeouts.client_hs.or(timeouts.client)
         }
-        Purpose::Commands(_) => Some(shard.shared.pool.config.global.stats_timeout.unwrap_or(COMMANDS_WAIT)),
+        Purpose::Commands(_) | Purpose::Peers(..) => {
+            Some(shard.shared.pool.config.global.stats_timeout.unwrap_or(COMMANDS_WAIT))
+        }
     };
     let by = limit.map(|limit| accepted.at.after(limit));
     match receive(accepted.socket, by, &shard).await {
@@ -87,7 +108,8 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
                 accepted.peer = Peer::Inet(ends.source);
             }
             let destination = header.ends.map(|ends| ends.destination);
-            accepted.announced = Some(Box::new(Announced { destination, authority: header.authority, begun }));
+            let (authority, unique_id) = (header.authority, header.unique_id);
+            accepted.announced = Some(Box::new(Announced { destination, authority, unique_id, begun }));
             shard.serve_now(accepted);
         }
         Err((socket, failure)) => {
@@ -160,7 +182,13 @@ impl Told<'_> {
         let given = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());
         let listener = given.unwrap_or(&bind.name);
         let listener = if matches!(failure, Failure::Denied) { &bind.name } else { listener };
-        shard.shared.journal.refused(&record, listener, &failure.to_string());
+        let why = failure.to_string();
+        let (socket, at, wall) = (socket.map(AsFd::as_fd), self.at, self.wall);
+        let (peer, local, error) = (record.client, record.local, Some((failure.code(), why.as_str())));
+        let caller = Caller { seat: self.seat, socket, peer, local, at, wall, error };
+        let memory = RefCell::default();
+        let view = View { shard, subject: Subject::Caller(&caller), memory: &memory, waits: false };
+        shard.shared.journal.refused(&record, &view, (listener, &why));
     }
 }
 

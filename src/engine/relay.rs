@@ -210,6 +210,16 @@ impl Flow {
         }
     }
 
+    /// Bytes of the sender that the receiver has got.
+    pub(super) fn forwarded(&self) -> u64 {
+        let held = match &self.held {
+            Held::Nothing => 0,
+            Held::Bytes(aside) => aside.bytes.len() - aside.done,
+            Held::Pipe(pipe) => pipe.held as usize,
+        };
+        self.bytes.saturating_sub(held as u64)
+    }
+
     /// Puts bytes of our own before what is held: they go out with it, and do not count as the sender's.
     pub(super) fn put_first(&mut self, mut bytes: Vec<u8>) {
         if let Held::Bytes(aside) = &self.held {

@@ -3,13 +3,16 @@
 //!
 //! `dispatch` finds and reaches its server, `relay` moves its bytes, `ending` says how it ended and what that counts.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use super::dispatch::{Failed, Step};
 use super::facts::Memory;
+use super::placing::Placing;
 use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::rules::Inspection;
@@ -45,7 +48,8 @@ pub(super) struct Session {
     pub(super) blame: Option<Cause>,
     /// `option contstats`: bytes of both directions that are counted already.
     pub(super) counted: Option<Box<(u64, u64)>>,
-    pub(super) redispatched: bool,
+    /// How it came to its server.
+    pub(super) placing: Placing,
     /// Its line is written.
     pub(super) logged: bool,
     /// The server of `target` counts this session.
@@ -81,6 +85,18 @@ pub(super) struct Session {
     pub(super) connect_time: Option<u32>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
+    /// How often it was polled.
+    pub(super) polls: u32,
+    /// The last rule that decided about what its ends have sent.
+    pub(super) last_rule: Cell<Option<RulePlace>>,
+}
+
+/// Where a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RulePlace {
+    /// The file, by its place among those of the configuration.
+    pub(super) file: u16,
+    pub(super) line: NonZeroU32,
 }
 
 /// How a client is left that is not to hear of the end: how many routers far a reset gets, if one is sent.
@@ -168,7 +184,7 @@ impl Session {
             end: None,
             blame: None,
             counted: seat.counts_at_once().then(Box::default),
-            redispatched: false,
+            placing: Placing::default(),
             logged: false,
             held_server: false,
             entered: true,
@@ -192,6 +208,8 @@ impl Session {
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
+            polls: 0,
+            last_rule: Cell::new(None),
             seat,
         }
     }
@@ -283,6 +301,7 @@ impl Session {
         if self.waker.is_none() {
             self.waker = Some(cx.waker().clone());
         }
+        self.polls = self.polls.wrapping_add(1);
         if let Some(cause) = self.killed {
             return self.ended(cause, self.step.phase());
         }

@@ -144,8 +144,13 @@ impl Shard {
             Purpose::Frontend(proxy, _) if self.shared.pool.config.proxies[proxy.0 as usize].mode == Mode::Tcp => {
                 self.begin(accepted);
             }
+            Purpose::Peers(section, _) => {
+                if let Some(peers) = self.shared.peers.get() {
+                    let _ = peers.send(super::peers::Order::Came(section, accepted.socket));
+                }
+            }
             Purpose::Commands(_) => drop(spawn_local(commands::serve(accepted, Arc::clone(&self.shared)))),
-            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Arc::clone(&self.shared)))),
+            Purpose::Frontend(..) => drop(spawn_local(page::serve(accepted, Rc::clone(self)))),
         }
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(super) others: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Places whose sockets do not listen while their frontends are paused.
     pub(super) refusing: Mutex<Vec<u32>>,
+    /// The thread that talks with peers, if there is one.
+    pub(super) peers: OnceLock<tokio::sync::mpsc::UnboundedSender<super::peers::Order>>,
     /// Addresses that could not be listened on again at the last attempt.
     pub(super) deaf: AtomicU32,
 }
@@ -156,6 +158,7 @@ impl Shared {
             next_id: AtomicU64::new(1),
             others: OnceLock::new(),
             refusing: Mutex::default(),
+            peers: OnceLock::new(),
             deaf: AtomicU32::new(0),
         };
         (Arc::new(shared), sockets)
@@ -216,6 +219,7 @@ impl Shared {
                 let limit = self.pool.config.global.stats_maxconn.unwrap_or(STATS_MAXCONN);
                 take_below(&self.command_seats, limit).then_some(())?;
             }
+            Purpose::Peers(..) => {} // the thread for peers has a limit
             Purpose::Frontend(proxy, bind) => {
                 let front = self.pool.front(proxy)?;
                 if [&front.paused, &front.stopped, &front.barred].iter().any(|closed| closed.load(Ordering::Relaxed)) {
@@ -249,6 +253,7 @@ impl Shared {
             Purpose::Commands(_) => {
                 self.command_seats.fetch_add(1, Ordering::AcqRel);
             }
+            Purpose::Peers(..) => {}
             Purpose::Frontend(proxy, _) => {
                 self.seats.fetch_add(1, Ordering::AcqRel);
                 self.fronts[proxy.0 as usize].fetch_add(1, Ordering::AcqRel);
@@ -292,6 +297,7 @@ fn announces(pool: &Pool, purpose: Purpose) -> bool {
             front.and_then(|front| front.binds.get(bind)).is_some_and(|bind| bind.options.accept_proxy)
         }
         Purpose::Commands(at) => config.global.stats_sockets.get(at).is_some_and(|socket| socket.accept_proxy),
+        Purpose::Peers(..) => false,
     }
 }
 
@@ -423,9 +429,7 @@ impl Seat {
 
     /// Counts a request that its client gave up.
     pub(super) fn failed_request(&self) {
-        if let Some((front, _)) = self.counters() {
-            front.request_errors.add(1);
-        }
+        self.counters().inspect(|(front, _)| front.request_errors.add(1));
     }
 
     fn count(&self, front: impl Fn(&FrontState) -> &Counter, listener: impl Fn(&ListenerState) -> &Counter) {
@@ -479,6 +483,7 @@ impl Drop for Seat {
             Purpose::Commands(_) => {
                 shared.command_seats.fetch_sub(1, Ordering::AcqRel);
             }
+            Purpose::Peers(..) => {}
             Purpose::Frontend(proxy, _) => {
                 place.seats.fetch_sub(1, Ordering::AcqRel);
                 shared.fronts[proxy.0 as usize].fetch_sub(1, Ordering::AcqRel);

@@ -161,6 +161,7 @@ impl Expr {
                 None
             }
             Fetch::Var(name, _) => scope(name),
+            Fetch::Known(known, _) if known.of_checks() => None,
             _ => Some(format!("'{}' in a check", self.name)),
         };
         let mut converted = self.converters.iter().filter_map(|converter| {

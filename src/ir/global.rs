@@ -34,6 +34,8 @@ pub struct Global {
     pub rings: Vec<super::Ring>,
     /// `resolvers` sections, in order.
     pub resolvers: Vec<super::Resolvers>,
+    /// `peers` sections, in order.
+    pub peers: Vec<super::Peers>,
     /// `log-tag`.
     pub log_tag: Option<String>,
     /// `log-send-hostname`: `Some(None)` takes this host's name.

@@ -9,6 +9,8 @@ pub mod check;
 mod global;
 mod guid;
 mod log;
+mod peers;
+mod persistence;
 mod proxy;
 mod resolvers;
 mod rules;
@@ -28,9 +30,11 @@ pub use log::{
     Facility, Formats, Level, LogFormat, LogMoment, LogProtocol, LogTarget, Ring, RingServer, Sample, SessionLog,
     StreamAddress,
 };
+pub use peers::{Peer, Peers};
+pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
-    Backend, Balance, ErrorFile, Frontend, HashType, KeepAlive, Mode, Proxy, ProxyIx, ProxyKind, Redispatch, Splice,
-    Timeouts,
+    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
+    ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use rules::{Action, Amount, Count, Destination, End, HttpRule, Rule, Rules, Service, Switch, Track};
@@ -66,7 +70,10 @@ impl Config {
     /// Whether anything would listen: without, a valid configuration does not start (exit code 2).
     pub fn listens(&self) -> bool {
         let binds = |proxy: &Proxy| proxy.frontend.as_ref().is_some_and(|front| !front.binds.is_empty());
-        !self.global.stats_sockets.is_empty() || self.proxies.iter().any(|proxy| !proxy.disabled && binds(proxy))
+        let peers = self.global.peers.iter().any(Peers::is_active);
+        peers
+            || !self.global.stats_sockets.is_empty()
+            || self.proxies.iter().any(|proxy| !proxy.disabled && binds(proxy))
     }
 }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::check::Script;
-use super::{Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Rules, Server, SessionLog, StatsPage};
+use super::{
+    Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Persistence, Rules, Server, SessionLog, StatsPage,
+};
+use crate::expr::Expr;
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -187,21 +190,60 @@ pub enum Balance {
     LeastConn,
     First,
     Source,
+    /// `hash`: by [`Backend::key`].
+    Hash,
+    /// By [`Backend::key`], which finds the cookie.
+    RdpCookie,
     /// `random(n)`: the best of n draws; default 2.
     Random(u32),
 }
 
-/// How a key becomes a server: `hash-type` and `hash-balance-factor`.
-///
-/// The functions of `hash-type` are for texts: an address is a number already, and none of them is applied to it.
+impl Balance {
+    /// Whether it goes by a key of the session.
+    pub fn is_keyed(self) -> bool {
+        matches!(self, Self::Source | Self::Hash | Self::RdpCookie)
+    }
+}
+
+/// How a key becomes a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the names are the keyword's")]
+pub enum HashFunction {
+    #[default]
+    Sdbm,
+    Djb2,
+    /// Not built: where it would act it is an alert.
+    Wt6,
+    Crc32,
+    /// The key is a number (3.0).
+    None,
+}
+
+/// `hash-preserve-affinity` (3.2): when a key leaves the server that it chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Affinity {
+    /// Never.
+    #[default]
+    Always,
+    /// When the server has as many sessions as it may have.
+    Maxconn,
+    /// When its queue is full, too.
+    Maxqueue,
+}
+
+/// How a key becomes a server: `hash-type`, `hash-balance-factor` and `hash-preserve-affinity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HashType {
     /// A ring of points instead of a table of servers.
     pub consistent: bool,
-    /// Whether the key is mixed before it is looked up.
+    /// What makes a number of a key that is no address.
+    pub function: HashFunction,
+    /// Whether the number is mixed before it is looked up.
     pub avalanche: bool,
     /// The most sessions of a server of a ring, in percent of the average; 0: no limit.
     pub factor: u32,
+    /// What a full server means.
+    pub affinity: Affinity,
 }
 
 /// The server side of a proxy.
@@ -209,8 +251,14 @@ pub struct HashType {
 pub struct Backend {
     /// How a server is chosen.
     pub balance: Balance,
-    /// How `balance source` turns an address into a server.
+    /// How a key becomes a server.
     pub hash: HashType,
+    /// What the key is, for `balance hash` and `rdp-cookie`.
+    pub key: Option<Arc<Expr>>,
+    /// `option persist`: a server that rules chose is tried though it is down, and nobody leaves its queue.
+    pub persist: bool,
+    /// What brings a session back to its server; `None`: nothing.
+    pub persistence: Option<Arc<Persistence>>,
     /// All servers; [`super::ServerIx`] counts here.
     pub servers: Vec<Server>,
     /// `dispatch` or `option transparent` where nothing balances: no server gets a session then.

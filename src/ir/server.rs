@@ -71,6 +71,8 @@ pub struct Server {
     pub weight: Weight,
     /// Used only when no other server is usable.
     pub backup: bool,
+    /// `non-stick`: no table learns that it served someone.
+    pub non_stick: bool,
     /// `disabled`: starts in maintenance.
     pub disabled: bool,
     /// Sessions at once; 0: no limit.

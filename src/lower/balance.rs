@@ -1,22 +1,39 @@
-//! `balance …`, `hash-type …`: how a backend chooses a server. Source: manual §4.2 "balance".
+//! `balance …`, `hash-type …`: how a backend chooses a server.
+//!
+//! The key of `balance hash` and `rdp-cookie` is kept as words and compiled in `resolve`, where haproxy judges it, too: one that a
+//! later line replaces is not looked at. Source: manual §4.2 "balance"; `none` and `hash-preserve-affinity` from the manuals of 3.0 and 3.2.
 
-use super::args::Args;
-use super::draft::ProxyDraft;
+use super::args::{Args, Given};
+use super::draft::{KeyDraft, ProxyDraft};
 use super::error::{LowerError, Lowered};
-use crate::ir::Balance;
+use crate::ir::{Affinity, Balance, HashFunction};
 
 /// The algorithms that need a later part of baton, by their first word.
-const LATER: [&str; 4] = ["rdp-cookie", "hash", "log-hash", "sticky"];
+const LATER: [&str; 2] = ["log-hash", "sticky"];
 
 /// The algorithms that need `mode http`: round robin, with a warning, in `mode tcp`.
 const HTTP: [&str; 3] = ["uri", "url_param", "hdr"];
 
-const CHOICES: &[&str] = &["roundrobin", "static-rr", "leastconn", "first", "source", "random[(draws)]"];
+const CHOICES: &[&str] = &[
+    "roundrobin",
+    "static-rr",
+    "leastconn",
+    "first",
+    "source",
+    "random[(draws)]",
+    "hash <expression>",
+    "rdp-cookie[(name)]",
+];
 
 const METHODS: &[&str] = &["map-based", "consistent"];
 
 /// `none` came with 3.0.
 const FUNCTIONS: &[&str] = &["sdbm", "djb2", "wt6", "crc32", "none"];
+
+const AFFINITIES: &[&str] = &["always", "maxconn", "maxqueue"];
+
+/// The cookie that `balance rdp-cookie` looks for.
+const COOKIE: &str = "mstshash";
 
 /// `balance <algorithm>`: words behind an algorithm without arguments are ignored, as haproxy does.
 pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
@@ -32,6 +49,14 @@ pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         b"leastconn" => Balance::LeastConn,
         b"first" => Balance::First,
         b"source" => Balance::Source,
+        b"hash" => {
+            proxy.set.key = Some(expression(args)?);
+            Balance::Hash
+        }
+        _ if word.bytes.starts_with(b"rdp-cookie") => {
+            proxy.set.key = Some(cookie(&word, COOKIE)?);
+            Balance::RdpCookie
+        }
         _ if name == b"random" => Balance::Random(draws(word.bytes).ok_or_else(|| {
             word.blame(LowerError::Draws { text: word.text() }).hint("write 'random' or 'random(2)'")
         })?),
@@ -44,9 +69,38 @@ pub fn balance(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
-/// `hash-type <method> [<function> [avalanche]]`: the last one wins, whole. A function changes nothing for an address.
+/// The expression of `balance hash`: one word, and nothing behind it.
+fn expression(args: &mut Args<'_>) -> Lowered<KeyDraft> {
+    let word = args.word("an expression")?;
+    if word.bytes.is_empty() {
+        return Err(args.missing("an expression"));
+    }
+    let key = KeyDraft { text: word.bytes.into(), span: word.span };
+    args.end().map_err(|extra| {
+        extra.hint("the expression is one word: write its converters behind commas, without blanks")
+    })?;
+    Ok(key)
+}
+
+/// The cookie of `rdp-cookie` or `rdp-cookie(name)`, as an expression; what stands behind the parenthesis is ignored, as haproxy does.
+pub(super) fn cookie(word: &Given<'_>, usual: &str) -> Lowered<KeyDraft> {
+    let inside = word.bytes.strip_prefix(b"rdp-cookie").unwrap_or_default();
+    let name = match inside.strip_prefix(b"(") {
+        None if inside.is_empty() => usual.as_bytes(),
+        None => b"",
+        Some(rest) => rest.iter().position(|byte| *byte == b')').map_or(&b""[..], |end| &rest[..end]),
+    };
+    if name.is_empty() {
+        let error = LowerError::Misplaced("the name of a cookie is needed between the parentheses");
+        return Err(word.blame(error).hint("write 'rdp-cookie' or 'rdp-cookie(name)'"));
+    }
+    Ok(KeyDraft { text: [b"req.rdp_cookie(", name, b")"].concat().into(), span: word.span })
+}
+
+/// `hash-type <method> [<function> [avalanche]]`: the last one wins, whole. A function changes nothing for `balance source`.
 pub fn hash_type(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let method = args.word("a method")?;
+    proxy.set.wt6 = None;
     let hash = &mut proxy.set.hash;
     hash.consistent = match method.bytes {
         b"consistent" => true,
@@ -59,12 +113,19 @@ pub fn hash_type(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         _ => return Err(method.blame(LowerError::Choice { text: method.text(), choices: METHODS })),
     };
     let Some(function) = args.next_word().filter(|word| !word.bytes.is_empty()) else {
-        hash.avalanche = hash.consistent; // a ring mixes unless it is told how to hash
+        // a ring mixes unless it is told how to hash
+        (hash.function, hash.avalanche) = (HashFunction::Sdbm, hash.consistent);
         return Ok(());
     };
-    if !FUNCTIONS.iter().any(|name| name.as_bytes() == function.bytes) {
-        return Err(function.blame(LowerError::Choice { text: function.text(), choices: FUNCTIONS }));
-    }
+    hash.function = match function.bytes {
+        b"sdbm" => HashFunction::Sdbm,
+        b"djb2" => HashFunction::Djb2,
+        b"wt6" => HashFunction::Wt6,
+        b"crc32" => HashFunction::Crc32,
+        b"none" => HashFunction::None,
+        _ => return Err(function.blame(LowerError::Choice { text: function.text(), choices: FUNCTIONS })),
+    };
+    proxy.set.wt6 = (hash.function == HashFunction::Wt6).then_some(function.span);
     hash.avalanche = match args.next_word().filter(|word| !word.bytes.is_empty()) {
         None => false,
         Some(word) if word.bytes == b"avalanche" => true,
@@ -82,6 +143,18 @@ pub fn hash_balance_factor(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lower
     }
     proxy.set.hash.factor = u32::try_from(factor).unwrap_or(0);
     Ok(())
+}
+
+/// `hash-preserve-affinity always|maxconn|maxqueue`: the last one wins.
+pub fn hash_preserve_affinity(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("'always', 'maxconn' or 'maxqueue'")?;
+    proxy.set.hash.affinity = match word.bytes {
+        b"always" => Affinity::Always,
+        b"maxconn" => Affinity::Maxconn,
+        b"maxqueue" => Affinity::Maxqueue,
+        _ => return Err(word.blame(LowerError::Choice { text: word.text(), choices: AFFINITIES })),
+    };
+    args.end()
 }
 
 /// The number in `random(N)`: at least 1; `random` alone draws 2.

@@ -22,6 +22,15 @@ pub struct Named {
     pub span: Span,
 }
 
+/// An expression that is compiled when all is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDraft {
+    /// Its text.
+    pub text: Box<[u8]>,
+    /// The word.
+    pub span: Span,
+}
+
 /// A `defaults`, `frontend`, `backend` or `listen` section as far as it was read.
 #[derive(Debug, Clone)]
 pub struct ProxyDraft {
@@ -143,6 +152,10 @@ pub struct Settings {
     pub balance: Option<Balance>,
     /// `hash-type` and `hash-balance-factor`.
     pub hash: ir::HashType,
+    /// The key of `balance hash` and `rdp-cookie`.
+    pub key: Option<KeyDraft>,
+    /// Where `hash-type` chose `wt6`, which is not built.
+    pub wt6: Option<Span>,
     /// Where `balance` chose an algorithm that needs `mode http`; in `mode tcp` it is round robin.
     pub hash_balance: Option<Span>,
     /// `retries`; `None`: not said.
@@ -187,6 +200,10 @@ pub struct Settings {
     pub acls: crate::expr::Acls,
     /// What `acl`s and rules ask for that is not built.
     pub unbuilt: Vec<super::error::Blame>,
+    /// `option persist`.
+    pub option_persist: bool,
+    /// `stick`, `use-server` and their neighbours, with names still to be looked up.
+    pub persistence: super::persistence::PersistenceDraft,
     /// Rules, with names still to be looked up.
     pub rules: super::rules::RulesDraft,
     /// `http-request` rules that are built, and where they stand.

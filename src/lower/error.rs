@@ -282,6 +282,28 @@ pub enum LowerError {
         /// Where it was given first.
         line: u32,
     },
+    /// A name that another `peers` section has.
+    #[error("the name '{name}' is taken by the 'peers' section of line {line}")]
+    PeersTaken {
+        /// The name.
+        name: String,
+        /// Where it was given first.
+        line: u32,
+    },
+    /// A second `bind` line of a `peers` section.
+    #[error("one 'bind' line says where the local peer listens, and it stands in line {line}")]
+    PeersBound {
+        /// Where the first one stands.
+        line: u32,
+    },
+    /// A second local peer.
+    #[error("'{name}' is the local peer, and was named in line {line} already")]
+    LocalPeerTaken {
+        /// The name.
+        name: String,
+        /// Where it was given first.
+        line: u32,
+    },
     /// A name that another name server of the section has.
     #[error("the section has another name server '{name}'")]
     NameserverTaken {

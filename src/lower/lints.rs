@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::draft::{ProxyDraft, is_backend, is_frontend};
 use super::section::Sections;
 use crate::ir::check::{Act, Script};
+use crate::ir::table::KeyKind;
 use crate::ir::{Endpoint, Global, Server, ServerAddress};
 use crate::syntax::Word;
 use crate::text::{Diagnostic, Span};
@@ -19,6 +20,9 @@ const PORTS: [u16; 2] = [1883, 8883];
 
 /// What most clients and their libraries ask for, in seconds.
 const KEEPALIVE: u32 = 60;
+
+/// Bytes of a key that are enough for most identifiers.
+const LONG: u32 = 64;
 
 /// What lints want of a section and nobody else does: where lines stand that lead nowhere in the IR.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +63,7 @@ impl<'d> Looked<'d> {
 pub(super) fn judge(global: &Global, sections: &Sections, leads: &[Option<usize>], said: &mut Vec<Diagnostic>) {
     let looked = Looked { global, sections, mqtt: balancing_mqtt(sections, leads) };
     let mut remarks = Vec::new();
-    for lint in [short_timeouts, low_maxconn, unchecked_servers] {
+    for lint in [short_timeouts, low_maxconn, short_keys, unchecked_servers] {
         lint(&looked, &mut remarks);
     }
     remarks.sort_by_key(|remark| remark.span.map(|span| (span.file, span.line, span.start)));
@@ -160,6 +164,22 @@ fn low_maxconn(looked: &Looked<'_>, remarks: &mut Vec<Diagnostic>) {
             "'maxconn {low}' of defaults is less than the {whole} of 'global': {who} can take no more than that"
         );
         remarks.push(Diagnostic::diag(span, message).hint("write it into the frontends that are to stop there"));
+    }
+}
+
+/// A table of texts that may be too short for clients' identifiers: those that begin alike share an entry, and so a broker. MQTT 3.1
+/// allows 23 bytes, 3.1.1 and 5.0 leave it to the broker, which commonly takes up to 65,535; a UUID behind a prefix fits into [`LONG`].
+fn short_keys(looked: &Looked<'_>, remarks: &mut Vec<Diagnostic>) {
+    for (_, proxy) in looked.proxies().filter(|(at, _)| looked.mqtt.get(*at) == Some(&true)) {
+        let Some(table) = proxy.table.as_ref().map(|draft| &draft.table) else { continue };
+        if let KeyKind::String(length @ ..LONG) = table.kind {
+            let message = format!(
+                "{length} bytes of a key are kept: MQTT clients of {} whose identifiers begin with the same {length} bytes share \
+                 an entry",
+                names(&[proxy])
+            );
+            remarks.push(Diagnostic::diag(table.span, message).hint(format!("write 'len {LONG}' or more")));
+        }
     }
 }
 

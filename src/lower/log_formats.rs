@@ -6,9 +6,9 @@ use super::args::Args;
 use super::draft::{FormatText, ProxyDraft, SessionLogWord};
 use super::error::{Blame, LowerError, Lowered};
 use super::logs::session_log;
-use crate::expr::{Format, FormatError};
+use crate::expr::{Context, Format, FormatError, Place, Wrong};
 use crate::grammar::SectionKind;
-use crate::text::Diagnostic;
+use crate::text::{Diagnostic, Span};
 
 /// `log-format <text>`: the line of a session; the last of it and `option tcplog` holds.
 pub fn log_format(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
@@ -28,7 +28,8 @@ pub fn error(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let format = text(args, "error-log-format")?;
     if proxy.kind == SectionKind::Backend {
         // no effect there, and read all the same
-        Format::parse(&format.text).map_err(|why| blame(&format, why))?;
+        let context = Context { place: Place::Log, strict: true, world: &*args.world, lists: &args.lists };
+        Format::compile(&format.text, &context).map_err(|why| blame(&format, why))?;
     }
     if let (Some(other), SectionKind::Defaults) = (&proxy.set.error_log_format, proxy.kind) {
         let warning = Diagnostic::warning(args.span(), "an 'error-log-format' was given before: this one holds");
@@ -54,9 +55,24 @@ fn text(args: &mut Args<'_>, keyword: &'static str) -> Lowered<FormatText> {
 
 /// The error of a format that cannot be read.
 pub(super) fn blame(format: &FormatText, why: FormatError) -> Blame {
-    let error = match why {
-        FormatError::Sample { .. } => LowerError::NotYet { what: why.to_string() },
-        why => LowerError::Format { keyword: format.keyword, why },
+    let (mut span, mut hint) = (format.span, None);
+    if let FormatError::Expr { why, .. } = &why {
+        let plain = (span.end - span.start) as usize == format.text.len();
+        if let (true, Ok(start), Ok(end)) = (plain, u32::try_from(why.at.start), u32::try_from(why.at.end)) {
+            span = Span { start: span.start + start, end: (span.start + end).max(span.start + start + 1), ..span };
+        }
+        hint.clone_from(&why.hint);
+    }
+    let unbuilt = match &why {
+        FormatError::Expr { why, .. } => match &why.why {
+            Wrong::NotBuilt { what } => Some(what.clone()),
+            _ => None,
+        },
+        _ => None,
     };
-    Blame { span: format.span, error, hint: None }
+    let error = match unbuilt {
+        Some(what) => LowerError::NotYet { what },
+        None => LowerError::Format { keyword: format.keyword, why },
+    };
+    Blame { span, error, hint }
 }

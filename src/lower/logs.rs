@@ -63,6 +63,14 @@ pub fn global(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `log …` of a `peers` section: it must be right, and nothing is logged there.
+pub(super) fn target_of_peers(args: &mut Args<'_>) -> Lowered {
+    if args.take("global") {
+        return args.end();
+    }
+    target(args).map(drop)
+}
+
 /// Copies the process's targets for a `log global` that was just read: what `global` says later does not count. Tried
 /// on 2.6.
 pub(super) fn share(set: &mut Settings, global: &Global) {

@@ -23,6 +23,8 @@ mod names;
 pub mod old;
 pub mod options;
 mod options_line;
+mod peers;
+pub mod persistence;
 mod program;
 mod resolve;
 pub mod resolvers;

@@ -34,6 +34,8 @@ pub(super) struct Sections {
     pub statistics: Option<usize>,
     /// Defaults in the order of the files; the last one holds for proxies that name none.
     pub defaults: Vec<Defaults>,
+    /// Tables of `peers` sections.
+    pub of_peers: Vec<super::tables::TableDraft>,
     by_name: HashMap<String, Vec<usize>>,
 }
 

@@ -29,6 +29,8 @@ pub struct ServerDraft {
     pub id: Option<(u32, crate::text::Span)>,
     pub weight: Option<Weight>,
     pub backup: bool,
+    /// `non-stick`.
+    pub non_stick: bool,
     pub disabled: bool,
     pub maxconn: u32,
     pub minconn: u32,
@@ -173,6 +175,7 @@ fn read(
         port_offset,
         weight: draft.weight.unwrap_or(Weight::DEFAULT),
         backup: draft.backup,
+        non_stick: draft.non_stick,
         disabled: draft.disabled,
         // a `minconn` above the limit raises it, as with haproxy; alone it is the limit
         maxconn: draft.maxconn.max(draft.minconn),

@@ -54,6 +54,18 @@ pub fn backup(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `non-stick`.
+pub fn non_stick(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.non_stick = true;
+    Ok(())
+}
+
+/// `stick`.
+pub fn stick(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
+    server.non_stick = false;
+    Ok(())
+}
+
 /// `no-backup`.
 pub fn no_backup(server: &mut ServerDraft, _args: &mut Args<'_>) -> Lowered {
     server.backup = false;

@@ -9,7 +9,7 @@ use super::global::GlobalDraft;
 use super::options_line::what;
 use super::section::Sections;
 use super::table;
-use super::{bind, logs, program, resolvers, ring, rules, userlist};
+use super::{bind, logs, peers, program, resolvers, ring, rules, userlist};
 use crate::expr::pattern::Lists;
 use crate::grammar::{self, Acts, GrammarError, Kind, Prefix, Row, SectionKind, Statement, Support};
 use crate::syntax::{Line, Word};
@@ -30,6 +30,8 @@ pub(super) struct Reading {
     pub userlists: userlist::Draft,
     /// The lists of patterns and maps that lines name.
     pub lists: Rc<Lists>,
+    /// Where `peers` sections stand.
+    pub peers: peers::PeersSpans,
     section: Option<SectionKind>,
     /// What `.SECTION` stands for.
     name: Vec<u8>,
@@ -85,6 +87,7 @@ impl Reading {
             SectionKind::Defaults => self.sections.open_defaults(&mut args),
             SectionKind::Ring => ring::open(&mut self.global.ir, &mut self.rings, &mut args),
             SectionKind::Resolvers => resolvers::open(&mut self.global.ir, &mut self.resolvers, &mut args),
+            SectionKind::Peers => peers::open(&mut self.global.ir, &mut self.peers, &mut args),
             SectionKind::Program => program::open(&mut self.global.ir, &mut args),
             SectionKind::Userlist => userlist::open(&mut self.userlists, &mut args),
             SectionKind::Frontend | SectionKind::Listen | SectionKind::Backend => {
@@ -155,6 +158,7 @@ impl Reading {
             }
             SectionKind::Resolvers => resolvers::statement(&mut self.global.ir, statement.row, &mut args),
             SectionKind::Ring => ring::statement(&mut self.global.ir, statement.row, &mut args),
+            SectionKind::Peers => peers::statement(&mut self.global.ir, &mut self.peers, statement.row, &mut args),
             SectionKind::Program => program::statement(&mut self.global.ir, statement.row, &mut args),
             SectionKind::Userlist => userlist::statement(&mut self.userlists, statement.row, &mut args),
             _ => Ok(()), // the section itself was refused, or acts only through a word that is

@@ -239,17 +239,17 @@ pub(super) fn number(sections: &mut Sections, global: &Global, said: &mut Vec<Di
         let Some(draft) = &mut proxy.table else { continue };
         draft.ix = TableIx(next);
         next += 1;
-        if let Some(peers) = draft.peers.as_ref().filter(|named| !proxy.set.disabled && !has_peers(global, &named.name))
+        if let Some(peers) = draft.peers.as_ref().filter(|_| !proxy.set.disabled)
+            && let Err(why) = super::peers::look_up(global, &peers.name)
         {
-            let message = format!("{} '{}': there is no 'peers {}'", proxy.kind.keyword(), proxy.name, peers.name);
+            let message = format!("{} '{}': {why}", proxy.kind.keyword(), proxy.name);
             said.push(Diagnostic::alert(peers.span, message).resolved());
         }
     }
-}
-
-/// Whether there is such a `peers` section: they are not built yet, so that one is refused where it stands.
-fn has_peers(_global: &Global, _name: &str) -> bool {
-    false
+    for draft in &mut sections.of_peers {
+        draft.ix = TableIx(next);
+        next += 1;
+    }
 }
 
 /// All tables of proxies, by number.
@@ -281,5 +281,6 @@ pub(super) fn collect(sections: &mut Sections, said: &mut Vec<Diagnostic>) -> Ve
         let owner = u32::try_from(at).ok().map(ProxyIx);
         tables.push(Table { owner, write_to, ..draft.table });
     }
+    tables.extend(sections.of_peers.drain(..).map(|draft| draft.table));
     tables
 }

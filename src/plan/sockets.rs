@@ -9,6 +9,8 @@ pub enum Purpose {
     Frontend(ProxyIx, usize),
     /// A `stats socket`: its place in [`crate::ir::Global::stats_sockets`].
     Commands(usize),
+    /// The local peer of a section in [`crate::ir::Global::peers`]: its place in [`crate::ir::Peers::binds`].
+    Peers(usize, usize),
 }
 
 /// One socket to listen on.
@@ -74,5 +76,13 @@ pub fn sockets(config: &Config, maxconn: u32) -> Vec<Socket<'_>> {
         backlog: STATS_BACKLOG,
         owner: "GLOBAL",
     }));
+    for (ix, section) in config.global.peers.iter().enumerate().filter(|(_, section)| section.is_active()) {
+        all.extend(section.binds.iter().enumerate().map(|(at, bind)| Socket {
+            purpose: Purpose::Peers(ix, at),
+            line: Line::Bind(bind),
+            backlog: bind.options.backlog.unwrap_or(maxconn),
+            owner: &section.name,
+        }));
+    }
     all
 }

@@ -188,7 +188,7 @@ impl Pool {
         let (Some(settings), Some(back)) = (settings, self.back(proxy)) else { return Err(AddRefusal::Backend) };
         let fixed = match settings.balance {
             Balance::StaticRr => true,
-            Balance::Source => !settings.hash.consistent,
+            balance if balance.is_keyed() => !settings.hash.consistent,
             _ => false,
         };
         if fixed {

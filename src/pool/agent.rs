@@ -223,7 +223,7 @@ impl Pool {
         let back = self.config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.backend.as_ref());
         back.is_some_and(|back| match back.balance {
             Balance::StaticRr => true,
-            Balance::Source => !back.hash.consistent,
+            balance if balance.is_keyed() => !back.hash.consistent,
             _ => false,
         })
     }

@@ -1,14 +1,15 @@
 //! The server side of a proxy: who gets the next session.
 
-use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
-use super::balance::{self, Wish};
+use super::balance::Wish;
 use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
-use super::queue::{Newcomer, Priority};
+use super::finding::Index;
+use super::member::Member;
+use super::queue::Priority;
 use super::rebalance::Rebalance;
 use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
@@ -57,6 +58,8 @@ pub struct BackState {
     pub times: Times,
     /// By [`ServerIx`].
     pub servers: Servers,
+    /// Its configured servers by name and id.
+    pub(super) index: OnceLock<Index>,
     /// Whether a slow start is going on.
     pub(super) warming: AtomicBool,
     /// What was ordered for its long sessions. Who holds it does not ask for `core`.
@@ -68,8 +71,12 @@ pub struct BackState {
 /// What a session brings when it asks for a server.
 #[derive(Debug)]
 pub struct Demand<'a> {
-    /// The client's address, for `balance source`.
-    pub client: Option<IpAddr>,
+    /// The number of its key ([`super::address_hash`], [`super::key_hash`]), where balancing goes by a key.
+    pub hash: Option<u32>,
+    /// The server that rules chose; with `option redispatch` another one if its queue is full, too.
+    pub wanted: Option<ServerIx>,
+    /// No other server than that will do.
+    pub forced: bool,
     /// A server to avoid (a redispatch after it failed).
     pub avoid: Option<ServerIx>,
     /// A random number, for `balance random`.
@@ -134,15 +141,24 @@ impl BackState {
 
     /// Chooses a server for a session and counts it there.
     pub fn assign(&self, demand: &Demand<'_>, now: Tick) -> Assignment {
-        let wish = Wish {
-            hash: demand.client.map(balance::address_hash),
-            avoid: demand.avoid.map(|server| server.0),
-            random: demand.random,
-        };
-        let newcomer = Newcomer { hash: wish.hash, priority: demand.priority, now };
-        let placed = self.lock().assign(&wish, newcomer, self.sessions.get(), demand.waker);
+        let Demand { hash, random, forced, .. } = *demand;
+        let Priority { class, offset } = demand.priority;
+        let moment = (now.millis() as i64).saturating_add(offset.into());
+        let avoid = demand.avoid.map(|server| server.0);
+        let wish = Wish { hash, avoid, random, forced, class, moment };
+        let sessions = self.sessions.get();
+        let mut core = self.lock();
+        let kept = demand.wanted.and_then(|wanted| core.place_on(wanted.0, &wish, sessions, demand.waker));
+        let leaves = core.leaves_full && !forced;
+        let kept = kept.filter(|placed| !(leaves && matches!(placed, Placed::Full(_))));
+        let (stuck, left) = (kept.is_some(), demand.wanted.filter(|_| kept.is_none()));
+        let placed = kept.unwrap_or_else(|| core.assign(&wish, sessions, demand.waker));
+        drop(core);
+        if let Some(left) = left {
+            self.count_redispatch(left);
+        }
         let picked = |server| {
-            if !demand.again {
+            if !demand.again && !stuck {
                 self.count_pick(server);
             }
         };
@@ -174,6 +190,11 @@ impl BackState {
     /// [`Self::place`]; the ticket is spent then.
     pub fn queued(&self, ticket: &QueueTicket) -> Option<(ServerIx, u32)> {
         self.lock().given(ticket.key).map(|(server, place)| (ServerIx(server), place + ticket.passed))
+    }
+
+    /// The number that a session which waits goes by.
+    pub fn hash_of(&self, ticket: &QueueTicket) -> Option<u32> {
+        self.lock().hash(ticket.key)
     }
 
     /// Which came first to this backend's queues: lower is earlier.
@@ -265,6 +286,19 @@ impl BackState {
             state.redispatches.add(count as u64);
         }
         count as u32
+    }
+
+    /// Counts that a session could not have the server that it wanted.
+    fn count_redispatch(&self, left: ServerIx) {
+        self.redispatches.add(1);
+        if let Some(state) = self.servers.get(left.0 as usize) {
+            state.redispatches.add(1);
+        }
+    }
+
+    /// Whether a session that belongs to a server may still have it: not if it is in maintenance or down.
+    pub fn keeps(&self, server: ServerIx) -> bool {
+        self.lock().members.get(server.0 as usize).is_some_and(Member::running)
     }
 
     /// The gauge of a queue: a server's, or the backend's own.

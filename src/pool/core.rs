@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use super::balance::{self, Balancer, Wish};
 use super::member::Member;
-use super::queue::{Line, Newcomer, State, Waiting};
+use super::queue::{Line, State, Waiting};
 use crate::ir::{Backend, Balance, Redispatch};
 use crate::units::Tick;
 
@@ -28,7 +28,9 @@ pub(super) struct Core {
     dynamic: Vec<u32>,
     fullconn: u32,
     all_backups: bool,
-    /// `option redispatch`.
+    /// `option redispatch`: a session leaves the server that rules gave it if that one's queue is full.
+    pub(super) leaves_full: bool,
+    /// The queue of a server that goes away moves on: not with `option persist`.
     redispatches: bool,
     /// Nobody who comes is served before those who wait for any server.
     queues_first: bool,
@@ -85,7 +87,7 @@ impl Core {
         // The table of the fixed algorithms is not made anew for a slow start.
         let ramps = match back.balance {
             Balance::StaticRr => false,
-            Balance::Source => back.hash.consistent,
+            balance if balance.is_keyed() => back.hash.consistent,
             _ => true,
         };
         let members: Vec<Member> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
@@ -98,7 +100,8 @@ impl Core {
             dynamic: (0..members.len() as u32).filter(|ix| members[*ix as usize].follows_load()).collect(),
             fullconn,
             all_backups: back.all_backups,
-            redispatches: back.redispatch != Redispatch::Never,
+            leaves_full: back.redispatch != Redispatch::Never,
+            redispatches: back.redispatch != Redispatch::Never && !back.persist,
             // haproxy's way: elsewhere a limit that has risen by the load lets the newcomer in
             queues_first: matches!(back.balance, Balance::RoundRobin | Balance::StaticRr | Balance::First),
             held: false,
@@ -159,12 +162,16 @@ impl Core {
         (self.usable[0].len() as u32, self.usable[1].len() as u32)
     }
 
-    /// Sum of the effective weights of the servers in use.
-    pub(super) fn weight(&self) -> u32 {
+    /// The servers in use: the usable ones; backups only while there is no other, and one of them without `option allbackups`.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = &Member> {
         let kind = usize::from(self.usable[0].is_empty());
         let shown = if kind == 1 && !self.all_backups { 1 } else { usize::MAX };
-        let weight = |ix: &u32| self.members[*ix as usize].scaled_weight.div_ceil(balance::WEIGHT_SCALE);
-        self.usable[kind].iter().take(shown).map(weight).sum()
+        self.usable[kind].iter().take(shown).filter_map(|ix| self.members.get(*ix as usize))
+    }
+
+    /// Sum of the effective weights of the servers in use.
+    pub(super) fn weight(&self) -> u32 {
+        self.in_use().map(|member| member.scaled_weight.div_ceil(balance::WEIGHT_SCALE)).sum()
     }
 
     /// Notes whether the backend still has a usable server; returns whether it has just lost its last.
@@ -236,7 +243,7 @@ impl Core {
     }
 
     /// Gives a session a server or a place in a queue.
-    pub(super) fn assign(&mut self, wish: &Wish, newcomer: Newcomer, sessions: u32, waker: &Waker) -> Placed {
+    pub(super) fn assign(&mut self, wish: &Wish, sessions: u32, waker: &Waker) -> Placed {
         if self.usable[0].is_empty() && self.usable[1].is_empty() {
             return Placed::Unavailable;
         }
@@ -244,22 +251,27 @@ impl Core {
         let barred = self.queues_first && self.line.len() > 0;
         let Some(server) = (if barred { None } else { self.choose(wish) }) else {
             let ahead = self.line.len();
-            let key = self.waiting.join(&mut self.line, None, newcomer, waker.clone());
+            let key = self.waiting.join(&mut self.line, None, wish, waker.clone());
             return Placed::Waits { key, server: None, ahead };
         };
-        let member = &mut self.members[server as usize];
+        self.place_on(server, wish, sessions, waker).unwrap_or(Placed::Unavailable)
+    }
+
+    /// Gives a session this server or a place in its queue, whatever balancing says; `None` if there is no such server.
+    pub(super) fn place_on(&mut self, server: u32, wish: &Wish, sessions: u32, waker: &Waker) -> Option<Placed> {
+        let member = self.members.get_mut(server as usize)?;
         if !member.standing(sessions, self.fullconn).full {
             member.load += 1;
             self.refresh(server, sessions);
-            return Placed::On(server);
+            return Some(Placed::On(server));
         }
         let ahead = member.line.len();
         if member.maxqueue > 0 && ahead >= member.maxqueue {
-            return Placed::Full(server);
+            return Some(Placed::Full(server));
         }
-        let key = self.waiting.join(&mut member.line, Some(server), newcomer, waker.clone());
+        let key = self.waiting.join(&mut member.line, Some(server), wish, waker.clone());
         self.refresh(server, sessions);
-        Placed::Waits { key, server: Some(server), ahead }
+        Some(Placed::Waits { key, server: Some(server), ahead })
     }
 
     /// Takes one session off a server and fills the room.
@@ -335,6 +347,10 @@ impl Core {
         }
     }
 
+    pub(super) fn hash(&self, key: usize) -> Option<u32> {
+        self.waiting.hash(key)
+    }
+
     pub(super) fn arrival(&self, key: usize) -> u64 {
         self.waiting.arrival(key)
     }
@@ -379,7 +395,11 @@ impl Core {
         }
         let mut line = std::mem::take(&mut self.members[server as usize].line);
         while let Some(key) = self.waiting.take_first(&mut line) {
-            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), random: 0 };
+            if self.waiting.stays(key) {
+                self.waiting.stay(&mut self.members[server as usize].line, server, key);
+                continue;
+            }
+            let wish = Wish { hash: self.waiting.hash(key), avoid: Some(server), ..Wish::default() };
             let Some(other) = self.choose(&wish) else {
                 self.waiting.rejoin(&mut self.line, None, key);
                 out.rejoined.push(None);

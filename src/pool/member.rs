@@ -203,6 +203,7 @@ impl Member {
             load: self.load + self.line.len(),
             served: self.load,
             full: limit > 0 && (self.load >= limit || self.line.len() > 0),
+            queue_full: limit > 0 && self.load >= limit && self.maxqueue > 0 && self.line.len() >= self.maxqueue,
         }
     }
 }

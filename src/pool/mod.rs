@@ -18,7 +18,9 @@ mod carry;
 mod clear;
 mod core;
 pub mod counters;
+mod facts;
 mod fair;
+mod finding;
 pub mod health;
 mod lines;
 mod member;
@@ -28,6 +30,7 @@ mod observe;
 #[cfg(test)]
 mod orders;
 mod parts;
+pub mod peers;
 #[cfg(test)]
 mod picks;
 mod ports;
@@ -55,6 +58,7 @@ pub use added::{AddRefusal, DeleteRefusal, LineReader, NewServer, Typed};
 pub use addresses::{AddressRefusal, By, Moved, PortRefusal};
 pub use agent::{AgentAnswer, AgentReport};
 pub use backend::{Assignment, BackState, Demand, QueueTicket};
+pub use balance::{address_hash, key_hash};
 pub use carry::{LINE_MAX, Notice};
 pub use counters::{Counter, Rate, Times};
 pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, ServerStatus};

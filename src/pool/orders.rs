@@ -240,7 +240,9 @@ fn a_slow_start_holds_sessions_back_and_lets_them_in() {
     let ask = || {
         back.assign(
             &Demand {
-                client: None,
+                hash: None,
+                wanted: None,
+                forced: false,
                 avoid: None,
                 random: 0,
                 waker: Waker::noop(),
@@ -270,11 +272,13 @@ fn only_option_redispatch_moves_a_queue() {
         });
         let pool = pool(vec![("l", ProxyKind::Listen, Backend { redispatch, ..back })]);
         let back = pool.back(L).unwrap();
-        let client = Some(std::net::IpAddr::from([127, 0, 0, 2])); // its hash is even: the first server
+        let hash = Some(2); // it is even: the first server
         let ask = || {
             back.assign(
                 &Demand {
-                    client,
+                    hash,
+                    wanted: None,
+                    forced: false,
                     avoid: None,
                     random: 0,
                     waker: Waker::noop(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::task::Waker;
 
 use super::tests::{NOW, backend, pool, server};
-use super::{Admin, Assignment, BackState, Demand, Pool, Priority};
+use super::{Admin, Assignment, BackState, Demand, Pool, Priority, address_hash};
 use crate::ir::{Backend, Balance, HashType, ProxyIx, ProxyKind, Server, ServerIx};
 use crate::units::Weight;
 
@@ -15,6 +15,7 @@ struct Stage {
     back: BackState,
     dead: Vec<bool>,
     held: Vec<ServerIx>,
+    hash: HashType,
 }
 
 fn parse_server(id: u32, options: &str) -> (Server, bool) {
@@ -62,15 +63,25 @@ impl Stage {
             }
         }
         let back = BackState::new(&Backend { balance, hash, servers, ..Backend::default() }, 1, NOW);
-        Self { back, dead, held: Vec::new() }
+        Self { back, dead, held: Vec::new(), hash }
     }
 
     /// One session: a server that refuses is left for another at once, and twice the same is given up.
     fn session(&self, client: Option<IpAddr>) -> Option<ServerIx> {
         let mut avoid = None;
         for _ in 0..2 {
+            let hash = client.map(|client| address_hash(self.hash, client));
             match self.back.assign(
-                &Demand { client, avoid, random: 0, waker: Waker::noop(), again: false, priority: Priority::default() },
+                &Demand {
+                    hash,
+                    wanted: None,
+                    forced: false,
+                    avoid,
+                    random: 0,
+                    waker: Waker::noop(),
+                    again: false,
+                    priority: Priority::default(),
+                },
                 NOW,
             ) {
                 Assignment::Server(ix) if self.dead[ix.0 as usize] => {
@@ -160,7 +171,16 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
 }
 
 fn ask() -> Demand<'static> {
-    Demand { client: None, avoid: None, random: 0, waker: Waker::noop(), again: false, priority: Priority::default() }
+    Demand {
+        hash: None,
+        wanted: None,
+        forced: false,
+        avoid: None,
+        random: 0,
+        waker: Waker::noop(),
+        again: false,
+        priority: Priority::default(),
+    }
 }
 
 fn change(pool: &Pool, order: &str) {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::{Cause, HttpRecord, Phase, SessionRecord};
+use crate::expr::Facts;
 use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx, SeverityOutput};
 use crate::units::Millis;
 
@@ -12,15 +13,16 @@ use crate::units::Millis;
 pub trait Journal: Send + Sync {
     /// A connection was accepted on a proxy without `option *log`: the default short line.
     fn accepted(&self, record: &SessionRecord);
-    /// A session ended, or its server was connected and that is when its line is due ([`crate::ir::LogMoment`]).
-    fn session(&self, record: &SessionRecord);
-    /// A connection failed before there was a session: `why` is what the default line says of it; `listener` is the
-    /// `bind` line's name, or its id where it has none.
-    fn refused(&self, record: &SessionRecord, listener: &str, why: &str);
-    /// Adds the session's unique id to `out`; nothing without `unique-id-format`.
-    fn unique_id(&self, record: &SessionRecord, out: &mut Vec<u8>);
+    /// A session ended, or its server was connected and that is when its line is due ([`crate::ir::LogMoment`]). `facts`:
+    /// what the expressions of formats look at, here and below.
+    fn session(&self, record: &SessionRecord, facts: &dyn Facts);
+    /// A connection failed before there was a session. `told`: the `bind` line's name, or its id where it has none, and
+    /// what the default line says of the failure.
+    fn refused(&self, record: &SessionRecord, facts: &dyn Facts, told: (&str, &str));
+    /// Makes the session's unique id and adds it to `out`; nothing without `unique-id-format`.
+    fn unique_id(&self, record: &SessionRecord, facts: &dyn Facts, out: &mut Vec<u8>);
     /// A request of the statistics page was answered.
-    fn request(&self, record: &HttpRecord);
+    fn request(&self, record: &HttpRecord, facts: &dyn Facts);
     /// Something happened to a proxy or server. Goes to the proxy's (or the process's) targets, and to stderr while
     /// the process is in the foreground and not quiet.
     fn event(&self, proxy: Option<ProxyIx>, level: Level, message: &str);

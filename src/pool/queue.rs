@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use slab::Slab;
 
-use crate::units::Tick;
+use super::balance::Wish;
 
 /// What a session has in queues before others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +62,8 @@ struct Place {
     /// Its place when it was served.
     place: u32,
     hash: Option<u32>,
+    /// It waits for no other server.
+    stays: bool,
     waker: Option<Waker>,
     state: State,
 }
@@ -75,24 +77,15 @@ pub(super) enum State {
     Given(u32),
 }
 
-/// Who joins a line, and when.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Newcomer {
-    pub(super) hash: Option<u32>,
-    pub(super) priority: Priority,
-    pub(super) now: Tick,
-}
-
 impl Waiting {
     /// Puts a session into the line of `server` (or the backend's); returns its number.
-    pub(super) fn join(&mut self, line: &mut Line, server: Option<u32>, newcomer: Newcomer, waker: Waker) -> usize {
+    pub(super) fn join(&mut self, line: &mut Line, server: Option<u32>, wish: &Wish, waker: Waker) -> usize {
         self.arrivals += 1;
         let arrival = self.arrivals;
-        let Newcomer { hash, priority, now } = newcomer;
-        let moment = (now.millis() as i64).saturating_add(priority.offset.into());
-        let turn = Turn { class: priority.class, moment, arrival };
+        let Wish { hash, forced: stays, class, moment, .. } = *wish;
+        let turn = Turn { class, moment, arrival };
         let state = State::Waits(server);
-        let place = Place { arrival, turn, before: line.served, place: 0, hash, waker: Some(waker), state };
+        let place = Place { arrival, turn, before: line.served, place: 0, hash, stays, waker: Some(waker), state };
         let key = self.places.insert(place);
         line.order.insert(turn, key);
         key
@@ -108,6 +101,19 @@ impl Waiting {
         place.turn = Turn { class, moment: place.turn.moment.max(last), arrival: self.arrivals };
         (place.state, place.before) = (State::Waits(server), line.served);
         line.order.insert(place.turn, key);
+    }
+
+    /// Whether a session waits for no other server.
+    pub(super) fn stays(&self, key: usize) -> bool {
+        self.places.get(key).is_some_and(|place| place.stays)
+    }
+
+    /// Puts a session that was taken out of a server's line back into it, as if it had not been served.
+    pub(super) fn stay(&mut self, line: &mut Line, server: u32, key: usize) {
+        self.rejoin(line, Some(server), key);
+        if let Some(place) = self.places.get_mut(key) {
+            place.place = 0;
+        }
     }
 
     /// Takes the first session out of a line, because it is served.
@@ -179,8 +185,8 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn newcomer(class: i16, offset: i32, now: u64) -> Newcomer {
-        Newcomer { hash: None, priority: Priority { class, offset }, now: Tick::from_millis(now) }
+    fn wish(class: i16, offset: i64, now: i64) -> Wish {
+        Wish { class, moment: now + offset, ..Wish::default() }
     }
 
     fn order(line: &mut Line, waiting: &mut Waiting) -> Vec<usize> {
@@ -191,9 +197,8 @@ mod tests {
     fn any_session_may_leave() {
         let mut waiting = Waiting::default();
         let mut line = Line::default();
-        let join = |waiting: &mut Waiting, line: &mut Line| {
-            waiting.join(line, None, newcomer(0, 0, 1000), Waker::noop().clone())
-        };
+        let join =
+            |waiting: &mut Waiting, line: &mut Line| waiting.join(line, None, &wish(0, 0, 1000), Waker::noop().clone());
         let keys: Vec<usize> = (0..4).map(|_| join(&mut waiting, &mut line)).collect();
         waiting.unlink(&mut line, keys[1]); // from the middle
         waiting.forget(keys[1]);
@@ -210,7 +215,7 @@ mod tests {
         let mut waiting = Waiting::default();
         let mut line = Line::default();
         let mut join =
-            |class, offset, now| waiting.join(&mut line, None, newcomer(class, offset, now), Waker::noop().clone());
+            |class, offset, now| waiting.join(&mut line, None, &wish(class, offset, now), Waker::noop().clone());
         let usual = join(0, 0, 1000);
         let later = join(0, 0, 1001);
         let put_back = join(0, 5, 1000); // as if it had come at 1005
@@ -224,8 +229,7 @@ mod tests {
     fn who_changes_lines_stands_behind_its_class() {
         let mut waiting = Waiting::default();
         let (mut one, mut other) = (Line::default(), Line::default());
-        let mut join =
-            |line: &mut Line, class| waiting.join(line, None, newcomer(class, 0, 1000), Waker::noop().clone());
+        let mut join = |line: &mut Line, class| waiting.join(line, None, &wish(class, 0, 1000), Waker::noop().clone());
         let moved = join(&mut one, 0);
         let (there, low) = (join(&mut other, 0), join(&mut other, 1));
         let taken = waiting.take_first(&mut one).expect("one waits");

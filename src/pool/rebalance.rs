@@ -235,7 +235,7 @@ impl Pool {
     /// Whether clients that come again may get another server than before.
     fn can_rebalance(&self, proxy: ProxyIx) -> bool {
         let back = self.config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.backend.as_ref());
-        back.is_some_and(|back| !matches!(back.balance, Balance::Source | Balance::First))
+        back.is_some_and(|back| !(back.balance.is_keyed() || back.balance == Balance::First))
     }
 
     /// Orders or (`None`) takes back; returns what is to be told. A run that is under way goes on by the new rule.

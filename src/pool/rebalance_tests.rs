@@ -47,7 +47,9 @@ impl Replay {
     fn arrive(&self, count: u32) {
         for _ in 0..count {
             let demand = Demand {
-                client: None,
+                hash: None,
+                wanted: None,
+                forced: false,
                 avoid: None,
                 random: 0,
                 waker: Waker::noop(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use super::added::{LineReader, Tenure};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::lines::ChangedLine;
+use super::peers::PeersState;
 use super::rates::RateLimits;
 use super::resolution::Resolution;
 use super::tables::Tables;
@@ -28,6 +29,8 @@ pub struct Pool {
     pub variables: Arc<Variables>,
     /// Stick tables.
     pub tables: Tables,
+    /// What is known of peers.
+    pub peers: PeersState,
     /// Who tracks whom: tracked and tracker, sorted.
     pub(super) trackers: RwLock<Vec<(TrackRef, TrackRef)>>,
     /// Who reads the lines of servers that are added.
@@ -55,7 +58,9 @@ impl Pool {
         let resolution = Resolution::new(&config.global);
         let variables = Arc::new(Variables::new(config.global.variable_sizes, &config.global.variables));
         let tables = Tables::new(&config.tables);
-        let pool = Self { resolution, variables, tables, trackers, config, proxies, process, reader: OnceLock::new() };
+        let peers = PeersState::new(&config, &tables, now);
+        let reader = OnceLock::new();
+        let pool = Self { resolution, variables, tables, peers, trackers, config, proxies, process, reader };
         pool.recall(now);
         pool.inherit();
         pool

@@ -22,10 +22,19 @@ fn sessions(back: &BackState, seed: u64, on: &[AtomicU32], limit: u32) -> u32 {
     };
     for step in 0..SESSIONS {
         let random = (step + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let client = Some(std::net::Ipv4Addr::from_bits((random >> 36) as u32).into());
+        let hash = Some((random >> 36) as u32);
         let avoid = (random >> 61 == 0).then_some(ServerIx((random >> 32) as u32 % 3));
         match back.assign(
-            &Demand { client, avoid, random, waker: Waker::noop(), again: false, priority: Priority::default() },
+            &Demand {
+                hash,
+                wanted: None,
+                forced: false,
+                avoid,
+                random,
+                waker: Waker::noop(),
+                again: false,
+                priority: Priority::default(),
+            },
             NOW,
         ) {
             Assignment::Server(ix) => enter(ix, &mut open),
@@ -134,12 +143,13 @@ fn nothing_is_lost_when_servers_come_and_go_under_load() {
             // And it goes on as if nothing had been.
             for _ in 0..4 {
                 let demand = Demand {
-                    client: None,
+                    hash: None,
+                    wanted: None,
+                    forced: false,
                     avoid: None,
                     random: 1,
                     waker: Waker::noop(),
                     again: false,
-                    priority: Priority::default(),
                 };
                 match back.assign(&demand, NOW) {
                     Assignment::Server(ix) => back.release(ix, NOW),

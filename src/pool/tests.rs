@@ -20,6 +20,7 @@ pub(super) fn server(id: u32) -> Server {
         port_offset: None,
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,
@@ -87,7 +88,16 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
 pub(super) const NOW: Tick = Tick::from_millis(1_000);
 
 fn demand(waker: &Waker, random: u64) -> Demand<'_> {
-    Demand { client: None, avoid: None, random, waker, again: false, priority: Priority::default() }
+    Demand {
+        hash: None,
+        wanted: None,
+        forced: false,
+        avoid: None,
+        random,
+        waker,
+        again: false,
+        priority: Priority::default(),
+    }
 }
 
 #[derive(Default)]
@@ -168,8 +178,8 @@ fn a_servers_limit_is_never_exceeded() {
                     };
                     for step in 0..2_000_u64 {
                         let random = step.wrapping_mul(thread + 7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                        let client = Some(std::net::Ipv4Addr::from_bits((random >> 40) as u32).into());
-                        match back.assign(&Demand { client, ..demand(Waker::noop(), random) }, NOW) {
+                        let hash = Some((random >> 40) as u32);
+                        match back.assign(&Demand { hash, ..demand(Waker::noop(), random) }, NOW) {
                             Assignment::Server(ix) => enter(ix, &mut open),
                             Assignment::Queued(ticket) => queued.push(ticket),
                             other => panic!("{other:?}"),

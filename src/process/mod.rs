@@ -17,6 +17,7 @@ mod privileges;
 mod services;
 mod signals;
 mod start;
+mod tables;
 mod turn;
 mod version;
 mod world;

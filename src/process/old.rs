@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::argv::{Arguments, Ending};
 use super::console::Console;
 use super::handover::candidates;
-use super::handover::client::{self, AskError, Conversation};
+use super::handover::client::{self, AskError, Conversation, Take};
 use super::handover::wire::ReceiveError;
 use super::listeners::{Busy, Want};
 use super::patience;
@@ -312,6 +312,16 @@ impl Old {
             }
         }
         lines
+    }
+
+    /// The entries of their stick tables, a body at a time.
+    pub(crate) fn entries(&self, console: &Console, take: &Take) {
+        for conversation in self.conversations.iter().filter(|_| self.takes_sessions) {
+            if let Err(why) = conversation.entries(take) {
+                let pid = conversation.old.pid();
+                console.warning(format_args!("not all entries of the stick tables of process {pid} came: {why}"));
+            }
+        }
     }
 
     /// Whether sessions are to move from a process.

@@ -313,6 +313,7 @@ impl Story<'_> {
         }
         let states = rest.old.states(self.console);
         let remarks = pool.import_states(&states, services::now());
+        rest.old.entries(self.console, &*super::tables::taking(&pool));
         // An old process that tells its states tells its counters too, later.
         if states.is_empty() || self.arguments.leaves_sessions() {
             pool.preload();
@@ -387,6 +388,7 @@ impl Story<'_> {
         }
         if !leaves && !self.arguments.old.is_empty() {
             let conversations = rest.old.take_conversations();
+            let entries = super::tables::taking(&pool);
             let (pool, here) = (Arc::clone(&pool), Arc::clone(&pool));
             let count = Box::new(move |lines: &[String]| {
                 for remark in pool.import_counters(lines, services::now()) {
@@ -395,7 +397,7 @@ impl Story<'_> {
             });
             let came = Box::new(move |sessions: usize| here.process.sessions_taken.add(sessions as u64));
             let (journal, desk) = (Arc::clone(&running.journal), Arc::clone(&desk));
-            let taker = Taker { sessions, journal, count, came, desk };
+            let taker = Taker { sessions, journal, count, entries, came, desk };
             if let Err(why) = taker::start(taker, conversations) {
                 self.console.warning(format_args!("sessions stay in the old process: {why}"));
             }
@@ -444,6 +446,7 @@ fn estate(sessions: Sessions, pool: &Arc<Pool>) -> Estate {
         sessions,
         Box::new(move || states.export_states(services::now())),
         Box::new(move || counters.export_counters()),
+        super::tables::telling(pool),
     )
 }
 

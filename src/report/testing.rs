@@ -1,5 +1,6 @@
 //! Small configurations for this module's tests.
 
+use crate::expr::Facts;
 use crate::ir::*;
 use crate::pool::{HttpRecord, Journal, Report, SessionRecord};
 use crate::units::Weight;
@@ -11,10 +12,10 @@ pub(super) struct Quiet {
 
 impl Journal for Quiet {
     fn accepted(&self, _: &SessionRecord) {}
-    fn session(&self, _: &SessionRecord) {}
-    fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
-    fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
-    fn request(&self, _: &HttpRecord) {}
+    fn session(&self, _: &SessionRecord, _: &dyn Facts) {}
+    fn refused(&self, _: &SessionRecord, _: &dyn Facts, _: (&str, &str)) {}
+    fn unique_id(&self, _: &SessionRecord, _: &dyn Facts, _: &mut Vec<u8>) {}
+    fn request(&self, _: &HttpRecord, _: &dyn Facts) {}
     fn event(&self, _: Option<ProxyIx>, _: Level, _: &str) {}
     fn lost(&self) -> u64 {
         self.lost
@@ -85,6 +86,7 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         port_offset: None,
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,

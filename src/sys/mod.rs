@@ -22,5 +22,7 @@ pub mod proc;
 pub mod signals;
 pub mod silent;
 pub mod socket;
+mod tcp_info;
 
-pub use clock::{local_offset, monotonic, monotonic_microseconds};
+pub use clock::{local_offset, local_time, monotonic, monotonic_microseconds};
+pub use tcp_info::{TcpInfo, tcp_info};

@@ -44,6 +44,11 @@ pub struct TcpOptions {
     pub transparent: bool,
 }
 
+/// Whether this host has an address: whether a socket can be bound to it.
+pub fn is_local(address: std::net::IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// Opens and binds a TCP socket: non-blocking, closed on exec, SO_REUSEADDR. It does not listen yet.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use baton::engine::{Engine, Input, Listening, Purpose};
+use baton::expr::Facts;
 use baton::ir::{
     AdminLevel, Backend, Balance, Bind, BindOptions, Config, Endpoint, Frontend, Global, InitAddr, Level, MarkedDown,
     MarkedUp, Mode, Proxy, ProxyIx, ProxyKind, Server, ServerAddress, SessionLog, Timeouts,
@@ -26,13 +27,13 @@ pub struct Book {
 impl Journal for Book {
     fn accepted(&self, _record: &SessionRecord) {}
 
-    fn session(&self, record: &SessionRecord) {
+    fn session(&self, record: &SessionRecord, _: &dyn Facts) {
         self.sessions.lock().expect("the book").push(record.clone());
     }
-    fn refused(&self, _: &SessionRecord, _: &str, _: &str) {}
-    fn unique_id(&self, _: &SessionRecord, _: &mut Vec<u8>) {}
+    fn refused(&self, _: &SessionRecord, _: &dyn Facts, _: (&str, &str)) {}
+    fn unique_id(&self, _: &SessionRecord, _: &dyn Facts, _: &mut Vec<u8>) {}
 
-    fn request(&self, _record: &HttpRecord) {}
+    fn request(&self, _record: &HttpRecord, _: &dyn Facts) {}
 
     fn event(&self, _proxy: Option<ProxyIx>, _level: Level, message: &str) {
         self.events.lock().expect("the book").push(message.to_owned());
@@ -79,6 +80,7 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         address: ServerAddress::Inet(address),
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,

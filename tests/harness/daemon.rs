@@ -13,7 +13,7 @@ use super::wait;
 /// A daemon and its old generations; all are killed when dropped.
 #[derive(Debug)]
 pub struct Daemon {
-    program: Program,
+    pub program: Program,
     config: PathBuf,
     pidfile: PathBuf,
     folder: tempfile::TempDir,

@@ -93,7 +93,7 @@ pub struct Gate {
     /// The broker.
     pub broker: Service,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
-    _door: Backend,
+    door: Backend,
 }
 
 impl Gate {
@@ -111,7 +111,7 @@ impl Gate {
             // a check says that nobody comes, or nothing
             let _ = serve(stream, behind, &list);
         });
-        Self { address, broker, arrivals, _door: door }
+        Self { address, broker, arrivals, door }
     }
 
     /// All that came so far.
@@ -120,6 +120,11 @@ impl Gate {
     /// When one of its threads died.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().expect("the arrivals").clone()
+    }
+
+    /// Closes the door; who is inside stays.
+    pub fn close(&self) {
+        self.door.stop();
     }
 
     /// How often that client came.

@@ -8,3 +8,4 @@ mod fields;
 mod harness;
 mod packets;
 mod stage;
+mod sticking;

@@ -79,6 +79,7 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         port_offset: None,
         weight: Weight::DEFAULT,
         backup: false,
+        non_stick: false,
         disabled: false,
         maxconn: 0,
         minconn: 0,

@@ -115,7 +115,9 @@ fn lines_have_the_level_that_rules_set() {
         " tcp-request content set-log-level warning\n tcp-request content reject",
         " option logasap\n tcp-request content set-log-level warning",
     ] {
-        compared.same(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), |stage| vec![outcome(stage.connect_saying(b"hello\n"))]);
+        compared.same(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), |stage| {
+            vec![outcome(stage.connect_saying(b"hello\n"))]
+        });
     }
     compared.end();
 }
@@ -141,7 +143,9 @@ fn variables_live_as_long_as_their_scope() {
         " tcp-request content set-var(sess.a) str(x)\n tcp-request content set-var-fmt(sess.a,ifempty) x%[str(y)]\n tcp-request content reject if { var(sess.a) -m str xy }",
         " tcp-request content set-var-fmt(sess.a) x%[str(y)]\n tcp-request content reject if { var(sess.a) -m str xy }",
     ] {
-        compared.same(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), |stage| vec![outcome(stage.connect_saying(b"hello\n"))]);
+        compared.same(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), |stage| {
+            vec![outcome(stage.connect_saying(b"hello\n"))]
+        });
     }
     compared.end();
 }
@@ -158,7 +162,9 @@ fn marks_and_types_of_service_are_on_the_clients_socket() {
         " tcp-response content set-mark 7\n tcp-response content set-tos 16",
         " tcp-request content set-nice 100",
     ] {
-        compared.same(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), |stage| vec![outcome(stage.connect_saying(b"hello\n"))]);
+        compared.same(&format!("listen l\n bind DOOR\n{rules}\n server s {}\n", parrot.address), |stage| {
+            vec![outcome(stage.connect_saying(b"hello\n"))]
+        });
     }
     compared.end();
 }

@@ -127,6 +127,14 @@ enum Stream {
 }
 
 impl Link {
+    /// Both ends of a connection over TCP, ours first.
+    pub(super) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        match &self.stream {
+            Stream::Inet { stream, .. } => Some((stream.local_addr().ok()?, stream.peer_addr().ok()?)),
+            Stream::Unix(_) => None,
+        }
+    }
+
     /// Connects.
     ///
     /// # Errors

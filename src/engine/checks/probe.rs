@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::facts::Checked;
 use super::link::{Place, Source};
 use super::{clock, state, talk};
 use crate::expr::Facts;
@@ -43,6 +44,8 @@ pub(super) struct Target {
     /// Whether an answer of 404 is a passed check, on the condition that the server gets no new sessions: only of a
     /// server that is up.
     pub(super) disable_on_404: bool,
+    /// Who is checked, for expressions: only where a script may ask.
+    pub(super) checked: Option<Box<Checked>>,
     /// What requests say of the server's state, if they are to say it.
     pub(super) state: Option<String>,
     /// The variables of the process.
@@ -99,6 +102,7 @@ impl Target {
             source: Source::of(pool, at),
             header: check.send_proxy.map(|options| (options, config.global.never_send_local)),
             script: back.check.clone(),
+            checked: back.check.as_ref().map(|_| Box::new(Checked::of(proxy, &server))),
             variables: Arc::clone(&pool.variables),
             limits: Limits::of(&proxy.timeouts, check),
             most,

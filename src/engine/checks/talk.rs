@@ -3,22 +3,17 @@
 //! Whether an answer fits is [`super::answer`]'s, how an end is told [`super::telling`]'s. Variables live as long as
 //! the check.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Heard, Verdict};
+use super::facts::CheckFacts;
 use super::http::{self, Parsed};
 use super::link::{self, Link, Manner};
 use super::probe::Target;
 use super::telling;
-use crate::expr::{Expr, Facts, Scope, Value, VarName};
+use crate::expr::{Expr, Value};
 use crate::ir::SendProxy;
 use crate::ir::check::{Act, CheckStatus, Connect, Expect, Finding, Request, Step, Telling};
-use crate::pool::{self, Spent, variable_size};
 
 /// Runs the script of a target, or just connects.
 pub(super) async fn run(target: &Target) -> Finding {
@@ -27,7 +22,7 @@ pub(super) async fn run(target: &Target) -> Finding {
     let mut talk = Talk {
         target,
         telling: script.map_or(Telling::BuiltIn, |script| script.telling),
-        variables: Variables::new(Arc::clone(&target.variables)),
+        facts: CheckFacts::new(target.checked.as_deref(), &target.variables),
         link: None,
         heard: Vec::new(),
         over: false,
@@ -36,62 +31,8 @@ pub(super) async fn run(target: &Target) -> Finding {
         deadline: target.limits.start(),
     };
     match talk.go_through(steps).await {
-        Ok(()) => telling::success(script, talk.code, &talk.variables),
+        Ok(()) => telling::success(script, talk.code, &talk.facts),
         Err(found) => found,
-    }
-}
-
-/// The variables that one check may see: its own, and the process's.
-#[derive(Debug)]
-struct Variables {
-    own: HashMap<VarName, Value<'static>>,
-    spent: Spent,
-    process: Arc<pool::Variables>,
-}
-
-impl Variables {
-    fn new(process: Arc<pool::Variables>) -> Self {
-        Self { own: HashMap::new(), spent: Spent::default(), process }
-    }
-
-    /// Sets a variable, or forgets it; one for which there is no room stays as it was.
-    fn set(&mut self, name: &VarName, value: Option<Value<'_>>) {
-        if name.scope() == Scope::Process {
-            self.process.set(name.name(), value);
-            return;
-        }
-        let old = self.own.get(name).map_or(0, variable_size);
-        let new = value.as_ref().map_or(0, variable_size);
-        if !self.process.budget.resize(&mut self.spent, name.scope(), old, new) {
-            return;
-        }
-        match value {
-            Some(value) => drop(self.own.insert(name.clone(), value.into_owned())),
-            None => drop(self.own.remove(name)),
-        }
-    }
-}
-
-impl Drop for Variables {
-    fn drop(&mut self) {
-        self.process.budget.give_back(&mut self.spent);
-    }
-}
-
-impl Facts for Variables {
-    fn variable(&self, name: &VarName) -> Option<Value<'_>> {
-        if name.scope() == Scope::Process {
-            return Some(self.process.get(name.name())?.borrowed().into_owned());
-        }
-        self.own.get(name).map(Value::borrowed)
-    }
-
-    fn now(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-    }
-
-    fn random(&self) -> u64 {
-        RandomState::new().hash_one(0)
     }
 }
 
@@ -99,7 +40,7 @@ impl Facts for Variables {
 struct Talk<'t> {
     target: &'t Target,
     telling: Telling,
-    variables: Variables,
+    facts: CheckFacts<'t>,
     link: Option<Link>,
     heard: Vec<u8>,
     /// Whether nothing more can be heard.
@@ -125,23 +66,23 @@ impl Talk<'_> {
                 Act::Connect(connect) => self.connect(Some(step), connect, !talks(&steps[at + 1..])).await?,
                 Act::Send(bytes) => self.send(step, bytes).await?,
                 Act::SendNow(make) => self.send(step, &make()).await?,
-                Act::SendFormat { format, hex } => match answer::rendered(format, *hex, &self.variables) {
+                Act::SendFormat { format, hex } => match answer::rendered(format, *hex, &self.facts) {
                     Ok(bytes) => self.send(step, &bytes).await?,
                     Err(why) => return Err(telling::cannot_send(why, step)),
                 },
                 Act::Request(request) => self.request(step, request).await?,
                 Act::Expect(expect) => self.expect(step, expect).await?,
                 Act::SetVar(name, expr) => {
-                    let value = expr.value(&self.variables).map(Value::into_owned);
+                    let value = expr.value(&self.facts).map(Value::into_owned);
                     if value.is_some() {
-                        self.variables.set(name, value);
+                        self.facts.set(name, value);
                     }
                 }
                 Act::SetVarFormat(name, format) => {
-                    let text = format.evaluate(&self.variables);
-                    self.variables.set(name, Some(Value::owned(text)));
+                    let text = format.evaluate(&self.facts);
+                    self.facts.set(name, Some(Value::owned(text)));
                 }
-                Act::UnsetVar(name) => self.variables.set(name, None),
+                Act::UnsetVar(name) => self.facts.set(name, None),
             }
         }
         Ok(())
@@ -153,6 +94,7 @@ impl Talk<'_> {
             link.ends_in_order();
         }
         self.link = None;
+        (self.facts.ends, self.facts.connected) = (None, false);
         self.heard.clear();
         self.over = false;
         let header = self.header(step, connect);
@@ -163,7 +105,7 @@ impl Talk<'_> {
         };
         // each connection has its time
         self.deadline = self.target.limits.start();
-        let place = self.target.elsewhere(connect, &self.variables);
+        let place = self.target.elsewhere(connect, &self.facts);
         let opened = timeout_at(self.deadline, Link::open(&place, self.target.source.as_ref(), manner)).await;
         match opened {
             Ok(Ok(mut link)) => {
@@ -171,6 +113,7 @@ impl Talk<'_> {
                     // What becomes of it is found by what follows, as with haproxy.
                     let _ = timeout_at(self.deadline, link.introduce(options, never_local)).await;
                 }
+                (self.facts.ends, self.facts.connected) = (link.ends(), true);
                 self.link = Some(link);
                 self.deadline = self.target.limits.connected(self.deadline);
                 Ok(())
@@ -192,7 +135,7 @@ impl Talk<'_> {
     }
 
     async fn request(&mut self, step: &Step, request: &Request) -> Done {
-        let bytes = http::request(request, self.target.state.as_deref(), &self.variables);
+        let bytes = http::request(request, self.target.state.as_deref(), &self.facts);
         self.bodiless = request.method == b"HEAD";
         self.send(step, &bytes).await
     }
@@ -210,7 +153,7 @@ impl Talk<'_> {
     async fn expect(&mut self, step: &Step, expect: &Expect) -> Done {
         loop {
             if !self.heard.is_empty() || self.over {
-                let verdict = answer::judge(expect, self.heard(), &self.variables);
+                let verdict = answer::judge(expect, self.heard(), &self.facts);
                 if verdict != Verdict::Wait && self.telling == Telling::HttpCheck {
                     self.note_code();
                 }
@@ -219,10 +162,10 @@ impl Talk<'_> {
                     Verdict::Fits => return Ok(()),
                     Verdict::Ends(found) => return Err(found),
                     Verdict::Broken(what) => {
-                        return Err(telling::broken_answer(self.telling, step, expect, &what, &self.variables));
+                        return Err(telling::broken_answer(self.telling, step, expect, &what, &self.facts));
                     }
                     Verdict::Fails(status, what) => {
-                        let mut found = telling::failure(self.telling, step, expect, (status, &what), &self.variables);
+                        let mut found = telling::failure(self.telling, step, expect, (status, &what), &self.facts);
                         found.code = self.own_code(expect.code.as_ref()).or(self.code);
                         return Err(found);
                     }
@@ -259,7 +202,7 @@ impl Talk<'_> {
     }
 
     fn own_code(&self, code: Option<&Expr>) -> Option<u16> {
-        telling::code(code, &self.variables)
+        telling::code(code, &self.facts)
     }
 
     /// The connection broke.

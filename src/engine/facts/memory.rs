@@ -7,6 +7,9 @@ use super::tracking::Tracking;
 use crate::expr::{Scope, Value, VarName};
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
+/// Most bytes of a unique id, as the journal makes them.
+const LONGEST_ID: usize = 127;
+
 /// What the rules of a session leave behind.
 #[derive(Debug)]
 pub(in crate::engine) struct Memory {
@@ -20,11 +23,25 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) level: Option<Urgency>,
     /// What it has in queues before others.
     pub(in crate::engine) priority: Priority,
+    /// What `unique-id-format` has made.
+    pub(super) unique_id: UniqueId,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
     spent: Spent,
     /// Those of the process, with the room that all have.
     process: Arc<Variables>,
+}
+
+/// A session's unique id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum UniqueId {
+    /// Nobody has asked for it.
+    #[default]
+    NotMade,
+    /// It is being made.
+    Making,
+    /// It is this from now on.
+    Made(Box<[u8]>),
 }
 
 impl Memory {
@@ -36,6 +53,7 @@ impl Memory {
             level: None,
             priority: Priority::default(),
             tracking: Tracking::default(),
+            unique_id: UniqueId::NotMade,
             spent: Spent::default(),
             process,
         }
@@ -72,6 +90,19 @@ impl Memory {
     pub(in crate::engine) fn take_addresses(&mut self) -> Option<(Option<SocketAddr>, Option<SocketAddr>)> {
         let addresses = (self.source.take(), self.destination.take());
         (addresses != (None, None)).then_some(addresses)
+    }
+
+    /// The unique id, if it was made.
+    pub(in crate::engine) fn made_id(&self) -> Option<&[u8]> {
+        match &self.unique_id {
+            UniqueId::Made(id) => Some(id),
+            UniqueId::NotMade | UniqueId::Making => None,
+        }
+    }
+
+    /// Keeps a unique id that another process made.
+    pub(in crate::engine) fn keep_id(&mut self, id: &[u8]) {
+        self.unique_id = UniqueId::Made(id.get(..LONGEST_ID).unwrap_or(id).into());
     }
 
     /// Forgets the variables of a scope, at its end.

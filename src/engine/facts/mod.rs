@@ -3,21 +3,25 @@
 //! A view exists for one evaluation. What rules leave behind (variables, another source address) stands in a [`Memory`],
 //! which a session has only if a rule left something. Names, places and meanings of fetches: `expr::fetch`.
 
-mod known;
+mod client;
 mod memory;
+mod session;
 mod tracking;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use memory::Memory;
+use memory::UniqueId;
 
+use super::clock;
 use super::dispatch::Step;
 use super::proxy_header::Announced;
-use super::session::Session;
+use super::session::{RulePlace, Session};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat};
 use crate::expr::fetch::Counter;
@@ -38,6 +42,22 @@ pub(super) enum Subject<'a> {
     Connection(&'a Accepted),
     /// A session.
     Session(&'a Session),
+    /// A connection that is no session: one that was refused, or one that asks for pages.
+    Caller(&'a Caller<'a>),
+}
+
+/// A connection that is no session.
+pub(super) struct Caller<'a> {
+    pub(super) seat: &'a Seat,
+    /// Its socket, if it is at hand.
+    pub(super) socket: Option<BorrowedFd<'a>>,
+    pub(super) peer: Peer,
+    /// The address that its client connected to.
+    pub(super) local: Option<SocketAddr>,
+    pub(super) at: Tick,
+    pub(super) wall: SystemTime,
+    /// Why it was refused: the number, as `fc_err` tells it, and the words.
+    pub(super) error: Option<(i64, &'a str)>,
 }
 
 /// What is known of a connection or a session at one moment.
@@ -55,6 +75,7 @@ impl<'a> View<'a> {
         match self.subject {
             Subject::Connection(accepted) => &accepted.seat,
             Subject::Session(session) => &session.seat,
+            Subject::Caller(caller) => caller.seat,
         }
     }
 
@@ -62,20 +83,34 @@ impl<'a> View<'a> {
         match self.subject {
             Subject::Connection(accepted) => accepted.announced.as_deref(),
             Subject::Session(session) => session.announced.as_deref(),
+            Subject::Caller(_) => None,
         }
     }
 
-    pub(super) fn socket(&self) -> BorrowedFd<'a> {
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'a>> {
         match self.subject {
-            Subject::Connection(accepted) => accepted.socket.as_fd(),
-            Subject::Session(session) => session.client.get_ref().as_fd(),
+            Subject::Connection(accepted) => Some(accepted.socket.as_fd()),
+            Subject::Session(session) => Some(session.client.get_ref().as_fd()),
+            Subject::Caller(caller) => caller.socket,
         }
+    }
+
+    /// When it was accepted, by the calendar: microseconds since 1970.
+    fn wall(&self) -> i64 {
+        let micros = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let micros = match self.subject {
+            Subject::Connection(accepted) => micros(accepted.wall),
+            Subject::Session(session) => session.wall.into(),
+            Subject::Caller(caller) => micros(caller.wall),
+        };
+        i64::try_from(micros).unwrap_or(i64::MAX)
     }
 
     fn accepted(&self) -> Tick {
         match self.subject {
             Subject::Connection(accepted) => accepted.at,
             Subject::Session(session) => session.accepted,
+            Subject::Caller(caller) => caller.at,
         }
     }
 
@@ -87,13 +122,14 @@ impl<'a> View<'a> {
         match self.subject {
             Subject::Connection(accepted) => accepted.peer,
             Subject::Session(session) => session.peer,
+            Subject::Caller(caller) => caller.peer,
         }
     }
 
     /// The session; before there is one, none.
     fn session(&self) -> Option<&'a Session> {
         match self.subject {
-            Subject::Connection(_) => None,
+            Subject::Connection(_) | Subject::Caller(_) => None,
             Subject::Session(session) => Some(session),
         }
     }
@@ -106,6 +142,38 @@ impl<'a> View<'a> {
         match self.subject {
             Subject::Connection(accepted) => accepted.local(),
             Subject::Session(session) => session.local(),
+            Subject::Caller(caller) => caller.local,
+        }
+    }
+
+    /// The session's unique id, made when it is first asked for; `None` without a format for it.
+    fn unique_id(&self) -> Option<Value<'static>> {
+        let session = self.session()?;
+        let made = self.memory.borrow().as_ref().map(|memory| memory.unique_id.clone());
+        match made.unwrap_or_default() {
+            UniqueId::Made(id) => return Some(Value::owned(id.into_vec())),
+            UniqueId::Making => return None, // it is a part of itself
+            UniqueId::NotMade => {}
+        }
+        if !session.has_unique_id(&self.shard.shared) {
+            return None;
+        }
+        self.remember(|memory| memory.unique_id = UniqueId::Making);
+        let mut id = Vec::new();
+        self.shard.shared.journal.unique_id(&session.record(&self.shard.shared), self, &mut id);
+        self.remember(|memory| memory.unique_id = UniqueId::Made(id.clone().into_boxed_slice()));
+        Some(Value::owned(id))
+    }
+
+    /// The unique id; empty without a format for it.
+    pub(super) fn id(&self) -> Vec<u8> {
+        self.unique_id().map(|id| id.into_text().into_owned()).unwrap_or_default()
+    }
+
+    /// Notes the rule that has decided; before there is a session none is noted.
+    pub(super) fn decided(&self, file: u16, line: u32) {
+        if let (Some(session), Some(line)) = (self.session(), NonZeroU32::new(line)) {
+            session.last_rule.set(Some(RulePlace { file, line }));
         }
     }
 
@@ -136,7 +204,12 @@ impl<'a> View<'a> {
 
 impl Facts for View<'_> {
     fn known(&self, fetch: Known, args: &[Arg]) -> Fetched<'_> {
-        Fetched::known(self.look_up(fetch, args))
+        let of_process = || self.shard.shared.pool.fact(fetch, args, clock::coarse());
+        let found = match fetch {
+            Known::UniqueId => self.unique_id(),
+            _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
+        };
+        Fetched::known(found)
     }
 
     fn buffer(&self, side: Side) -> Option<Buffer<'_>> {
@@ -193,6 +266,19 @@ impl Facts for View<'_> {
 
     fn random(&self) -> u64 {
         self.shard.random()
+    }
+
+    fn local(&self, at: i64) -> (i32, &str) {
+        crate::sys::local_time(at)
+    }
+
+    fn usable_servers(&self, backend: &[u8]) -> Option<i64> {
+        self.shard.shared.pool.usable_servers(backend)
+    }
+
+    fn server_queue(&self, server: &[u8]) -> Option<i64> {
+        let own = self.session().map(|session| session.back);
+        self.shard.shared.pool.server_queue(own, server)
     }
 
     fn waiting(&self) -> bool {

@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::{Detached, Lane, Route, SessionState, Sessions, clock, destination, into_threads, listener};
 use crate::engine::Purpose;
 use crate::engine::dispatch::Step;
+use crate::engine::facts::Memory;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::{Flow, Socket, register};
 use crate::engine::session::Session;
@@ -252,6 +253,10 @@ impl Detached {
         let peer = Peer::from(state.peer);
         let mut session = Session::at_rest(shard, sockets.client, seat, (route.front, route.back), peer, now);
         state.restore(&mut session, &shard.shared.pool.variables, now);
+        if let Some(id) = &state.unique_id {
+            let memory = || Box::new(Memory::new(Arc::clone(&shard.shared.pool.variables)));
+            session.memory.get_or_insert_with(memory).keep_id(id);
+        }
         if let Some(assignment) = waits {
             session.step = Step::Requeue(Box::new((session.since, assignment)));
         }

@@ -15,6 +15,7 @@ use crate::engine::session::Session;
 use crate::engine::shard::Shard;
 use crate::engine::shared::Shared;
 use crate::engine::splice::Pipe;
+use crate::ir::TrackRef;
 
 /// How long a thread may take to answer: it does so between two polls of its sessions.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -317,6 +318,10 @@ impl Session {
             && let Some(back) = shard.shared.pool.back(self.back)
         {
             order = back.arrival(&ticket);
+            state.hash = back.hash_of(&ticket);
+            let pool = &shard.shared.pool;
+            let wants = ticket.server.and_then(|server| pool.known(TrackRef { proxy: self.back, server }));
+            state.wants = wants.map(|line| line.name.clone());
             let place = back.place(&ticket);
             state.places = if ticket.server.is_some() { (place, 0) } else { (0, place) };
             back.leave_queue(*ticket, clock::now());

@@ -86,14 +86,21 @@ fn into_threads(shared: &Shared, detached: impl IntoIterator<Item = Detached>) {
         if one.state.stage == Stage::Queued
             && let Some(back) = shared.pool.back(one.route.back)
         {
-            let client = match one.state.peer {
-                PeerState::Inet(address) => Some(address.ip()),
-                PeerState::Unix(_) => None,
-            };
             let priority = one.state.left.as_ref().map_or_else(Priority::default, LeftState::priority);
+            let hash = one.state.hash;
+            let wanted = one.state.wants.as_deref().and_then(|name| shared.pool.server_named(one.route.back, name));
             let random = one.state.number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             // Its thread says whom to wake when it has it.
-            let demand = Demand { client, avoid: None, random, waker: Waker::noop(), again: true, priority };
+            let demand = Demand {
+                hash,
+                wanted,
+                forced: one.state.kept.1,
+                avoid: None,
+                random,
+                waker: Waker::noop(),
+                again: true,
+                priority,
+            };
             one.waits = Some(back.assign(&demand, clock::now()));
         }
         by_thread[one.seat.thread() as usize].push(one);

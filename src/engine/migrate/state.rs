@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::left::LeftState;
 use crate::engine::closing::Due;
 use crate::engine::dispatch::{Step, TURN_AROUND};
+use crate::engine::placing::Placing;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
 use crate::engine::rules::Inspection;
@@ -86,6 +87,18 @@ pub struct SessionState {
     pub connect_time: Option<u32>,
     /// Places in the server's and in the backend's queue.
     pub places: (u32, u32),
+    /// Its unique id, if it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<Vec<u8>>,
+    /// Whether rules gave it its server, and whether no other will do.
+    #[serde(default)]
+    pub kept: (bool, bool),
+    /// The number that balancing goes by, of one that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<u32>,
+    /// The server in whose queue it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<String>,
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
@@ -145,6 +158,9 @@ pub struct AnnouncedState {
     pub destination: Option<SocketAddr>,
     /// The host name that it asked for.
     pub authority: Option<Vec<u8>>,
+    /// The name that the sender gave the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<Vec<u8>>,
     /// When the header had come, ms.
     pub begun: u64,
 }
@@ -179,11 +195,15 @@ impl SessionState {
             blame: session.blame.map(|cause| cause as u8),
             counted: session.counted.as_deref().copied().unwrap_or_default(),
             logged: session.logged,
-            redispatched: session.redispatched,
+            redispatched: session.placing.is(Placing::REDISPATCHED),
             retries: session.retries,
             queue_time: session.queue_time,
             connect_time: session.connect_time,
             places: (session.server_queue, session.backend_queue),
+            unique_id: session.memory.as_ref().and_then(|memory| memory.made_id().map(<[u8]>::to_vec)),
+            kept: (session.placing.is(Placing::DIRECT), session.placing.is(Placing::FORCED)),
+            hash: None,
+            wants: None,
             due: None,
             left: session.memory.as_deref().and_then(LeftState::of),
             answering: session.answering,
@@ -235,7 +255,9 @@ impl SessionState {
             session.counted = Some(Box::new(self.counted));
         }
         session.logged = self.logged;
-        session.redispatched = self.redispatched;
+        session.placing.set(Placing::REDISPATCHED, self.redispatched);
+        session.placing.set(Placing::DIRECT, self.kept.0);
+        session.placing.set(Placing::FORCED, self.kept.1);
         session.retries = self.retries;
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;
@@ -309,6 +331,7 @@ impl From<&Announced> for AnnouncedState {
         Self {
             destination: announced.destination,
             authority: announced.authority.as_deref().map(<[u8]>::to_vec),
+            unique_id: announced.unique_id.as_deref().map(<[u8]>::to_vec),
             begun: announced.begun.millis(),
         }
     }
@@ -319,6 +342,7 @@ impl From<AnnouncedState> for Announced {
         Self {
             destination: state.destination,
             authority: state.authority.map(Vec::into_boxed_slice),
+            unique_id: state.unique_id.map(Vec::into_boxed_slice),
             begun: Tick::from_millis(state.begun),
         }
     }

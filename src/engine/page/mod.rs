@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod wire;
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use rustix::net::{SendFlags, Shutdown};
 
+use super::facts::{Caller, Subject, View};
+use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
 use super::{clock, relay};
 use crate::ir::{Proxy, ProxyIx, Timeouts};
@@ -49,11 +52,13 @@ const GLANCE: Duration = Duration::from_millis(500);
 
 /// What a connection knows of its place.
 struct Desk {
+    shard: Rc<Shard>,
     shared: Arc<Shared>,
     seat: Seat,
     proxy: ProxyIx,
     peer: Peer,
     accepted: SystemTime,
+    at: Tick,
     local: Option<SocketAddr>,
 }
 
@@ -64,14 +69,15 @@ enum End {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
+pub(super) async fn serve(accepted: Accepted, shard: Rc<Shard>) {
+    let shared = Arc::clone(&shard.shared);
     let Some(proxy) = accepted.seat.proxy().map(|(ix, ..)| ix) else { return };
     let announced = accepted.announced.as_ref().and_then(|announced| announced.destination);
     let local = announced.or_else(|| rustix::net::getsockname(&accepted.socket).ok()?.try_into().ok());
     let Ok(socket) = relay::register(accepted.socket) else { return };
     let line = Line::new(socket, accepted.at);
-    let desk =
-        Rc::new(Desk { shared, seat: accepted.seat, proxy, peer: accepted.peer, accepted: accepted.wall, local });
+    let Accepted { seat, peer, wall: accepted, at, .. } = accepted;
+    let desk = Rc::new(Desk { shard, shared, seat, proxy, peer, accepted, at, local });
     let told = Rc::clone(&desk);
     line.on_done(move |record| told.close_books(&record));
     let service = service_fn(|request| attend(Rc::clone(&desk), Rc::clone(&line), request));
@@ -292,7 +298,11 @@ impl Desk {
             back.bytes_in.add(bytes_in);
             back.bytes_out.add(bytes_out);
         }
-        self.shared.journal.request(record);
+        let (peer, local, at, wall) = (self.peer, self.local, self.at, self.accepted);
+        let caller = Caller { seat: &self.seat, socket: None, peer, local, at, wall, error: None };
+        let (subject, memory) = (Subject::Caller(&caller), RefCell::default());
+        let view = View { shard: &self.shard, subject, memory: &memory, waits: false };
+        self.shared.journal.request(record, &view);
     }
 
     /// Says and logs what is left when the connection ends.

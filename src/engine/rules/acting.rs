@@ -44,15 +44,15 @@ pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
         Action::Count(count) => view.count(count),
         Action::SetTag(tag) => view.tag(tag),
         Action::Mark(mark) => {
-            if let Some(mark) = number(mark, view) {
-                let _ = setsockopt(&view.socket(), Mark, &mark);
+            if let (Some(mark), Some(socket)) = (number(mark, view), view.socket()) {
+                let _ = setsockopt(&socket, Mark, &mark);
             }
         }
         Action::Tos(tos) => {
-            if let Some(tos) = number(tos, view) {
+            if let (Some(tos), Some(socket)) = (number(tos, view), view.socket()) {
                 // one of them is the socket's family
-                let _ = set_ip_tos(view.socket(), tos as u8);
-                let _ = set_ipv6_tclass(view.socket(), tos & 0xff);
+                let _ = set_ip_tos(socket, tos as u8);
+                let _ = set_ipv6_tclass(socket, tos & 0xff);
             }
         }
         Action::LogLevel(level) => view.remember(|memory| {

@@ -12,7 +12,7 @@ use crate::engine::facts::{Subject, View, room};
 use crate::engine::session::{Session, Silence};
 use crate::engine::shard::Shard;
 use crate::engine::shared::Shared;
-use crate::expr::Truth;
+use crate::expr::{Side, Truth};
 use crate::ir::{Destination, ProxyIx, Rules};
 use crate::pool::{Cause, Phase};
 use crate::units::Tick;
@@ -183,6 +183,7 @@ impl Session {
                         self.down.ended = true;
                         self.up.discard();
                     }
+                    self.learn(shard, Side::Response);
                     self.down.eager = true;
                     return Poll::Ready(());
                 }

@@ -42,6 +42,9 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
             Truth::NotYet => continue,
         }
         if let Some(verdict) = acting::act(&rule.action, view) {
+            if verdict != Verdict::Wait {
+                view.decided(rule.span.file.0, rule.span.line);
+            }
             return verdict;
         }
     }

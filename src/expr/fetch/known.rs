@@ -3,7 +3,7 @@
 //! Source: manual §7.3.2 to §7.3.5; arguments, types and places as `haproxy -dKsmp` of 2.6 lists them (those of 3.x as 3.4
 //! does). `bc_src` and `bc_dst` are addresses, as the manual says, although 2.6 lists them as numbers.
 
-use super::places::{ALWAYS, BACKEND, CHOSEN, CLIENT, FRONTEND, LIVE, REQUEST, SERVER, STREAM};
+use super::places::{ALWAYS, BACKEND, CHOSEN, CLIENT, FRONTEND, LIVE, REQUEST, RESULT, SERVER, STREAM};
 use crate::expr::{Places, Type};
 
 macro_rules! known {
@@ -46,6 +46,28 @@ macro_rules! known {
     };
 }
 
+impl Known {
+    /// Whether it is about the process, its proxies and servers, so that no connection is needed to answer it.
+    pub fn of_process(self) -> bool {
+        use Known as K;
+        matches!(self, K::ActConn | K::Pid | K::Stopping | K::Tgroup | K::Uptime)
+            || matches!(self, K::FeConn | K::FeReqRate | K::FeSessRate)
+            || matches!(
+                self,
+                K::AvgQueue | K::BeConn | K::BeConnFree | K::BeSessRate | K::Connslots | K::Nbsrv | K::Queue
+            )
+            || matches!(self, K::SrvConn | K::SrvConnFree | K::SrvIsUp | K::SrvIweight | K::SrvQueue)
+            || matches!(self, K::SrvSessRate | K::SrvUweight | K::SrvWeight)
+    }
+
+    /// Whether a check can answer it: what is about its server and its connection.
+    pub(in crate::expr) fn of_checks(self) -> bool {
+        use Known as K;
+        matches!(self, K::BcDst | K::BcDstPort | K::BcErr | K::BcErrStr | K::BcSrc | K::BcSrcPort | K::BeId | K::BeName)
+            || matches!(self, K::BeServerTimeout | K::BeTunnelTimeout | K::SrvId | K::SrvName)
+    }
+}
+
 known! {
     AcceptDate "accept_date" "|s" Int CLIENT,
     ActConn "act_conn" "" Int ALWAYS,
@@ -55,7 +77,6 @@ known! {
     BcDst "bc_dst" "" Addr SERVER,
     BcDstPort "bc_dst_port" "" Int SERVER,
     BcErr "bc_err" "" Int SERVER,
-    BcErrName "bc_err_name" "" Str SERVER,
     BcErrStr "bc_err_str" "" Str SERVER,
     BcReused "bc_reused" "" Bool SERVER,
     BcRtt "bc_rtt" "|s" Int CLIENT,
@@ -73,6 +94,7 @@ known! {
     BeSessRate "be_sess_rate" "b" Int LIVE,
     BeTunnelTimeout "be_tunnel_timeout" "" Int BACKEND,
     BytesIn "bytes_in" "" Int STREAM,
+    BytesOut "bytes_out" "" Int RESULT,
     Connslots "connslots" "b" Int LIVE,
     CpuCalls "cpu_calls" "" Int LIVE,
     CpuNsAvg "cpu_ns_avg" "" Int LIVE,
@@ -92,7 +114,6 @@ known! {
     FcDstIsLocal "fc_dst_is_local" "" Bool CLIENT,
     FcDstPort "fc_dst_port" "" Int CLIENT,
     FcErr "fc_err" "" Int CLIENT,
-    FcErrName "fc_err_name" "" Str CLIENT,
     FcErrStr "fc_err_str" "" Str CLIENT,
     FcFackets "fc_fackets" "|s" Int CLIENT,
     FcLost "fc_lost" "|s" Int CLIENT,
@@ -129,7 +150,10 @@ known! {
     Queue "queue" "b" Int LIVE,
     ReqBytesIn "req.bytes_in" "" Int STREAM,
     ReqBytesOut "req.bytes_out" "" Int STREAM,
-    ServerStatus "server_status" "" Int SERVER,
+    ReqTimerQueue "req.timer.queue" "" Int SERVER,
+    ResBytesIn "res.bytes_in" "" Int RESULT,
+    ResBytesOut "res.bytes_out" "" Int RESULT,
+    ResTimerData "res.timer.data" "" Int RESULT,
     SoId "so_id" "" Int FRONTEND,
     SoName "so_name" "" Str FRONTEND,
     Src "src" "" Addr CLIENT,
@@ -154,5 +178,7 @@ known! {
     TxnRedispatched "txn.redispatched" "" Bool SERVER,
     TxnSessTermState "txn.sess_term_state" "" Str LIVE,
     TxnTimerTotal "txn.timer.total" "" Int STREAM,
+    TxnTimerUser "txn.timer.user" "" Int STREAM,
+    UniqueId "unique-id" "" Str ALWAYS,
     Uptime "uptime" "" Int ALWAYS,
 }

@@ -18,6 +18,8 @@ pub(super) const CHOSEN: Places = Places::row("..........YYYYYYYYYY..");
 pub(super) const SERVER: Places = Places::row("...........YYYYYYYYY..");
 /// What a stream remembers.
 pub(super) const STREAM: Places = Places::row("..YYYYYYYYYYYYYYYYY...");
+/// What a stream remembers of its server.
+pub(super) const RESULT: Places = Places::row(".........YYYYYYYYYY...");
 /// The bytes of a request.
 pub(super) const REQUEST: Places = Places::row("..YYYYYYYYY...........");
 /// The bytes of a response.

@@ -63,6 +63,22 @@ impl Format {
         })
     }
 
+    /// Looks up the names among the arguments of its expressions.
+    ///
+    /// # Errors
+    /// [`super::Wrong::Unresolved`].
+    pub fn resolve(&mut self, names: &dyn super::Resolve) -> Result<(), super::ExprError> {
+        self.pieces.iter_mut().try_for_each(|piece| match piece {
+            Piece::Sample(expr, _) => expr.resolve(names),
+            Piece::Text(_) | Piece::Space | Piece::Variable(..) => Ok(()),
+        })
+    }
+
+    /// Whether it shows the session's unique id as a variable.
+    pub fn shows_id(&self) -> bool {
+        self.variables().any(|variable| variable == Variable::Id)
+    }
+
     /// The moment of a session from which all its variables are known.
     pub fn stage(&self) -> Stage {
         self.variables().map(Variable::stage).max().unwrap_or(Stage::Connected)

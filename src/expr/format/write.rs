@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use super::{Flags, Format, Piece, Variable};
+use crate::expr::Value;
 
 /// A date, as several variables write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +96,17 @@ impl Format {
 /// Appends what a sample expression gives.
 fn sample(out: &mut Vec<u8>, facts: &impl Facts, expr: &crate::expr::Expr, flags: Flags) {
     match expr.value(facts.samples()) {
-        Some(value) => put(out, facts, Fact::Text(&value.into_text()), flags),
-        None => put(out, facts, Fact::Unknown, flags),
-    };
+        Some(value @ (Value::Str(_) | Value::Bin(_))) => {
+            put(out, facts, Fact::Text(&value.into_text()), flags);
+        }
+        Some(Value::Int(number)) => quoted(out, flags, |out| {
+            let _ = decimal(out, number);
+        }),
+        Some(value) => quoted(out, flags, |out| value.write(out)),
+        None => {
+            put(out, facts, Fact::Unknown, flags);
+        }
+    }
 }
 
 /// Appends a fact; `false`: the line ends here.

@@ -4,6 +4,7 @@
 //! hardly more than ten. Readers take the compiled set as it is at that moment; whoever changes a list makes a new one.
 //! Source: manual §7.1; asked of 2.6 (`fixtures/expr/conditions.txt`, `maps.txt`).
 
+mod contents;
 mod entry;
 mod layer;
 mod list;
@@ -11,6 +12,7 @@ mod lists;
 mod method;
 mod networks;
 mod numbers;
+mod regexes;
 mod set;
 #[cfg(test)]
 mod tests;

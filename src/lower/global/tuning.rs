@@ -58,8 +58,12 @@ pub fn description(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 }
 
 /// `localpeer <name>`: also the variable `HAPROXY_LOCALPEER` for what is read after it.
-pub fn localpeer(_global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+pub fn localpeer(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("a name")?;
+    if !global.ir.peers.is_empty() {
+        args.say(Diagnostic::warning(word.span, "'localpeer' is ignored: it stands below a 'peers' section"));
+        return Ok(());
+    }
     args.world.set_env("HAPROXY_LOCALPEER", Some(word.bytes));
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod formats;
 mod identity;
+mod persistence;
 mod proxies;
 mod refused;
 mod rule_lints;
@@ -27,7 +28,8 @@ pub(super) fn resolve(
     world: &mut dyn World,
     said: &mut Vec<Diagnostic>,
 ) -> Config {
-    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, .. } = reading;
+    let Reading { mut global, mut sections, rings, resolvers, userlists, lists, peers, .. } = reading;
+    sections.of_peers = peers.tables;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     global.ir.userlists = crate::lower::userlist::judge(userlists, said);
@@ -40,19 +42,24 @@ pub(super) fn resolve(
     let lines = sections.proxies.iter().flat_map(|proxy| &proxy.threads).chain(&global.threads);
     crate::lower::threads::judge(lines, threads, said);
     crate::lower::tables::number(&mut sections, &global.ir, said);
+    let own = world.env("HAPROXY_LOCALPEER").unwrap_or_default();
+    crate::lower::peers::complete(&mut global.ir, &String::from_utf8_lossy(&own), said);
     identity::give(&mut sections.proxies, sections.statistics);
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
     let mut formats = Vec::with_capacity(sections.proxies.len());
+    let mut kept = Vec::with_capacity(sections.proxies.len());
     for (at, reference) in references.iter().enumerate() {
         let mut compiled = Formats::default();
         let mut resolved = Rules::default();
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
-            compiled = formats::compile(&sections.proxies[at], said);
+            let names = rules::Names { sections: &sections, at };
+            compiled = formats::compile(&names, (&*world, &lists), said);
             resolved = rules::resolve(&mut sections, at, said);
+            kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
         }
@@ -64,11 +71,11 @@ pub(super) fn resolve(
     global.ir.reserved = sections.proxies.iter().map(|proxy| proxy.reserved).chain(defaults).sum();
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
-    let tables = crate::lower::tables::collect(&mut sections, said);
     if choices.remarks {
         let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
         crate::lower::lints::judge(&global.ir, &sections, &leads, said);
     }
+    let mut tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -76,6 +83,7 @@ pub(super) fn resolve(
         tracked.put(at, &mut proxy);
         proxies.push(proxy);
     }
+    persistence::put(kept, &mut proxies, &mut tables, said);
     Config { global: global.ir, proxies, tables, files, lists: lists.all() }
 }
 

@@ -300,6 +300,9 @@ fn backend(
     Backend {
         balance: set.balance.unwrap_or_default(),
         hash: set.hash,
+        key: None,
+        persist: set.option_persist,
+        persistence: None,
         servers,
         forward,
         fullconn: set.fullconn,

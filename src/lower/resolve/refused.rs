@@ -119,7 +119,7 @@ fn serves(proxy: &ProxyDraft, keyword: &str) -> bool {
         // goes where the client wanted to go: needs no server
         "option transparent" | "transparent" => true,
         "hash-type" | "hash-balance-factor" | "hash-key" | "hash-preserve-affinity" => {
-            !proxy.servers.is_empty() && proxy.set.balance == Some(Balance::Source)
+            !proxy.servers.is_empty() && proxy.set.balance.is_some_and(Balance::is_keyed)
         }
         _ if kind_of_check => proxy.servers.iter().any(|server| server.check.is_some()),
         _ => !proxy.servers.is_empty(),

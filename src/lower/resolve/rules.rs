@@ -43,8 +43,10 @@ impl Resolve for Names<'_> {
     }
 
     fn table(&self, name: &str) -> Option<u32> {
-        let found = self.find(name, |proxy| proxy.table.is_some())?;
-        self.sections.proxies[found].table.as_ref().map(|table| table.ix.0)
+        if let Some(found) = self.find(name, |proxy| proxy.table.is_some()) {
+            return self.sections.proxies[found].table.as_ref().map(|table| table.ix.0);
+        }
+        self.sections.of_peers.iter().find(|draft| &*draft.table.name == name).map(|draft| draft.ix.0)
     }
 }
 
@@ -114,7 +116,7 @@ pub(super) fn when(when: &mut Option<Condition>, span: Span, names: &Names<'_>, 
     complain(looked_up, span, names, said);
 }
 
-fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
+pub(super) fn complain(looked_up: Result<(), ExprError>, span: Span, names: &Names<'_>, said: &mut Vec<Diagnostic>) {
     if let Err(why) = looked_up {
         let message = format!("{}: {why}", called(&names.sections.proxies[names.at]));
         said.push(Diagnostic::alert(span, message).resolved());

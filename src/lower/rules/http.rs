@@ -32,13 +32,12 @@ pub fn use_service(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// What a request for a page cannot be asked.
 pub(in crate::lower) fn unanswered(when: &Condition) -> Option<&'static str> {
-    let answered = |fetch: &Fetch| {
-        matches!(
-            fetch,
-            Fetch::Constant(_)
-                | Fetch::Missing
-                | Fetch::Known(Known::Path | Known::Src | Known::HttpAuth | Known::HttpAuthGroup, _)
-        )
+    use Known as K;
+    let answered = |fetch: &Fetch| match fetch {
+        Fetch::Constant(_) | Fetch::Missing => true,
+        Fetch::Known(K::Path | K::Src | K::SrcPort | K::FeName | K::FeId | K::HttpAuth | K::HttpAuthGroup, _) => true,
+        Fetch::Known(known, _) => known.of_process(),
+        _ => false,
     };
     when.tests().find(|test| !answered(test.expr.fetch())).map(|test| test.expr.fetch_name())
 }

@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn slots_are_dealt_out_by_weight() {
         let mut bound = Bound::new(4, 150);
-        let standing = |served| Standing { weight: 16, load: served, served, full: false };
+        let standing = |served| Standing { weight: 16, load: served, served, ..Standing::default() };
         // Three sessions and the next one: six slots, 1 2 1 2 of them for four equal servers.
         for (server, served) in [(0, 1), (1, 1), (2, 1), (3, 0)] {
             bound.update(server, standing(served));

@@ -6,17 +6,18 @@
 
 mod bound;
 mod first;
+mod hashes;
+mod keyed;
 mod leastconn;
 mod map;
 mod random;
 mod ring;
 mod roundrobin;
-mod source;
 mod static_rr;
 
 use std::fmt::Debug;
 
-pub(super) use source::address_hash;
+pub use hashes::{address_hash, key_hash};
 
 use crate::ir::{Backend, Balance};
 
@@ -34,17 +35,25 @@ pub(super) struct Standing {
     pub(super) served: u32,
     /// Whether it has as many sessions as it may have.
     pub(super) full: bool,
+    /// Whether its queue is as long as it may be, too.
+    pub(super) queue_full: bool,
 }
 
 /// What a session brings to the choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Wish {
-    /// The hash of the client's address, if it has one.
+    /// The number of its key, if it has one.
     pub(super) hash: Option<u32>,
     /// A server to be avoided if there is another.
     pub(super) avoid: Option<u32>,
     /// A random number.
     pub(super) random: u64,
+    /// It waits for no other server than the one it waits for.
+    pub(super) forced: bool,
+    /// Its class in queues: lower ones are served first.
+    pub(super) class: i16,
+    /// When it came, as far as that counts in queues, in milliseconds.
+    pub(super) moment: i64,
 }
 
 /// A way of choosing. Replayable: the same calls give the same picks.
@@ -66,7 +75,7 @@ pub(super) fn build(back: &Backend, ids: &[u32]) -> Box<dyn Balancer> {
         Balance::StaticRr => Box::new(static_rr::StaticRr::new(ids.len())),
         Balance::LeastConn => Box::new(leastconn::LeastConn::new(ids.len())),
         Balance::First => Box::new(first::First::new(ids)),
-        Balance::Source => Box::new(source::Source::new(ids, hash)),
+        Balance::Source | Balance::Hash | Balance::RdpCookie => Box::new(keyed::Keyed::new(ids, hash)),
         Balance::Random(draws) => Box::new(random::Random::new(ids.len(), draws, hash.factor)),
     }
 }

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn standing(weight: u32, load: u32) -> Standing {
-        Standing { weight: weight * 16, load, served: load, full: false }
+        Standing { weight: weight * 16, load, served: load, ..Standing::default() }
     }
 
     /// How often each of the servers is picked in 8,000 sessions that end at once.

@@ -7,6 +7,7 @@
 //! refreshes an entry was asked of 2.6 (docs/OBSERVED.md).
 
 mod asked;
+mod carry;
 mod changes;
 mod entry;
 mod layout;
@@ -40,8 +41,12 @@ const SLACK: u32 = 60_000;
 /// Tables below this size are not divided.
 const DIVIDED: u32 = 4096;
 
-/// Parts of the others.
+/// Parts of the others, at least and at most.
 const PARTS: usize = 64;
+const MOST_PARTS: usize = 1024;
+
+/// Entries of a part, about: what is done to all of them under its lock takes a millisecond or two.
+const PART: usize = 16 * 1024;
 
 /// What [`Part::oldest`] says of a part in which nobody can be purged.
 const NOBODY: u64 = u64::MAX;
@@ -164,7 +169,7 @@ impl Table {
     /// An empty table.
     pub fn new(ir: table::Table) -> Self {
         let layout = Layout::new(&ir);
-        let parts = if ir.size < DIVIDED { 1 } else { PARTS };
+        let parts = if ir.size < DIVIDED { 1 } else { (ir.size as usize / PART).clamp(PARTS, MOST_PARTS) };
         let part = |_| Part { shard: Mutex::new(Shard::new(layout.record)), oldest: AtomicU64::new(NOBODY) };
         Self {
             parts: (0..parts).map(part).collect(),
@@ -237,11 +242,6 @@ impl Table {
 
     /// The entry of a key, held; it is made if there is none. `None` if there is no room: with `nopurge`, or if all are held.
     pub fn entry(self: &Arc<Self>, key: &Key, now: Tick) -> Option<Entry> {
-        self.entry_as_of(key, now, low(now))
-    }
-
-    /// The same; a new entry was last touched at another moment.
-    fn entry_as_of(self: &Arc<Self>, key: &Key, now: Tick, touched: u32) -> Option<Entry> {
         let hash = self.hash(key.bytes());
         let part = self.part_of(hash);
         loop {
@@ -252,7 +252,7 @@ impl Table {
             }
             let room = |used: u32| (used < self.ir.size).then(|| used + 1);
             if self.used.fetch_update(Relaxed, Relaxed, room).is_ok() {
-                let slot = shard.insert(&self.layout, hash, key.bytes(), touched, |key| self.hash(key));
+                let slot = shard.insert(&self.layout, hash, key.bytes(), low(now), |key| self.hash(key));
                 shard.hold(slot);
                 return Some(Entry::new(Arc::clone(self), part, slot));
             }

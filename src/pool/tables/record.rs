@@ -130,7 +130,8 @@ impl<'r> View<'r> {
             Shape::Count => i64::from(load(self.record, cell.at)),
             Shape::Long => load_long(self.record, cell.at) as i64,
             Shape::Rate => i64::from(load_rate(self.record, cell.at).get(self.now, cell.period)),
-            Shape::Word => return None,
+            // its number in the dictionary; 0: none
+            Shape::Word => i64::from(load(self.record, cell.at)),
         })
     }
 
@@ -236,6 +237,13 @@ impl Data<'_> {
         if let Some(cell) = self.table.layout.cell(Datum::ServerKey, 0) {
             let number = key.map_or(0, |key| self.table.dictionary.number(key));
             store(self.record, cell.at, number);
+        }
+    }
+
+    /// The name or address of that server alone.
+    pub(super) fn set_server_key(&mut self, key: &str) {
+        if let Some(cell) = self.table.layout.cell(Datum::ServerKey, 0) {
+            store(self.record, cell.at, self.table.dictionary.number(key));
         }
     }
 

@@ -102,7 +102,8 @@ impl Shard {
         self.index.find(hash, |slot| layout.key(self.record(*slot)) == key).copied()
     }
 
-    /// Adds an entry for a key that has none; it is the youngest. `hash_of` hashes keys.
+    /// Adds an entry for a key that has none; it is the youngest, whatever `touched` says: see [`Self::sort`]. `hash_of`
+    /// hashes keys.
     pub(super) fn insert(
         &mut self,
         layout: &Layout,
@@ -123,8 +124,30 @@ impl Shard {
         };
         index.insert_unique(hash, slot, |slot| hash_of(key_at(*slot)));
         self.live += 1;
-        self.link(slot);
+        self.link(slot, self.newest);
         slot
+    }
+
+    /// Puts all entries that nobody holds in the order of their last touch.
+    pub(super) fn sort(&mut self) {
+        let mut slots: Vec<u32> = Vec::new();
+        let mut next = self.oldest;
+        while next != NONE {
+            slots.push(next);
+            next = self.get(next, NEXT);
+        }
+        let Some(newest) = slots
+            .iter()
+            .map(|slot| self.touched(*slot))
+            .reduce(|a, b| if b.wrapping_sub(a) as i32 > 0 { b } else { a })
+        else {
+            return;
+        };
+        slots.sort_by_key(|slot| std::cmp::Reverse(newest.wrapping_sub(self.touched(*slot))));
+        (self.oldest, self.newest) = (NONE, NONE);
+        for slot in slots {
+            self.link(slot, self.newest);
+        }
     }
 
     fn take_place(&mut self) -> u32 {
@@ -178,7 +201,7 @@ impl Shard {
         }
         self.set(slot, HELD, held - 1);
         if held == 1 {
-            self.link(slot);
+            self.link_by_age(slot);
         }
     }
 
@@ -190,11 +213,11 @@ impl Shard {
         }
         self.unlink(slot);
         self.set(slot, TOUCHED, moment);
-        self.link(slot);
+        self.link_by_age(slot);
     }
 
     /// Puts an entry among those that nobody holds: behind the older ones, if they are near the end.
-    fn link(&mut self, slot: u32) {
+    fn link_by_age(&mut self, slot: u32) {
         let touched = self.touched(slot);
         let mut after = self.newest;
         for _ in 0..WALK {
@@ -203,6 +226,11 @@ impl Shard {
             }
             after = self.get(after, PREVIOUS);
         }
+        self.link(slot, after);
+    }
+
+    /// Puts an entry behind another, or in front of all.
+    fn link(&mut self, slot: u32, after: u32) {
         let next = if after == NONE { self.oldest } else { self.get(after, NEXT) };
         self.set(slot, PREVIOUS, after);
         self.set(slot, NEXT, next);

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Successors that are followed from the process that was named.
 const HOPS: usize = 64;
 
+/// Takes entries of stick tables, a body at a time; an empty one says that all have come.
+pub(crate) type Take = dyn Fn(&[u8]) + Send + Sync;
+
 /// An old process that has given its sockets and waits to hear that they are served.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -176,6 +179,28 @@ impl Conversation {
             match wire::receive(&self.connection)?.message {
                 Message::Told(body) if body.is_empty() => return Ok(lines),
                 Message::Told(body) => lines.extend(offer::read_lines(&body)?),
+                _ => return Err(WireError::Number.into()),
+            }
+        }
+    }
+
+    /// The entries of its stick tables, a body at a time, the last one empty; nothing if it speaks another version.
+    ///
+    /// # Errors
+    /// [`ReceiveError`].
+    pub(crate) fn entries(&self, take: &Take) -> Result<(), ReceiveError> {
+        if !self.speaks_of_sessions() {
+            return Ok(());
+        }
+        wire::send(&self.connection, &Message::TellEntries, &[])?;
+        loop {
+            match wire::receive(&self.connection)?.message {
+                Message::Entries(body) => {
+                    take(&body);
+                    if body.is_empty() {
+                        return Ok(());
+                    }
+                }
                 _ => return Err(WireError::Number.into()),
             }
         }

@@ -41,11 +41,16 @@ const LOOKS: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
 ];
+/// How many passages through the sessions are followed by what stick tables learned meanwhile.
+const TELLINGS: usize = 3;
 /// Pause after a newcomer had no room for a single session.
 const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// Lines about states or counters.
 pub(crate) type Lines = dyn Fn() -> Vec<String> + Send + Sync;
+
+/// Sends the entries of stick tables, a body at a time: all, or `again` those that were touched since.
+pub(crate) type Entries = dyn Fn(bool, &mut dyn FnMut(Vec<u8>) -> io::Result<()>) -> io::Result<()> + Send + Sync;
 
 /// What a process has besides its listening sockets.
 pub(crate) struct Estate {
@@ -55,6 +60,8 @@ pub(crate) struct Estate {
     pub(crate) states: Box<Lines>,
     /// What it has counted.
     pub(crate) counters: Box<Lines>,
+    /// The entries of its stick tables.
+    pub(crate) entries: Box<Entries>,
     /// Held by who moves sessions.
     moving: Mutex<()>,
     /// Whether a successor has the counters: told twice they would count twice.
@@ -69,8 +76,8 @@ enum Offered {
 }
 
 impl Estate {
-    pub(crate) fn new(sessions: Sessions, states: Box<Lines>, counters: Box<Lines>) -> Self {
-        Self { sessions, states, counters, moving: Mutex::new(()), counted: AtomicBool::new(false) }
+    pub(crate) fn new(sessions: Sessions, states: Box<Lines>, counters: Box<Lines>, entries: Box<Entries>) -> Self {
+        Self { sessions, states, counters, entries, moving: Mutex::new(()), counted: AtomicBool::new(false) }
     }
 
     /// The successor has died, and what it was told with it.
@@ -81,6 +88,12 @@ impl Estate {
     /// Tells what is known, or what was counted.
     pub(super) fn tell(&self, visitor: &OwnedFd, what: &Lines) -> io::Result<()> {
         offer::lines(&what()).into_iter().try_for_each(|body| wire::send(visitor, &Message::Told(body), &[]))
+    }
+
+    /// Tells the entries of stick tables; an empty body ends them.
+    pub(super) fn tell_entries(&self, visitor: &OwnedFd, again: bool) -> io::Result<()> {
+        (self.entries)(again, &mut |body| wire::send(visitor, &Message::Entries(body), &[]))?;
+        wire::send(visitor, &Message::Entries(Vec::new()), &[])
     }
 
     /// Waits for the newcomer's wish, and fulfils it. `finished` is called after each passage through all sessions.
@@ -108,8 +121,12 @@ impl Estate {
         if !self.counted.swap(true, Ordering::AcqRel) {
             self.tell(visitor, &*self.counters)?;
         }
+        self.tell_entries(visitor, true)?;
         for look in 0.. {
             self.give_once(visitor)?;
+            if look < TELLINGS {
+                self.tell_entries(visitor, true)?; // what those sessions counted that moved or ended now
+            }
             wire::send(visitor, &Message::Finished { left: self.sessions.left() }, &[])?;
             fault::at("old-finished");
             finished();

@@ -310,6 +310,10 @@ fn give(visitor: &OwnedFd, desk: &Desk) -> Result<Successor, ReceiveError> {
                 Some(estate) => estate.tell(visitor, &*estate.states)?,
                 None => wire::send(visitor, &Message::Told(Vec::new()), &[])?,
             },
+            Message::TellEntries => match &desk.estate {
+                Some(estate) => estate.tell_entries(visitor, false)?,
+                None => wire::send(visitor, &Message::Entries(Vec::new()), &[])?,
+            },
             Message::Ready { pid, at_once } => break (pid, at_once),
             _ => return Err(wire::WireError::Magic.into()),
         }

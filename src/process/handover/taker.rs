@@ -37,6 +37,8 @@ pub(crate) struct Taker {
     pub(crate) sessions: Sessions,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) count: Box<Count>,
+    /// Takes entries of stick tables.
+    pub(crate) entries: Box<client::Take>,
     /// Told how many sessions came.
     pub(crate) came: Box<dyn Fn(usize) + Send + Sync>,
     pub(crate) desk: Arc<Desk>,
@@ -193,6 +195,7 @@ impl Giving<'_> {
         match parcel.message {
             Message::Told(body) if body.is_empty() => (self.taker.count)(&std::mem::take(&mut self.lines)),
             Message::Told(body) => self.lines.extend(offer::read_lines(&body)?),
+            Message::Entries(body) => (self.taker.entries)(&body),
             Message::Lanes { new, lanes } => {
                 if new {
                     self.routes = Routes::default();

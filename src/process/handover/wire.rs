@@ -20,7 +20,7 @@ use crate::sys::fault;
 use crate::sys::passing::{self, MAX_DESCRIPTORS};
 
 /// The version that this build speaks.
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 /// Length of a header.
 pub(crate) const HEADER: usize = 16;
 /// Longest body that is read: a batch of sessions, each with what it has read and not written.
@@ -71,6 +71,10 @@ pub(crate) enum Message {
     Tell,
     /// Old process: states, or counters; a list of lines as JSON. The last one of a list is empty.
     Told(Vec<u8>),
+    /// Newcomer: tell me the entries of your stick tables.
+    TellEntries,
+    /// Old process: these; empty: that was all.
+    Entries(Vec<u8>),
     /// Newcomer: I serve; give me your sessions.
     Move {
         /// Its pid, and those of the processes that it has taken over from.
@@ -230,6 +234,8 @@ impl Message {
                 let words = [count.connections, count.seconds, u32::from(count.stopping), count.successor];
                 (27, words.iter().flat_map(|word| word.to_le_bytes()).collect())
             }
+            Self::TellEntries => (28, Vec::new()),
+            Self::Entries(entries) => (29, entries.clone()),
         };
         let mut bytes = Vec::with_capacity(HEADER + body.len());
         bytes.extend_from_slice(&MAGIC);
@@ -287,6 +293,8 @@ impl Message {
                 let (connections, seconds) = (count(0)?, count(4)?);
                 Self::Counted(Count { connections, seconds, stopping, successor: count(12)? })
             }
+            28 => Self::TellEntries,
+            29 => Self::Entries(body.to_vec()),
             unknown => return Err(WireError::Kind(unknown)),
         })
     }

@@ -16,6 +16,7 @@ mod names;
 mod nothing;
 mod old;
 mod patterns;
+mod peers;
 mod process;
 mod rates;
 mod rebalance;
@@ -47,6 +48,7 @@ const FAMILIES: &[&[Command]] = &[
     talk::COMMANDS,
     show::COMMANDS,
     resolvers::COMMANDS,
+    peers::COMMANDS,
     process::COMMANDS,
     backends::COMMANDS,
     events::COMMANDS,
@@ -193,10 +195,8 @@ impl Commands for Console {
             }
             Some(known) => {
                 let args = &words[known.words.len()..];
-                match patterns::takes_payload(known).filter(|_| payload.is_some()) {
-                    Some(kind) => self.add(kind, args, payload),
-                    None => (known.run)(self, args),
-                }
+                let with = payload.and_then(|payload| patterns::with_payload(self, known, args, payload));
+                with.unwrap_or_else(|| (known.run)(self, args))
             }
             None => help::unknown(&words),
         }
@@ -214,7 +214,7 @@ impl Commands for Console {
 mod tests {
     use super::*;
     use crate::ir::{ProxyIx, ProxyKind, ServerIx};
-    use crate::pool::SessionsAsked;
+    use crate::pool::{Later, SessionsAsked};
     use crate::report::testing;
     use crate::units::{Millis, Tick};
 
@@ -445,7 +445,10 @@ mod tests {
         bolero::check!().with_type::<(u8, String)>().for_each(|(which, tail)| {
             let head = commands().nth(usize::from(*which) % commands().count()).unwrap().words.join(" ");
             for command in [tail.clone(), format!("{head} {tail}")] {
-                let reply = console.run(&command, None, AdminLevel::Admin);
+                let mut reply = console.run(&command, Some(tail), AdminLevel::Admin);
+                if let Reply::Aside(Later(run)) | Reply::Restricted(_, Later(run)) = reply {
+                    reply = run();
+                }
                 assert!(!matches!(reply, Reply::Text(text) if text.is_empty()), "{command:?}");
             }
         });

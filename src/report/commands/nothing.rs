@@ -1,4 +1,4 @@
-//! Things that no configuration of baton has yet: certificates, peers, caches… They are shown as haproxy
+//! Things that no configuration of baton has yet: certificates, caches… They are shown as haproxy
 //! shows them where none is configured, and naming one is an error, as there.
 //!
 //! The headings are what tools read; asked of 2.6.12.
@@ -28,17 +28,6 @@ pub(super) const COMMANDS: &[Command] = &[
         help: "caches and what they hold",
         level: AdminLevel::Admin,
         run: |_, _| Reply::Done,
-    },
-    Command {
-        words: &["show", "peers"],
-        usage: "[dict|-] [section]",
-        help: "peers and how they are connected",
-        level: AdminLevel::User,
-        run: |_, args| match args {
-            ["dict" | "-"] => Reply::Done,
-            ["dict" | "-", rest @ ..] => none(rest, "", "section of peers"),
-            args => none(args, "", "section of peers"),
-        },
     },
     Command {
         words: &["show", "ssl", "ca-file"],

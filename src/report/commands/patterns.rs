@@ -11,14 +11,14 @@ use super::{Command, Console, wrong};
 use crate::expr::pattern::{ChangeError, Entry, List, Method, View, Which, Written};
 use crate::expr::{Type, Value};
 use crate::ir::{AdminLevel, Level};
-use crate::pool::{Reply, Report};
+use crate::pool::{Later, Pool, Reply, Report};
 
 /// Entries, or lists, that are told at once.
 const STRIDE: usize = 256;
 
 /// How a list is called by who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Acl,
     Map,
 }
@@ -50,60 +50,61 @@ impl Kind {
     }
 }
 
-/// A command on a list.
-const fn row(
-    words: &'static [&'static str],
-    usage: &'static str,
-    help: &'static str,
-    run: fn(&Console, &[&str]) -> Reply,
-) -> Command {
-    Command { words, usage, help, level: AdminLevel::User, run }
+/// Whose lists are asked for.
+struct Desk(Arc<Pool>);
+
+/// What a command does with the words behind it, and with its payload.
+type Run = fn(&Desk, &[&str], Option<&str>) -> Reply;
+
+/// Has it done on a thread that serves nobody: to compile a long list anew takes its time, and who waits for that waits, too.
+fn aside(console: &Console, args: &[&str], payload: Option<&str>, run: Run) -> Reply {
+    let desk = Desk(Arc::clone(&console.pool));
+    let words: Vec<String> = args.iter().map(|word| (*word).to_owned()).collect();
+    let payload = payload.map(str::to_owned);
+    Reply::Aside(Later(Box::new(move || {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        run(&desk, &words, payload.as_deref())
+    })))
 }
 
-pub(super) const COMMANDS: &[Command] = &[
-    row(&["add", "acl"], "[@<ver>] <acl> <pattern>", "add an entry to an ACL", |console, args| {
-        console.add(Acl, args, None)
-    }),
-    row(
-        &["add", "map"],
-        "[@<ver>] <map> <key> <val>",
-        "add an entry to a map, or those of a payload",
-        |console, args| console.add(Map, args, None),
-    ),
-    row(&["clear", "acl"], "[@<ver>] <acl>", "take all entries out of an ACL", |console, args| {
-        console.clear_list(Acl, args)
-    }),
-    row(&["clear", "map"], "[@<ver>] <map>", "take all entries out of a map", |console, args| {
-        console.clear_list(Map, args)
-    }),
-    row(&["commit", "acl"], "@<ver> <acl>", "put a prepared ACL into effect", |console, args| {
-        console.commit(Acl, args)
-    }),
-    row(&["commit", "map"], "@<ver> <map>", "put a prepared map into effect", |console, args| {
-        console.commit(Map, args)
-    }),
-    row(&["del", "acl"], "<acl> [<key>|#<ref>]", "take an entry out of an ACL", |console, args| {
-        console.delete(Acl, args)
-    }),
-    row(&["del", "map"], "<map> [<key>|#<ref>]", "take an entry out of a map", |console, args| {
-        console.delete(Map, args)
-    }),
-    row(&["get", "acl"], "<acl> <value>", "what of an ACL matches a value", |console, args| console.look_up(Acl, args)),
-    row(&["get", "map"], "<map> <value>", "what a map makes of a value", |console, args| console.look_up(Map, args)),
-    row(&["prepare", "acl"], "<acl>", "begin a new version of an ACL", |console, args| console.prepare(Acl, args)),
-    row(&["prepare", "map"], "<map>", "begin a new version of a map", |console, args| console.prepare(Map, args)),
-    row(&["set", "map"], "<map> [<key>|#<ref>] <value>", "change an entry of a map", Console::set_entry),
-    row(&["show", "acl"], "[[@<ver>] <acl>]", "ACLs, or what one holds", |console, args| console.show(Acl, args)),
-    row(&["show", "map"], "[[@<ver>] <map>]", "maps, or what one holds", |console, args| console.show(Map, args)),
-];
+/// Adds a payload to a list: the only commands that take one.
+pub(super) fn with_payload(console: &Console, command: &Command, args: &[&str], payload: &str) -> Option<Reply> {
+    let run: Run = match command.words {
+        ["add", "acl"] => |desk, args, payload| desk.add(Acl, args, payload),
+        ["add", "map"] => |desk, args, payload| desk.add(Map, args, payload),
+        _ => return None,
+    };
+    Some(aside(console, args, Some(payload), run))
+}
 
-/// The command that takes a payload, if it is one.
-pub(super) fn takes_payload(command: &Command) -> Option<Kind> {
-    match command.words {
-        ["add", "acl"] => Some(Acl),
-        ["add", "map"] => Some(Map),
-        _ => None,
-    }
+macro_rules! rows {
+    ($($words:tt $usage:literal $help:literal $run:expr;)*) => {
+        pub(super) const COMMANDS: &[Command] = &[$(Command {
+            words: &$words,
+            usage: $usage,
+            help: $help,
+            level: AdminLevel::User,
+            run: |console, args| aside(console, args, None, $run),
+        },)*];
+    };
+}
+
+rows! {
+    ["add", "acl"] "[@<ver>] <acl> <pattern>" "add an entry to an ACL" |desk, args, _| desk.add(Acl, args, None);
+    ["add", "map"] "[@<ver>] <map> <key> <val>" "add an entry to a map, or those of a payload" |desk, args, _| desk.add(Map, args, None);
+    ["clear", "acl"] "[@<ver>] <acl>" "take all entries out of an ACL" |desk, args, _| desk.clear(Acl, args);
+    ["clear", "map"] "[@<ver>] <map>" "take all entries out of a map" |desk, args, _| desk.clear(Map, args);
+    ["commit", "acl"] "@<ver> <acl>" "put a prepared ACL into effect" |desk, args, _| desk.commit(Acl, args);
+    ["commit", "map"] "@<ver> <map>" "put a prepared map into effect" |desk, args, _| desk.commit(Map, args);
+    ["del", "acl"] "<acl> [<key>|#<ref>]" "take an entry out of an ACL" |desk, args, _| desk.delete(Acl, args);
+    ["del", "map"] "<map> [<key>|#<ref>]" "take an entry out of a map" |desk, args, _| desk.delete(Map, args);
+    ["get", "acl"] "<acl> <value>" "what of an ACL matches a value" |desk, args, _| desk.look_up(Acl, args);
+    ["get", "map"] "<map> <value>" "what a map makes of a value" |desk, args, _| desk.look_up(Map, args);
+    ["prepare", "acl"] "<acl>" "begin a new version of an ACL" |desk, args, _| desk.prepare(Acl, args);
+    ["prepare", "map"] "<map>" "begin a new version of a map" |desk, args, _| desk.prepare(Map, args);
+    ["set", "map"] "<map> [<key>|#<ref>] <value>" "change an entry of a map" |desk, args, _| desk.set(args);
+    ["show", "acl"] "[[@<ver>] <acl>]" "ACLs, or what one holds" |desk, args, _| desk.show(Acl, args);
+    ["show", "map"] "[[@<ver>] <map>]" "maps, or what one holds" |desk, args, _| desk.show(Map, args);
 }
 
 /// A version before the name of a list, and what follows; what is no number is 0, as in haproxy.
@@ -150,10 +151,10 @@ fn changed(changed: Result<(), ChangeError>) -> Reply {
     }
 }
 
-impl Console {
+impl Desk {
     /// The list that a word names, whatever it is called; `None`: nothing has that name.
     fn list(&self, word: &str) -> Option<&Arc<List>> {
-        let lists = &self.pool.config.lists;
+        let lists = &self.0.config.lists;
         match word.strip_prefix('#') {
             Some(number) => {
                 let id: u32 = number.parse().ok()?;
@@ -169,7 +170,7 @@ impl Console {
     }
 
     /// `add acl`, `add map`: one entry, or those of a payload, all or none.
-    pub(super) fn add(&self, kind: Kind, args: &[&str], lines: Option<&str>) -> Reply {
+    fn add(&self, kind: Kind, args: &[&str], lines: Option<&str>) -> Reply {
         let (version, args) = version(args);
         let entries = match (kind, args, lines) {
             (Acl, [_, _, ..], Some(text)) | (Map, [_, ..], Some(text)) => match payload(kind, text) {
@@ -194,7 +195,7 @@ impl Console {
         }
     }
 
-    fn set_entry(&self, args: &[&str]) -> Reply {
+    fn set(&self, args: &[&str]) -> Reply {
         let [list, entry, value, ..] = args else { return Map.needed(", a key and a value") };
         match self.list_of(Map, list).map(|list| list.set(which(entry), value.as_bytes())) {
             Ok(Ok(true)) => Reply::Done,
@@ -213,7 +214,7 @@ impl Console {
         }
     }
 
-    fn clear_list(&self, kind: Kind, args: &[&str]) -> Reply {
+    fn clear(&self, kind: Kind, args: &[&str]) -> Reply {
         let (version, args) = version(args);
         let Some(word) = args.first() else { return kind.needed("") };
         match self.list_of(kind, word) {
@@ -282,7 +283,7 @@ impl Console {
 
     /// All lists that are called so.
     fn show_lists(&self, kind: Kind) -> Reply {
-        let (config, mut at) = (Arc::clone(&self.pool.config), 0);
+        let (config, mut at) = (Arc::clone(&self.0.config), 0);
         Reply::Pieces(Report::new(move |out| {
             if at == 0 {
                 out.push_str("# id (file) description\n");

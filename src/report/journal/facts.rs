@@ -4,7 +4,7 @@
 //! session without a server, without an end or on a unix socket shows was asked of 2.6.
 
 use super::{Surroundings, date, line};
-use crate::expr::{Date, Fact, LogFacts, Variable};
+use crate::expr::{Date, Fact, Facts, LogFacts, Variable};
 use crate::ir::{Config, Proxy};
 use crate::pool::{HttpRecord, Peer, SessionRecord};
 
@@ -12,6 +12,7 @@ use crate::pool::{HttpRecord, Peer, SessionRecord};
 pub(super) struct View<'a> {
     env: &'a Surroundings,
     record: &'a SessionRecord,
+    samples: &'a dyn Facts,
     http: Option<Request<'a>>,
     front: &'a Proxy,
     back: &'a Proxy,
@@ -36,17 +37,27 @@ const BAD: &[u8] = b"<BADREQ>";
 
 impl<'a> View<'a> {
     /// The view of a session; `None` if the configuration has no such proxy.
-    pub(super) fn new(config: &'a Config, env: &'a Surroundings, record: &'a SessionRecord) -> Option<Self> {
+    pub(super) fn new(
+        config: &'a Config,
+        env: &'a Surroundings,
+        record: &'a SessionRecord,
+        samples: &'a dyn Facts,
+    ) -> Option<Self> {
         let front = config.proxies.get(record.frontend.0 as usize)?;
         let back = config.proxies.get(record.backend.0 as usize).unwrap_or(front);
         let state = [record.termination.cause as u8, record.termination.phase as u8, b'-', b'-'];
         let server = line::server(back, env, record);
-        Some(Self { env, record, http: None, front, back, server, state, logged: 0, id: b"" })
+        Some(Self { env, record, samples, http: None, front, back, server, state, logged: 0, id: b"" })
     }
 
     /// The same of an answered request.
-    pub(super) fn of_request(config: &'a Config, env: &'a Surroundings, record: &'a HttpRecord) -> Option<Self> {
-        let mut view = Self::new(config, env, &record.session)?;
+    pub(super) fn of_request(
+        config: &'a Config,
+        env: &'a Surroundings,
+        record: &'a HttpRecord,
+        samples: &'a dyn Facts,
+    ) -> Option<Self> {
+        let mut view = Self::new(config, env, &record.session, samples)?;
         let mut line = Vec::new();
         line::escape(&mut line, record.request.as_bytes());
         view.http = Some(Request { record, line });
@@ -181,6 +192,10 @@ impl LogFacts for View<'_> {
             }
             of_requests => self.http.as_ref().map_or(Fact::Unknown, |http| http.fact(of_requests)),
         }
+    }
+
+    fn samples(&self) -> &dyn Facts {
+        self.samples
     }
 
     fn date(&self, which: Date, out: &mut Vec<u8>) {

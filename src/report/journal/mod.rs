@@ -22,7 +22,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::expr::Format;
+use crate::expr::{Facts, Format, Known};
 use crate::ir::{Config, Level, LogMoment, LogProtocol, LogTarget, Proxy, ProxyIx, SessionLog};
 use crate::pool::{Cause, HttpRecord, Journal, Pool, SessionRecord, Urgency};
 use facts::View;
@@ -91,6 +91,14 @@ pub struct Log {
     logged: Box<[AtomicU64]>,
     /// Set when the first line was lost and said so.
     complained: AtomicBool,
+}
+
+/// What a line tells.
+struct Told<'a> {
+    record: &'a SessionRecord,
+    http: Option<&'a HttpRecord>,
+    /// What the expressions of formats look at.
+    facts: &'a dyn Facts,
 }
 
 /// What a line is built in.
@@ -230,12 +238,13 @@ impl Log {
 
 impl Log {
     /// Sends the line of a session or request to the targets of its frontend.
-    fn line(&self, kind: SessionLog, level: Level, record: &SessionRecord, http: Option<&HttpRecord>) {
+    fn line(&self, (kind, level): (SessionLog, Level), told: &Told<'_>) {
+        let Told { record, http, .. } = *told;
         self.publish(Some(record.frontend), level, |buffers| {
             let formats = self.proxy(record.frontend).and_then(|proxy| proxy.formats.as_deref());
             if let Some(formats) = formats {
                 let main = formats.session.as_ref().filter(|_| kind == SessionLog::Custom);
-                self.formatted(buffers, record, http, (main, formats.structured.as_ref(), formats.unique_id.as_ref()));
+                self.formatted(buffers, told, (main, formats.structured.as_ref(), formats.unique_id.as_ref()));
             }
             let out = &mut buffers.message;
             match (kind, http) {
@@ -250,22 +259,26 @@ impl Log {
     fn formatted(
         &self,
         buffers: &mut Buffers,
-        record: &SessionRecord,
-        http: Option<&HttpRecord>,
+        told: &Told<'_>,
         (main, structured, unique_id): (Option<&Format>, Option<&Format>, Option<&Format>),
     ) {
-        let view = match http {
-            Some(http) => View::of_request(&self.config, &self.env, http),
-            None => View::new(&self.config, &self.env, record),
+        let view = match told.http {
+            Some(http) => View::of_request(&self.config, &self.env, http, told.facts),
+            None => View::new(&self.config, &self.env, told.record, told.facts),
         };
         let Some(mut view) = view else { return };
-        if let Some(counter) = self.logged.get(record.frontend.0 as usize) {
+        if let Some(counter) = self.logged.get(told.record.frontend.0 as usize) {
             view.logged = counter.fetch_add(1, Relaxed);
         }
         let Buffers { message, structured: data, id, .. } = buffers;
         id.clear();
-        if let Some(format) = unique_id {
-            format.write(&view, id);
+        let shown = [main, structured].into_iter().flatten().any(Format::shows_id);
+        if let Some(format) = unique_id.filter(|_| shown) {
+            // A session has it made once; what is none has it made for its line.
+            match told.facts.known(Known::UniqueId, &[]).value() {
+                Some(made) => made.write(id),
+                None => format.write(&view, id),
+            }
             id.truncate(LONGEST_ID);
         }
         view.id = id;
@@ -286,40 +299,41 @@ impl Journal for Log {
         }
     }
 
-    fn session(&self, record: &SessionRecord) {
+    fn session(&self, record: &SessionRecord, facts: &dyn Facts) {
         let Some((kind, level)) = self.judge(record, None) else { return };
         if kind != SessionLog::Default {
-            self.line(kind, level, record, None);
+            self.line((kind, level), &Told { record, http: None, facts });
         }
     }
 
-    fn refused(&self, record: &SessionRecord, listener: &str, why: &str) {
+    fn refused(&self, record: &SessionRecord, facts: &dyn Facts, told: (&str, &str)) {
         let Some(proxy) = self.proxy(record.frontend) else { return };
         let level = if proxy.log_separate_errors { Level::Err } else { Level::Info };
         self.publish(Some(record.frontend), level, |buffers| match proxy.formats.as_deref() {
             Some(formats) if formats.error.is_some() => {
                 // there is no session that an id could be of
-                self.formatted(buffers, record, None, (formats.error.as_ref(), None, None));
+                let told = Told { record, http: None, facts };
+                self.formatted(buffers, &told, (formats.error.as_ref(), None, None));
             }
             // as with haproxy, one that has no line for its sessions has none for these
             _ if proxy.session_log == SessionLog::Default => {}
-            _ => line::refused(&mut buffers.message, &self.config, &self.env, record, (listener, why)),
+            _ => line::refused(&mut buffers.message, &self.config, &self.env, record, told),
         });
     }
 
-    fn unique_id(&self, record: &SessionRecord, out: &mut Vec<u8>) {
+    fn unique_id(&self, record: &SessionRecord, facts: &dyn Facts, out: &mut Vec<u8>) {
         let formats = self.proxy(record.frontend).and_then(|proxy| proxy.formats.as_deref());
         let format = formats.and_then(|formats| formats.unique_id.as_ref());
-        if let (Some(format), Some(view)) = (format, View::new(&self.config, &self.env, record)) {
+        if let (Some(format), Some(view)) = (format, View::new(&self.config, &self.env, record, facts)) {
             format.write(&view, out);
             out.truncate(LONGEST_ID);
         }
     }
 
-    fn request(&self, record: &HttpRecord) {
+    fn request(&self, record: &HttpRecord, facts: &dyn Facts) {
         let Some((kind, level)) = self.judge(&record.session, Some(record.status)) else { return };
         if kind != SessionLog::Default {
-            self.line(kind, level, &record.session, Some(record));
+            self.line((kind, level), &Told { record: &record.session, http: Some(record), facts });
         }
     }
 

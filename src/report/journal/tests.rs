@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::expr::Nothing;
 use crate::ir::{LogFormat, LogProtocol, Mode, ProxyKind, ServerIx};
 use crate::pool::{Peer, Phase, Termination, Timers};
 use crate::report::testing;
@@ -121,7 +122,7 @@ fn tcp_lines() {
             "<6>::ffff:127.0.0.1:5 [22/Nov/2026:19:46:24.013] a a/s1 1/0/5000 6 -- 3/1/0/0/0 0/0\n",
         ),
     ] {
-        log.session(&record);
+        log.session(&record, &Nothing);
         assert_eq!(sent(&log, &socket), want);
     }
 }
@@ -129,7 +130,7 @@ fn tcp_lines() {
 #[test]
 fn the_line_of_logasap_has_pluses() {
     let (log, socket) = journal(|config| config.proxies[0].log_asap = true);
-    log.session(&record());
+    log.session(&record(), &Nothing);
     assert_eq!(
         sent(&log, &socket),
         "<6>127.0.0.1:41552 [22/Nov/2026:19:46:24.013] a a/s1 1/0/+5000 +6 -- 3/1/0/0/0 0/0\n"
@@ -144,7 +145,7 @@ fn the_default_line_comes_at_accept_and_only_then() {
         }
     });
     log.accepted(&record());
-    log.session(&record());
+    log.session(&record(), &Nothing);
     assert_eq!(sent(&log, &socket), "<6>Connect from 127.0.0.1:41552 to 127.0.0.1:21080 (a/TCP)\n");
     log.accepted(&SessionRecord { client: Peer::Unix(2), local: None, frontend: ProxyIx(1), ..record() });
     assert_eq!(sent(&log, &socket), "<6>Connect to unix:2 (stats/HTTP)\n");
@@ -184,7 +185,7 @@ fn http_lines() {
         ),
         (bad, "<NOSRV> -1/-1/-1/-1/3 400 27288 - - PR-- 1/1/0/0/0 0/0 \"<BADREQ>\"\n"),
     ] {
-        log.request(&record);
+        log.request(&record, &Nothing);
         assert_eq!(sent(&log, &socket), format!("{head}{want}"));
     }
 }
@@ -208,14 +209,14 @@ fn filters() {
         (|p| p.logs.clear(), &record(), ""),
     ] {
         let (log, socket) = journal(|config| change(&mut config.proxies[0]));
-        log.session(record);
+        log.session(record, &Nothing);
         assert_eq!(sent(&log, &socket).get(..3).unwrap_or(""), want);
     }
     // A page that answers 5xx is no normal session.
     let (log, socket) = journal(|config| config.proxies[1].dont_log_normal = true);
-    log.request(&request(200, "GET / HTTP/1.1", Cause::Local, Phase::Request));
+    log.request(&request(200, "GET / HTTP/1.1", Cause::Local, Phase::Request), &Nothing);
     assert_eq!(sent(&log, &socket), "");
-    log.request(&request(503, "GET / HTTP/1.1", Cause::Server, Phase::Connect));
+    log.request(&request(503, "GET / HTTP/1.1", Cause::Server, Phase::Connect), &Nothing);
     assert_ne!(sent(&log, &socket), "");
 }
 
@@ -248,17 +249,17 @@ fn unix_sockets_may_come_late_and_losses_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let (log, _socket) = journal(|config| config.proxies[0].logs[0].to = LogProtocol::Unix(path.clone()));
-    log.session(&record());
+    log.session(&record(), &Nothing);
     assert_eq!(log.lost(), 1);
     let server = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    log.session(&record());
+    log.session(&record(), &Nothing);
     let mut buffer = [0; 256];
     let count = server.recv(&mut buffer).unwrap();
     assert!(buffer[..count].starts_with(b"<6>127.0.0.1:41552 ["));
     assert_eq!(log.lost(), 1);
     // Filled to the brim, it loses lines and does not wait.
     for _ in 0..10_000 {
-        log.session(&record());
+        log.session(&record(), &Nothing);
         if log.lost() > 1 {
             return;
         }

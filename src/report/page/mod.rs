@@ -19,7 +19,7 @@ use super::figures::{Memory, Source};
 use super::prometheus;
 use super::stats::{self, Selection};
 use crate::expr::{Arg, Facts, Fetched, Known, Truth, Value};
-use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsRule, StatsScope, StatsVerdict, User, Userlist};
+use crate::ir::{HttpRule, Proxy, Service, StatsAdmin, StatsPage, StatsRule, StatsScope, StatsVerdict, User};
 use crate::pool::{Control, Journal, Page, PageReply, PageRequest, Pool};
 use admin::Outcome;
 use request::{Form, Wanted};
@@ -73,7 +73,7 @@ impl Site {
 
     /// What a rule's service answers; `None`: no rule's condition holds.
     fn service(&self, proxy: &Proxy, request: &PageRequest<'_>) -> Option<PageReply> {
-        let asked = Asked(request, &self.pool.config.global.userlists);
+        let asked = Asked { request, site: self, proxy };
         let holds = |rule: &&HttpRule| rule.when.as_ref().is_none_or(|when| when.evaluate(&asked) == Truth::True);
         match proxy.http_rules.iter().find(holds)?.service {
             Service::PrometheusExporter => {
@@ -135,14 +135,18 @@ impl Site {
 }
 
 /// A request, as conditions of rules may ask about it (see `lower::rules::http`).
-struct Asked<'a, 'r>(&'a PageRequest<'r>, &'a [Userlist]);
+struct Asked<'a, 'r> {
+    request: &'a PageRequest<'r>,
+    site: &'a Site,
+    proxy: &'a Proxy,
+}
 
 impl Asked<'_, '_> {
     /// The user of the list that an argument names, if the request gives the right password.
     fn user(&self, args: &[Arg]) -> Option<&User> {
         let Some(Arg::Str(name)) = args.first() else { return None };
-        let list = self.1.iter().find(|list| list.name.as_bytes() == &**name)?;
-        let (user, password) = auth::login((self.0.header)("authorization")?)?;
+        let list = self.site.pool.config.global.userlists.iter().find(|list| list.name.as_bytes() == &**name)?;
+        let (user, password) = auth::login((self.request.header)("authorization")?)?;
         list.verify(&user, &password)
     }
 }
@@ -152,9 +156,12 @@ impl Facts for Asked<'_, '_> {
         Fetched::known(match fetch {
             Known::HttpAuth => Some(Value::Bool(self.user(args).is_some())),
             Known::HttpAuthGroup => self.user(args).map(|user| Value::owned(user.groups.join("/").into_bytes())),
-            Known::Path => request::path_of(self.0.target).map(Value::text),
-            Known::Src => self.0.client.map(|client| Value::ip(client.ip())),
-            _ => None,
+            Known::Path => request::path_of(self.request.target).map(Value::text),
+            Known::Src => self.request.client.map(|client| Value::ip(client.ip())),
+            Known::SrcPort => self.request.client.map(|client| Value::Int(client.port().into())),
+            Known::FeName => Some(Value::text(self.proxy.name.as_bytes())),
+            Known::FeId => Some(Value::Int(self.proxy.id.into())),
+            _ => self.site.pool.fact(fetch, args, (self.site.identity.clock)()),
         })
     }
 }
@@ -173,7 +180,7 @@ impl Page for Site {
         if !auth::allowed(&page.auth, (request.header)("authorization")) {
             return Some(login_needed(&page.realm));
         }
-        let asked = Asked(request, &self.pool.config.global.userlists);
+        let asked = Asked { request, site: self, proxy };
         let holds = |rule: &&StatsRule| rule.when.as_ref().is_none_or(|when| when.evaluate(&asked) == Truth::True);
         match page.rules.iter().find(holds).map(|rule| &rule.verdict) {
             None | Some(StatsVerdict::Allow) => {}

@@ -113,6 +113,8 @@ pub(crate) fn algorithm(balance: Balance) -> &'static str {
         Balance::LeastConn => "leastconn",
         Balance::First => "first",
         Balance::Source => "source",
+        Balance::Hash => "hash",
+        Balance::RdpCookie => "rdp-cookie",
         Balance::Random(_) => "random",
     }
 }

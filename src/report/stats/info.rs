@@ -1,7 +1,7 @@
 //! The lines of `show info`: the process, in 2.6's order and under 2.6's names, then what 2.7 to 3.0 added.
 //! `TotalSplicdedBytesOut` stands beside the name that it has now.
 //!
-//! Lines about what baton does not have (TLS, compression, peers, memory pools) say 0, as haproxy does when it is
+//! Lines about what baton does not have (TLS, compression, memory pools) say 0, as haproxy does when it is
 //! not used.
 
 use std::sync::Mutex;
@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::value::{Cell, Tags, Value, large, small, text};
+use crate::pool::peers::PeerState;
 use crate::pool::{Limited, Pool};
 use crate::report::Identity;
 use crate::units::Tick;
@@ -139,6 +140,14 @@ const fn line(
     Line { position, name, tags: Tags(tags), value, description }
 }
 
+impl Info<'_> {
+    /// Peers of whom that is true.
+    fn peers(&self, of: impl Fn(&PeerState) -> bool) -> u32 {
+        let sections = self.pool.peers.iter();
+        sections.map(|section| section.lock().peers.iter().filter(|peer| of(peer)).count() as u32).sum()
+    }
+}
+
 fn zero<'a>(_: &Info<'a>) -> Cell<'a> {
     small(0u32)
 }
@@ -203,8 +212,8 @@ pub(super) const LINES: [Line; 75] = [
     line(53, "Jobs", "MGP", |i| small(u64::from(i.pool.process.connections.get()) + i.listeners() as u64), "Listeners and connections"),
     line(54, "Unstoppable Jobs", "MGP", zero, "Jobs that do not keep it from ending"),
     line(55, "Listeners", "MGP", |i| small(i.listeners()), "Listening addresses"),
-    line(56, "ActivePeers", "MGP", zero, "Peers that are in sync"),
-    line(57, "ConnectedPeers", "MGP", zero, "Peers that are connected"),
+    line(56, "ActivePeers", "MGP", |i| small(i.peers(|peer| peer.active)), "Peers that are in sync"),
+    line(57, "ConnectedPeers", "MGP", |i| small(i.peers(|peer| peer.talks)), "Peers that are connected"),
     line(58, "DroppedLogs", "MGP", |i| small(i.lost_logs), "Log lines that could not be sent"),
     line(59, "BusyPolling", "MGP", zero, "1 when threads never sleep"),
     line(60, "FailedResolutions", "MGP", zero, "Names that could not be resolved"),

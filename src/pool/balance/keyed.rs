@@ -1,42 +1,42 @@
-//! `balance source`: the same client address gets the same server.
+//! `balance source`, `hash` and `rdp-cookie`: the same key gets the same server.
 //!
-//! Source: manual §4.2 "balance source", "hash-type"; the hash observed on 2.6.12.
-
-use std::net::IpAddr;
+//! Knows no key but its number ([`super::hashes`]). Source: manual §4.2 "balance source", "hash-type", "hash-preserve-affinity" (3.2).
 
 use super::bound::Bound;
 use super::map::Map;
-use super::ring::{Ring, mix};
+use super::ring::Ring;
 use super::{Balancer, Standing, Wish};
-use crate::ir::HashType;
+use crate::ir::{Affinity, HashType};
 
-/// Where the client's hash is looked up.
+/// Where the number of a key is looked up.
 #[derive(Debug)]
-pub(super) struct Source {
-    avalanche: bool,
+pub(super) struct Keyed {
+    affinity: Affinity,
+    standings: Vec<Standing>,
     places: Places,
 }
 
 #[derive(Debug)]
 enum Places {
-    /// A table, and the turn of clients without an address (of a unix socket).
+    /// A table, and the turn of sessions without a key.
     Map(Map, usize),
     Ring(Ring, Bound),
 }
 
-impl Source {
+impl Keyed {
     pub(super) fn new(ids: &[u32], hash: HashType) -> Self {
         let places = if hash.consistent {
             Places::Ring(Ring::new(ids), Bound::new(ids.len(), hash.factor))
         } else {
             Places::Map(Map::new(ids.len()), 0)
         };
-        Self { avalanche: hash.avalanche, places }
+        Self { affinity: hash.affinity, standings: vec![Standing::default(); ids.len()], places }
     }
 }
 
-impl Balancer for Source {
+impl Balancer for Keyed {
     fn add(&mut self, id: u32) {
+        self.standings.push(Standing::default());
         match &mut self.places {
             Places::Map(map, _) => map.add(),
             Places::Ring(ring, bound) => {
@@ -47,6 +47,7 @@ impl Balancer for Source {
     }
 
     fn update(&mut self, server: u32, standing: Standing) {
+        self.standings[server as usize] = standing;
         match &mut self.places {
             Places::Map(map, _) => map.set_weight(server, standing.weight),
             Places::Ring(ring, bound) => {
@@ -57,7 +58,7 @@ impl Balancer for Source {
     }
 
     fn pick(&mut self, wish: &Wish) -> Option<u32> {
-        let key = wish.hash.map(|hash| if self.avalanche { mix(hash) } else { hash });
+        let free = |server: &u32| self.affinity.keeps(self.standings[*server as usize]);
         match &mut self.places {
             Places::Map(map, next) => {
                 let table = map.table();
@@ -65,16 +66,19 @@ impl Balancer for Source {
                 if len == 0 {
                     return None;
                 }
-                let place = key.map_or(*next, |key| key as usize) % len;
-                if key.is_none() {
+                let Some(key) = wish.hash else {
+                    let place = *next % len;
                     *next = place + 1;
-                }
-                Some(table[place])
+                    return Some(table[place]);
+                };
+                let (before, behind) = table.split_at(key as usize % len);
+                // If none is free, the one that the key chose after all.
+                behind.iter().chain(before).copied().find(free).or_else(|| behind.first().copied())
             }
             Places::Ring(ring, bound) => {
                 let other = |server| Some(server) != wish.avoid;
-                match key {
-                    Some(key) => ring.pick(key, |server| other(server) && bound.room(server)),
+                match wish.hash {
+                    Some(key) => ring.pick(key, |server| other(server) && bound.room(server) && free(&server)),
                     None => ring.next(other), // shares are for keys alone, in haproxy too
                 }
             }
@@ -82,13 +86,13 @@ impl Balancer for Source {
     }
 }
 
-/// The address as big-endian 32-bit words, combined by exclusive or.
-pub(in crate::pool) fn address_hash(address: IpAddr) -> u32 {
-    match address {
-        IpAddr::V4(v4) => v4.to_bits(),
-        IpAddr::V6(v6) => {
-            let bits = v6.to_bits();
-            (0..4).fold(0, |hash, word| hash ^ (bits >> (32 * word)) as u32)
+impl Affinity {
+    /// Whether a key stays with a server of this standing.
+    fn keeps(self, standing: Standing) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Maxconn => !standing.full,
+            Self::Maxqueue => !standing.queue_full,
         }
     }
 }
