@@ -111,6 +111,8 @@ fn state(stage: Stage) -> SessionState {
         hash: None,
         wants: None,
         due: None,
+        left: None,
+        answering: false,
     }
 }
 

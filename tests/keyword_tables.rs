@@ -44,7 +44,7 @@ fn a_mistake_names_file_and_line() {
         (
             Kind::Global,
             "a | – | | 1.4 | 3 | refused | x::y",
-            "t.kw:1: only a full row of global, proxy, bind or server has a lowering function",
+            "t.kw:1: only a full row of global, proxy, bind, server or action has a lowering function",
         ),
         (Kind::Global, "a | – | | 1.4 | 3 | full | x::Y", "t.kw:1: 'x::Y' is no path"),
         (Kind::Global, "a | – | | 1.4 | 3 | noop", "t.kw:1: noop needs its reason in quotes"),

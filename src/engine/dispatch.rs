@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::connect::{self, Refusal, Way};
+use super::facts::room;
 use super::placing::Placing;
 use super::relay::register;
 use super::rules::Inspection;
@@ -13,7 +14,7 @@ use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, proxy_header};
-use crate::expr::Side;
+use crate::expr::{Scope, Side};
 use crate::ir::{Level, SendProxy, Server, ServerIx, TrackRef};
 use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::proxy_header::Ends;
@@ -76,7 +77,7 @@ impl Session {
                 if let Err(over) = self.look_at_the_client(shard) {
                     return over;
                 }
-                self.decide(cx, shard, key, Inspection { of_backend: self.entered, late: false })
+                self.decide(cx, shard, key, Inspection::new(self.entered))
             }
             Step::Inspecting(inspection) => {
                 let inspection = *inspection;
@@ -140,8 +141,9 @@ impl Session {
             return self.over(shard, Cause::Server, Phase::Connect);
         };
         let (hash, forced) = (self.key(shard), self.placing.is(Placing::FORCED));
+        let priority = self.priority();
         let (random, waker) = (shard.random(), cx.waker());
-        let demand = Demand { hash, wanted, forced, avoid, random, waker, again: false };
+        let demand = Demand { hash, wanted, forced, avoid, random, waker, again: false, priority };
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.placing.set(Placing::DIRECT, wanted == Some(server));
@@ -294,10 +296,10 @@ impl Session {
         self.observe(shard, true);
         let now = clock::now();
         self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
-        self.client_seen = now;
-        self.server_seen = now;
+        self.server_seen = now; // the client's time has run on
         self.log_early(shard);
         self.step = Step::Relaying;
+        self.memory.iter_mut().for_each(|memory| memory.forget(Scope::Request));
         self.since = now;
         self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
         self.learn(shard, Side::Request);
@@ -411,7 +413,8 @@ impl Session {
     /// # Errors
     /// The session is over: the client has reset its connection.
     fn look_at_the_client(&mut self, shard: &Shard) -> Result<(), Poll<()>> {
-        match self.up.read_early(&self.client, shard) {
+        let most = if self.ruled { usize::MAX } else { room(shard) };
+        match self.up.read_early(&self.client, shard, most) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.over(shard, Cause::Client, Phase::Request)),
         }

@@ -6,13 +6,15 @@ use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, Shutdown, getsockname, recv, shutdown};
 
 use super::dispatch::Step;
+use super::facts::room;
 use super::placing::Placing;
-use super::session::Session;
+use super::session::{Session, Silence};
 use super::shard::Shard;
 use super::shared::Shared;
 use super::{clock, connect};
 use crate::ir::{LogMoment, ServerAddress};
 use crate::pool::{Cause, Peer, Phase, SessionRecord, Timers};
+use crate::sys::silent;
 
 /// Most bytes of a client that are counted though no server took them.
 const UNREAD: usize = 16_384;
@@ -47,9 +49,11 @@ impl Session {
 
     /// Where no server took them, what the client has sent counts all the same, up to a buffer as haproxy's.
     fn count_unread(&mut self, shard: &Shard) {
+        let most = if self.ruled { UNREAD } else { room(shard).saturating_sub(self.up.held_bytes().len()).min(UNREAD) };
         if self.connect_time.is_none()
+            && most > 0
             && let Ok((count, _)) =
-                recv(self.client.get_ref(), &mut shard.scratch.borrow_mut()[..UNREAD], RecvFlags::empty())
+                recv(self.client.get_ref(), &mut shard.scratch.borrow_mut()[..most], RecvFlags::empty())
         {
             self.up.bytes += count as u64;
         }
@@ -120,6 +124,7 @@ impl Session {
             redispatched: self.placing.is(Placing::REDISPATCHED),
             server_queue: self.server_queue,
             backend_queue: self.backend_queue,
+            level: self.memory.as_ref().and_then(|memory| memory.level),
         }
     }
 
@@ -190,7 +195,7 @@ impl Session {
         }
         let cause = self.end.unwrap_or_default().cause;
         let waited = self.end.is_some_and(|end| end.phase == Phase::Queue);
-        if cause == Cause::Client && !waited {
+        if matches!(cause, Cause::Client | Cause::ClientTimeout) && !waited {
             back.client_aborts.add(1);
             server.inspect(|server| server.client_aborts.add(1));
         } else if cause == Cause::Server && self.connect_time.is_some() {
@@ -200,6 +205,9 @@ impl Session {
                 server.server_aborts.add(1);
                 server.response_errors.add(1);
             });
+        } else if cause == Cause::ServerTimeout && self.connect_time.is_some() {
+            back.server_aborts.add(1);
+            server.inspect(|server| server.server_aborts.add(1));
         } else if matches!(cause, Cause::Server | Cause::ServerTimeout | Cause::Internal)
             && self.connect_time.is_none()
             && (cause != Cause::Internal || self.target.is_some())
@@ -212,12 +220,19 @@ impl Session {
     /// Closes as haproxy does: who resets is passed on to the server, and `option nolinger` resets what is left.
     fn say_goodbye(&self, shard: &Shard) {
         let client = self.client.get_ref();
+        if let Some(Silence(reach)) = self.silence {
+            silent::leave(client, reach);
+            return;
+        }
         if self.connect_time.is_none() {
             // Bytes that nobody read would turn the close into a reset.
             let _ = recv(client, &mut shard.scratch.borrow_mut()[..], RecvFlags::empty());
         }
         if self.front_proxy(&shard.shared).frontend.as_ref().is_some_and(|front| front.nolinger) {
-            let _ = shutdown(client, Shutdown::Write);
+            let gone = matches!(recv(client, &mut [0u8; 1], RecvFlags::PEEK), Ok((0, _)));
+            if !gone {
+                let _ = shutdown(client, Shutdown::Write);
+            }
             let _ = set_socket_linger(client, Some(Duration::ZERO));
         }
         if let Some(server) = &self.server {

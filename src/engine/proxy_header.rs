@@ -42,6 +42,15 @@ pub(crate) struct Announced {
     pub(crate) begun: Tick,
 }
 
+impl Announced {
+    /// Another destination, also of a connection that had no header.
+    pub(super) fn change(announced: &mut Option<Box<Self>>, destination: Option<SocketAddr>, begun: Tick) {
+        let announced =
+            announced.get_or_insert_with(|| Box::new(Self { destination, authority: None, unique_id: None, begun }));
+        announced.destination = destination;
+    }
+}
+
 /// Why a connection never became a session. The texts are haproxy's, to be found in logs.
 #[derive(Debug, Error)]
 enum Failure {
@@ -53,12 +62,16 @@ enum Failure {
     TooLate,
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// A rule about sessions refuses it: to haproxy's line nothing went wrong.
+    #[error("Success")]
+    Denied,
 }
 
 impl Failure {
     /// Its number, as `fc_err` tells it. Source: manual §7.3.3 "fc_err_str".
     fn code(&self) -> i64 {
         match self {
+            Self::Denied => 0,
             Self::Closed => 11,
             Self::Reset => 12,
             Self::TooLate => 13,
@@ -97,7 +110,6 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             let destination = header.ends.map(|ends| ends.destination);
             let (authority, unique_id) = (header.authority, header.unique_id);
             accepted.announced = Some(Box::new(Announced { destination, authority, unique_id, begun }));
-            accepted.seat.begin(begun);
             shard.serve_now(accepted);
         }
         Err((socket, failure)) => {
@@ -107,6 +119,12 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             drop(socket);
         }
     }
+}
+
+/// Writes the line of a connection whose header was read and which a rule refuses.
+pub(super) fn denied(shard: &Shard, accepted: &Accepted) {
+    let told = Told { peer: accepted.peer, seat: &accepted.seat, at: accepted.at, wall: accepted.wall };
+    told.refuse(shard, &Failure::Denied, Some(&accepted.socket));
 }
 
 /// What is left of a connection whose socket is looked at elsewhere.
@@ -158,10 +176,12 @@ impl Told<'_> {
             redispatched: false,
             server_queue: 0,
             backend_queue: 0,
+            level: None,
         };
-        // One without a name is told by its number.
+        // One without a name is told by its number, but for one that a rule refuses.
         let given = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());
         let listener = given.unwrap_or(&bind.name);
+        let listener = if matches!(failure, Failure::Denied) { &bind.name } else { listener };
         let why = failure.to_string();
         let (socket, at, wall) = (socket.map(AsFd::as_fd), self.at, self.wall);
         let (peer, local, error) = (record.client, record.local, Some((failure.code(), why.as_str())));

@@ -55,7 +55,7 @@ enum Held {
 
 #[derive(Debug)]
 struct Aside {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     done: usize,
 }
 
@@ -128,17 +128,17 @@ impl Flow {
         Ok(())
     }
 
-    /// Reads once, without asking whether there is anything, for a receiver that is not there yet.
+    /// Reads once, `most` bytes, without asking whether there is anything, for a receiver that is not there yet.
     ///
     /// # Errors
     /// The sender has reset its connection.
-    pub(super) fn read_early(&mut self, from: &Socket, shard: &Shard) -> Result<(), Errno> {
+    pub(super) fn read_early(&mut self, from: &Socket, shard: &Shard, most: usize) -> Result<(), Errno> {
         let mut scratch = shard.scratch.borrow_mut();
-        match recv(from.get_ref(), &mut scratch[..FIRST_READ], RecvFlags::empty()) {
+        match recv(from.get_ref(), &mut scratch[..most.clamp(1, FIRST_READ)], RecvFlags::empty()) {
             Ok((0, _)) => self.ended = true,
             Ok((count, _)) => {
                 self.bytes += count as u64;
-                self.held = Held::Bytes(Box::new(Aside { bytes: scratch[..count].into(), done: 0 }));
+                self.held = Held::Bytes(Box::new(Aside { bytes: scratch[..count].to_vec(), done: 0 }));
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(errno),
@@ -168,8 +168,7 @@ impl Flow {
                 Ok((0, _)) => self.ended = true,
                 Ok((count, _)) => {
                     self.bytes += count as u64;
-                    let bytes = [self.held_bytes(), &scratch[..count]].concat();
-                    self.held = Held::Bytes(Box::new(Aside { bytes: bytes.into(), done: 0 }));
+                    self.hold_more(&scratch[..count], room);
                 }
                 Err(Errno::AGAIN) => {
                     ready.clear_ready();
@@ -180,6 +179,27 @@ impl Flow {
             }
             return Poll::Ready(Ok(()));
         }
+    }
+
+    /// Keeps bytes behind those that are held. The room for them doubles, up to `room`: so a sender of single bytes costs no
+    /// more than their number.
+    fn hold_more(&mut self, bytes: &[u8], room: usize) {
+        if let Held::Bytes(aside) = &mut self.held {
+            let wanted = aside.bytes.len() + bytes.len();
+            if wanted > aside.bytes.capacity() {
+                let capacity = wanted.max((2 * aside.bytes.capacity()).min(room));
+                aside.bytes.reserve_exact(capacity - aside.bytes.len());
+            }
+            aside.bytes.extend_from_slice(bytes);
+        } else {
+            self.held = Held::Bytes(Box::new(Aside { bytes: bytes.to_vec(), done: 0 }));
+        }
+    }
+
+    /// Drops what is held and takes nothing more from the sender.
+    pub(super) fn discard(&mut self) {
+        self.held = Held::Nothing;
+        self.ended = true;
     }
 
     /// The bytes that are held.
@@ -205,7 +225,7 @@ impl Flow {
         if let Held::Bytes(aside) = &self.held {
             bytes.extend_from_slice(&aside.bytes[aside.done..]);
         }
-        self.held = Held::Bytes(Box::new(Aside { bytes: bytes.into(), done: 0 }));
+        self.held = Held::Bytes(Box::new(Aside { bytes, done: 0 }));
     }
 
     /// What is held: bytes, and whether they are in a pipe.
@@ -231,7 +251,7 @@ impl Flow {
         let held = match pipe {
             Some(pipe) => Held::Pipe(pipe),
             None if held.is_empty() => Held::Nothing,
-            None => Held::Bytes(Box::new(Aside { bytes: held.into(), done: 0 })),
+            None => Held::Bytes(Box::new(Aside { bytes: held, done: 0 })),
         };
         Self { bytes, held, ended, told, ..Self::default() }
     }
@@ -334,7 +354,7 @@ impl Flow {
         };
         moved.written |= taken > 0;
         if taken < bytes.len() {
-            self.held = Held::Bytes(Box::new(Aside { bytes: bytes[taken..].into(), done: 0 }));
+            self.held = Held::Bytes(Box::new(Aside { bytes: bytes[taken..].to_vec(), done: 0 }));
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared, local_of};
 use super::{clock, connect};
 use crate::ir::{Backend, LogMoment, Proxy, ProxyIx, ServerIx};
-use crate::pool::{Cause, Closing, Peer, Phase, Termination};
+use crate::pool::{Cause, Closing, Peer, Phase, Priority, Termination};
 use crate::units::{Millis, Tick};
 
 /// A plain TCP session.
@@ -60,6 +60,8 @@ pub(super) struct Session {
     pub(super) ruled: bool,
     /// Rules about what its server sends have not decided yet.
     pub(super) answering: bool,
+    /// Its client is not to hear of its end.
+    pub(super) silence: Option<Silence>,
     pub(super) waker: Option<Waker>,
     pub(super) seat: Seat,
     id: u64,
@@ -108,6 +110,10 @@ impl RulePlace {
         self.0.get() & ((1 << Self::LINES) - 1)
     }
 }
+
+/// How a client is left that is not to hear of the end: how many routers far a reset gets, if one is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Silence(pub(super) Option<u8>);
 
 /// Which side's time is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +202,7 @@ impl Session {
             entered: true,
             ruled: true,
             answering: false,
+            silence: None,
             memory: None,
             waker: None,
             id,
@@ -227,6 +234,24 @@ impl Session {
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref().and_then(|announced| announced.destination);
         announced.or_else(|| local_of(self.client.get_ref()))
+    }
+
+    /// What it has in queues before others.
+    pub(super) fn priority(&self) -> Priority {
+        self.memory.as_ref().map_or_else(Priority::default, |memory| memory.priority)
+    }
+
+    /// Takes over the addresses that rules have set.
+    pub(super) fn settle_addresses(&mut self) {
+        let Some((source, destination)) = self.memory.as_mut().and_then(|memory| memory.take_addresses()) else {
+            return;
+        };
+        if let Some(source) = source {
+            self.peer = Peer::Inet(source);
+        }
+        if destination.is_some() {
+            Announced::change(&mut self.announced, destination, self.accepted);
+        }
     }
 
     /// Whether an order means it.
@@ -415,7 +440,8 @@ impl Session {
                     self.step = Step::Inspecting(Inspection { late: true, ..inspection });
                     return Poll::Ready(());
                 }
-                self.over(shard, Cause::ClientTimeout, Phase::Request)
+                self.step = Step::Inspecting(Inspection { lost: Some(Cause::ClientTimeout), ..inspection });
+                Poll::Ready(())
             }
             Step::Relaying => self.cut_the_silent(shard, key),
         }

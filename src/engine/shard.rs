@@ -138,7 +138,8 @@ impl Shard {
     pub(super) fn serve_now(self: &Rc<Self>, accepted: Accepted) {
         let ruled = accepted.seat.proxy().is_some_and(|(_, proxy, _)| !proxy.rules.session.is_empty());
         let admitted = if ruled { rules::admit_session(self, accepted) } else { Some(accepted) };
-        let Some(accepted) = admitted else { return };
+        let Some(mut accepted) = admitted else { return };
+        accepted.seat.begin(accepted.announced.as_ref().map_or(accepted.at, |announced| announced.begun));
         match accepted.seat.purpose() {
             Purpose::Frontend(proxy, _) if self.shared.pool.config.proxies[proxy.0 as usize].mode == Mode::Tcp => {
                 self.begin(accepted);

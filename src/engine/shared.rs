@@ -16,7 +16,7 @@ use super::proxy_header::Announced;
 use super::splice::Budget;
 use super::{Input, Purpose};
 use crate::ir::{Bind, Frontend, Proxy, ProxyIx};
-use crate::pool::{Commands, FrontState, Journal, ListenerState, Page, Peer, Pool};
+use crate::pool::{Commands, Counter, FrontState, Journal, ListenerState, Page, Peer, Pool};
 use crate::units::Tick;
 
 /// Connections at once on all stats sockets when `stats maxconn` says nothing.
@@ -100,6 +100,8 @@ pub(crate) struct Seat {
     thread: u32,
     /// A rule wants a PROXY header.
     announces: bool,
+    /// Its session is counted.
+    begun: bool,
 }
 
 /// A connection that was just accepted.
@@ -241,7 +243,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false })
+        Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false, begun: false })
     }
 
     /// A seat for a connection that is there already, whatever the limits say: it came from another process.
@@ -259,7 +261,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false }
+        Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false, begun: false }
     }
 
     /// The thread with the fewest connections; `home` among equals.
@@ -313,6 +315,21 @@ impl Accepted {
     }
 }
 
+impl Accepted {
+    /// Takes over the addresses that rules have set.
+    pub(super) fn settle_addresses(&mut self) {
+        let Some((source, destination)) = self.memory.as_mut().and_then(|memory| memory.take_addresses()) else {
+            return;
+        };
+        if let Some(source) = source {
+            self.peer = Peer::Inet(source);
+        }
+        if destination.is_some() {
+            Announced::change(&mut self.announced, destination, self.at);
+        }
+    }
+}
+
 /// The address that a connection's client connected to.
 pub(super) fn local_of(socket: &OwnedFd) -> Option<SocketAddr> {
     let here: SocketAddr = rustix::net::getsockname(socket).ok()?.try_into().ok()?;
@@ -334,7 +351,8 @@ impl Seat {
                 listener.sessions_total.add(1);
             }
         }
-        if !self.announces() {
+        let ruled = |proxy: &Proxy| !proxy.rules.connection.is_empty() || !proxy.rules.session.is_empty();
+        if !self.announces() && !self.proxy().is_some_and(|(_, proxy, _)| ruled(proxy)) {
             self.begin(now);
         }
     }
@@ -367,8 +385,11 @@ impl Seat {
         self.proxy().is_some_and(|(_, _, front)| front.contstats)
     }
 
-    /// Counts its session: at once, or when its PROXY header has come.
-    pub(super) fn begin(&self, now: Tick) {
+    /// Counts its session: at once, or when its PROXY header has come and rules let it in.
+    pub(super) fn begin(&mut self, now: Tick) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
         if let Some((front, _)) = self.counters() {
             self.shared.pool.process.session_rate.hit(now);
             front.sessions_total.add(1);
@@ -388,15 +409,33 @@ impl Seat {
 
     /// Counts a connection that `tcp-request connection` refuses.
     pub(super) fn denied_connection(&self) {
-        if let Some((front, _)) = self.counters() {
-            front.denied_connections.add(1);
-        }
+        self.count(|front| &front.denied_connections, |listener| &listener.denied_connections);
     }
 
     /// Counts a connection that `tcp-request session` refuses.
     pub(super) fn denied_session(&self) {
-        if let Some((front, _)) = self.counters() {
-            front.denied_sessions.add(1);
+        self.count(|front| &front.denied_sessions, |listener| &listener.denied_sessions);
+    }
+
+    /// Counts something that is ended for what its client has sent, or in silence.
+    pub(super) fn denied_request(&self) {
+        self.count(|front| &front.denied_requests, |listener| &listener.denied_requests);
+    }
+
+    /// Counts a session that is ended for what its server has sent.
+    pub(super) fn denied_response(&self) {
+        self.count(|front| &front.denied_responses, |listener| &listener.denied_responses);
+    }
+
+    /// Counts a request that its client gave up.
+    pub(super) fn failed_request(&self) {
+        self.counters().inspect(|(front, _)| front.request_errors.add(1));
+    }
+
+    fn count(&self, front: impl Fn(&FrontState) -> &Counter, listener: impl Fn(&ListenerState) -> &Counter) {
+        if let Some((of_front, of_listener)) = self.counters() {
+            front(of_front).add(1);
+            of_listener.inspect(|of_listener| listener(of_listener).add(1));
         }
     }
 

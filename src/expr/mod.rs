@@ -30,7 +30,7 @@ mod variable;
 pub use args::{Arg, NameRef, ServerRef, TableRef};
 pub use condition::{Acls, Condition, Misplaced, Test, Truth};
 pub use context::Context;
-pub use convert::{Converter, Map};
+pub use convert::{Converter, Map, VarConditions};
 pub use error::{ArgError, ConditionError, ExprError, FileError, PatternError, Wrong};
 pub use expression::{Expr, Resolve};
 pub use facts::{Asked, Buffer, Facts, Fetched, Nothing, Side};

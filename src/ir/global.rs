@@ -74,6 +74,8 @@ pub struct Global {
     pub stick_counters: Option<u32>,
     /// `tune.bufsize`, in bytes.
     pub bufsize: Option<u32>,
+    /// `tune.maxrewrite`, in bytes: what is kept free of a buffer that rules look at.
+    pub maxrewrite: Option<u32>,
     /// `cpu-map`: the processors of each thread, counted from 0, that is bound.
     pub cpu_map: BTreeMap<u16, Vec<u16>>,
     /// `set-dumpable`.

@@ -1,8 +1,8 @@
 //! Rules: what is done with connections, with what they say, and with requests for pages, and on which condition.
 
-use super::ProxyIx;
 use super::table::Datum;
-use crate::expr::{Condition, Expr, TableRef, Template, VarName};
+use super::{Level, ProxyIx};
+use crate::expr::{Condition, Expr, TableRef, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -26,22 +26,48 @@ pub enum Action {
     Reject,
     /// The connection to the server ends; the client's after it.
     Close,
-    /// The client is left alone: it hears nothing, not even that the connection is gone.
-    SilentDrop,
+    /// The client is left alone: it hears nothing, not even that the connection is gone. A number: a reset is sent that gets so
+    /// many routers far.
+    SilentDrop(Option<u8>),
     /// A PROXY header must come first.
     ExpectProxy,
-    /// A variable gets the value of an expression.
-    SetVar(VarName, Expr),
-    /// A variable gets a text.
-    SetVarFormat(VarName, Template),
+    /// A variable gets the value of an expression, if these conditions hold.
+    SetVar(VarName, VarConditions, Expr),
+    /// A variable gets a text, if these conditions hold.
+    SetVarFormat(VarName, VarConditions, Template),
     /// A variable is forgotten.
     UnsetVar(VarName),
+    /// An address or a port of the client's connection is taken for another.
+    SetEnd(End, Expr),
+    /// The packets to the client are marked so.
+    Mark(Amount),
+    /// The packets to the client have this type of service.
+    Tos(Amount),
+    /// The session's line has this level; none: there is no line.
+    LogLevel(Option<Level>),
+    /// Queues serve lower classes first.
+    PriorityClass(Expr),
+    /// Queues take the session as one that came so many milliseconds later.
+    PriorityOffset(Expr),
     /// `track-sc*`.
     Track(Box<Track>),
     /// `sc-inc-gpc*`, `sc-add-gpc`: a counter of a tracked entry grows.
     Count(Count),
     /// `sc-set-gpt*`: a tag of a tracked entry is set.
     SetTag(Count),
+}
+
+/// What is taken for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client's address.
+    Source,
+    /// Its port.
+    SourcePort,
+    /// The address that it connected to.
+    Destination,
+    /// That port.
+    DestinationPort,
 }
 
 /// Whose entry a session tracks from now on.

@@ -332,6 +332,14 @@ pub enum LowerError {
         /// The variable.
         name: &'static str,
     },
+    /// Conditions of a variable that is to be set.
+    #[error(
+        "'{text}': a variable is set on the conditions 'ifexists', 'ifempty', 'ifset', 'ifgt', 'iflt' or one with 'not' in it"
+    )]
+    VariableCondition {
+        /// What was said.
+        text: String,
+    },
     /// An action that no rule of this kind has.
     #[error("'{ruleset}' rules have no action '{text}'")]
     Action {

@@ -21,6 +21,8 @@ pub(super) struct Defaults {
     named_by_proxy: bool,
     /// Whether a proxy took it without naming it.
     taken: bool,
+    /// What inherited its rules.
+    ruled: Option<SectionKind>,
 }
 
 /// All proxies and defaults as far as they were read.
@@ -51,9 +53,9 @@ impl Sections {
         {
             name = word.text();
         }
-        let set = self.from(args)?.unwrap_or_default();
+        let set = self.from(SectionKind::Defaults, args)?.unwrap_or_default();
         let draft = ProxyDraft::new(SectionKind::Defaults, name, args.span(), set);
-        self.defaults.push(Defaults { draft, named_by_proxy: false, taken: false });
+        self.defaults.push(Defaults { draft, named_by_proxy: false, taken: false, ruled: None });
         Ok(())
     }
 
@@ -73,9 +75,9 @@ impl Sections {
         if args.peek().is_some_and(|word| !word.is_empty() && word != b"from") && kind != SectionKind::Backend {
             address = args.next_word();
         }
-        let set = match self.from(args) {
+        let set = match self.from(kind, args) {
             Ok(Some(set)) => set,
-            Ok(None) => self.implicit(args),
+            Ok(None) => self.implicit(kind, args),
             Err(blame) => {
                 fault = fault.or(Some(blame));
                 Settings::default()
@@ -109,7 +111,7 @@ impl Sections {
     }
 
     /// The settings behind `from <name>`, if it stands here.
-    fn from(&mut self, args: &mut Args<'_>) -> Lowered<Option<Settings>> {
+    fn from(&mut self, kind: SectionKind, args: &mut Args<'_>) -> Lowered<Option<Settings>> {
         if !args.take("from") {
             return Ok(None);
         }
@@ -128,16 +130,18 @@ impl Sections {
         if one.taken {
             mixed(&name, word.span, args);
         }
+        hand_rules(one, kind, args);
         Ok(Some(one.draft.set.clone()))
     }
 
     /// The settings of the last `defaults`.
-    fn implicit(&mut self, args: &mut Args<'_>) -> Settings {
+    fn implicit(&mut self, kind: SectionKind, args: &mut Args<'_>) -> Settings {
         let Some(last) = self.defaults.last_mut() else { return Settings::default() };
         last.taken = true;
         if last.named_by_proxy {
             mixed(&last.draft.name, args.span(), args);
         }
+        hand_rules(last, kind, args);
         last.draft.set.clone()
     }
 
@@ -154,6 +158,32 @@ impl Sections {
     /// The proxies of that name, in order.
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = usize> + '_ {
         self.by_name.get(name).into_iter().flatten().copied()
+    }
+}
+
+/// Rules of defaults are for frontends or for backends.
+fn hand_rules(defaults: &mut Defaults, kind: SectionKind, args: &mut Args<'_>) {
+    let set = &defaults.draft.set;
+    let rules = &set.rules;
+    let early = !rules.connection.is_empty() || !rules.session.is_empty();
+    let any = early || !rules.request.is_empty() || !rules.response.is_empty() || !set.http_rules.is_empty();
+    if !any || kind == SectionKind::Defaults {
+        return;
+    }
+    let other = defaults.ruled.replace(kind).filter(|other| *other != kind);
+    let wrong = match kind {
+        SectionKind::Listen => Some("a 'listen' section cannot inherit rules".to_owned()),
+        SectionKind::Backend if early => {
+            Some("a backend cannot inherit rules about connections or sessions".to_owned())
+        }
+        SectionKind::Frontend if !rules.response.is_empty() => {
+            Some("a frontend cannot inherit rules about responses".to_owned())
+        }
+        _ => other.map(|_| "a frontend and a backend cannot inherit rules from the same defaults".to_owned()),
+    };
+    if let Some(message) = wrong {
+        let message = format!("{message}: 'defaults {}' has some", defaults.draft.name);
+        args.say(Diagnostic::alert(args.span(), message).hint("name other defaults with 'from'"));
     }
 }
 

@@ -49,7 +49,16 @@ fn at(server: u32) -> TrackRef {
 
 fn assign(pool: &Pool, random: u64) -> Option<u32> {
     let hash = Some((random as u32).wrapping_mul(0x9e37_79b9));
-    let demand = Demand { hash, wanted: None, forced: false, avoid: None, random, waker: Waker::noop(), again: false };
+    let demand = Demand {
+        hash,
+        wanted: None,
+        forced: false,
+        avoid: None,
+        random,
+        waker: Waker::noop(),
+        again: false,
+        priority: Priority::default(),
+    };
     match pool.back(B).unwrap().assign(&demand, NOW) {
         Assignment::Server(ServerIx(server)) => Some(server),
         _ => None,

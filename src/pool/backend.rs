@@ -9,6 +9,7 @@ use super::core::{Core, Grants, Left, Placed, Redistributed};
 use super::counters::{Counter, Gauge, Rate, Times};
 use super::finding::Index;
 use super::member::Member;
+use super::queue::Priority;
 use super::rebalance::Rebalance;
 use super::{ServerState, Servers, SourcePorts};
 use crate::ir::{Backend, ServerIx};
@@ -35,6 +36,8 @@ pub struct BackState {
     pub connect_errors: Counter,
     /// Sessions that rules about what their servers sent have ended (dresp).
     pub denied_responses: Counter,
+    /// Sessions that were ended in silence (dreq).
+    pub denied_requests: Counter,
     /// Answers that failed (eresp).
     pub response_errors: Counter,
     /// Connection attempts that were repeated (wretr).
@@ -82,6 +85,8 @@ pub struct Demand<'a> {
     pub waker: &'a Waker,
     /// It waited in the queue of the process before: balancing has counted it there.
     pub again: bool,
+    /// What it has in queues before others.
+    pub priority: Priority,
 }
 
 /// The answer.
@@ -137,7 +142,10 @@ impl BackState {
     /// Chooses a server for a session and counts it there.
     pub fn assign(&self, demand: &Demand<'_>, now: Tick) -> Assignment {
         let Demand { hash, random, forced, .. } = *demand;
-        let wish = Wish { hash, avoid: demand.avoid.map(|server| server.0), random, forced };
+        let Priority { class, offset } = demand.priority;
+        let moment = (now.millis() as i64).saturating_add(offset.into());
+        let avoid = demand.avoid.map(|server| server.0);
+        let wish = Wish { hash, avoid, random, forced, class, moment };
         let sessions = self.sessions.get();
         let mut core = self.lock();
         let kept = demand.wanted.and_then(|wanted| core.place_on(wanted.0, &wish, sessions, demand.waker));

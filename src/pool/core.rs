@@ -299,7 +299,7 @@ impl Core {
         (0..self.members.len() as u32).flat_map(|server| self.fill(server, sessions)).collect()
     }
 
-    /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in order of arrival.
+    /// Gives waiting sessions to a server while it has room: its own queue's and the backend's, in their order.
     pub(super) fn fill(&mut self, server: u32, sessions: u32) -> Grants {
         let mut woken = Grants::new();
         while !self.held {
@@ -308,8 +308,8 @@ impl Core {
             if limit > 0 && member.load >= limit {
                 break;
             }
-            let own = self.waiting.first_arrival(&member.line);
-            let shared = self.waiting.first_arrival(&self.line).filter(|_| self.uses(server));
+            let own = member.line.first();
+            let shared = self.line.first().filter(|_| self.uses(server));
             let from = match (own, shared) {
                 (Some(own), Some(shared)) => (own < shared).then_some(server),
                 (None, Some(_)) => None,

@@ -247,6 +247,7 @@ fn a_slow_start_holds_sessions_back_and_lets_them_in() {
                 random: 0,
                 waker: Waker::noop(),
                 again: false,
+                priority: Priority::default(),
             },
             NOW,
         )
@@ -282,6 +283,7 @@ fn only_option_redispatch_moves_a_queue() {
                     random: 0,
                     waker: Waker::noop(),
                     again: false,
+                    priority: Priority::default(),
                 },
                 NOW,
             )

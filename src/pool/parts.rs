@@ -31,13 +31,14 @@ impl<'s> Parts<'s> {
             &s.requests_total,
         ];
         counters.extend(&s.answers);
-        counters.extend([&s.denied_connections, &s.denied_sessions, &s.denied_requests]);
+        counters.extend([&s.denied_connections, &s.denied_sessions, &s.denied_requests, &s.denied_responses]);
         let rates = vec![&s.session_rate, &s.connection_rate, &s.request_rate];
         Self { counters, gauges: vec![&s.sessions], rates, ..Self::default() }
     }
 
     pub(super) fn of_listener(s: &'s ListenerState) -> Self {
-        let counters = vec![&s.sessions_total, &s.bytes_in, &s.bytes_out];
+        let mut counters = vec![&s.sessions_total, &s.bytes_in, &s.bytes_out];
+        counters.extend([&s.denied_connections, &s.denied_sessions, &s.denied_requests, &s.denied_responses]);
         Self { counters, gauges: vec![&s.sessions], ..Self::default() }
     }
 
@@ -53,6 +54,7 @@ impl<'s> Parts<'s> {
             &s.redispatches,
             &s.client_aborts,
             &s.server_aborts,
+            &s.denied_responses,
         ];
         Self {
             counters,
@@ -78,7 +80,7 @@ impl<'s> Parts<'s> {
             &s.requests_total,
         ];
         counters.extend(&s.answers);
-        counters.push(&s.denied_responses);
+        counters.extend([&s.denied_responses, &s.denied_requests]);
         Self {
             counters,
             gauges: vec![&s.sessions, &s.queue],

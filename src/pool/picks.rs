@@ -6,7 +6,7 @@ use std::path::Path;
 use std::task::Waker;
 
 use super::tests::{NOW, backend, pool, server};
-use super::{Admin, Assignment, BackState, Demand, Pool, address_hash};
+use super::{Admin, Assignment, BackState, Demand, Pool, Priority, address_hash};
 use crate::ir::{Backend, Balance, HashType, ProxyIx, ProxyKind, Server, ServerIx};
 use crate::units::Weight;
 
@@ -72,7 +72,16 @@ impl Stage {
         for _ in 0..2 {
             let hash = client.map(|client| address_hash(self.hash, client));
             match self.back.assign(
-                &Demand { hash, wanted: None, forced: false, avoid, random: 0, waker: Waker::noop(), again: false },
+                &Demand {
+                    hash,
+                    wanted: None,
+                    forced: false,
+                    avoid,
+                    random: 0,
+                    waker: Waker::noop(),
+                    again: false,
+                    priority: Priority::default(),
+                },
                 NOW,
             ) {
                 Assignment::Server(ix) if self.dead[ix.0 as usize] => {
@@ -162,7 +171,16 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
 }
 
 fn ask() -> Demand<'static> {
-    Demand { hash: None, wanted: None, forced: false, avoid: None, random: 0, waker: Waker::noop(), again: false }
+    Demand {
+        hash: None,
+        wanted: None,
+        forced: false,
+        avoid: None,
+        random: 0,
+        waker: Waker::noop(),
+        again: false,
+        priority: Priority::default(),
+    }
 }
 
 fn change(pool: &Pool, order: &str) {

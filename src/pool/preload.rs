@@ -19,6 +19,7 @@ fn front(s: &FrontState) -> Named<'_> {
         ("dcon", &s.denied_connections),
         ("dses", &s.denied_sessions),
         ("dreq", &s.denied_requests),
+        ("dresp", &s.denied_responses),
         ("ereq", &s.request_errors),
         ("req_tot", &s.requests_total),
         ("conn_tot", &s.connections_total),
@@ -32,8 +33,9 @@ fn back(s: &BackState) -> Named<'_> {
         ("stot", &s.sessions_total),
         ("bin", &s.bytes_in),
         ("bout", &s.bytes_out),
-        ("econ", &s.connect_errors),
+        ("dreq", &s.denied_requests),
         ("dresp", &s.denied_responses),
+        ("econ", &s.connect_errors),
         ("eresp", &s.response_errors),
         ("wretr", &s.retries),
         ("wredis", &s.redispatches),
@@ -47,7 +49,15 @@ fn back(s: &BackState) -> Named<'_> {
 }
 
 fn listener(s: &ListenerState) -> Named<'_> {
-    vec![("stot", &s.sessions_total), ("bin", &s.bytes_in), ("bout", &s.bytes_out)]
+    vec![
+        ("stot", &s.sessions_total),
+        ("bin", &s.bytes_in),
+        ("bout", &s.bytes_out),
+        ("dcon", &s.denied_connections),
+        ("dses", &s.denied_sessions),
+        ("dreq", &s.denied_requests),
+        ("dresp", &s.denied_responses),
+    ]
 }
 
 fn server(s: &ServerState) -> Named<'_> {
@@ -55,6 +65,7 @@ fn server(s: &ServerState) -> Named<'_> {
         ("stot", &s.sessions_total),
         ("bin", &s.bytes_in),
         ("bout", &s.bytes_out),
+        ("dresp", &s.denied_responses),
         ("econ", &s.connect_errors),
         ("eresp", &s.response_errors),
         ("wretr", &s.retries),

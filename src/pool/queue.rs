@@ -1,27 +1,48 @@
-//! Sessions that wait for a server: first come, first served, and any of them may leave at any time.
+//! Sessions that wait for a server: by class, then first come, first served, and any of them may leave at any time.
 //!
 //! One [`Waiting`] per backend holds the sessions of all its queues; a [`Line`] is one queue. Knows no server's
 //! state and wakes nobody: it hands the waker out.
 
+use std::collections::BTreeMap;
 use std::task::Waker;
 
 use slab::Slab;
 
 use super::balance::Wish;
 
+/// What a session has in queues before others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Priority {
+    /// Lower classes are served first: -2047 to 2047.
+    pub class: i16,
+    /// As if it had come so many milliseconds later: -524287 to 524287.
+    pub offset: i32,
+}
+
+/// A session's place in the order: its class, when it came as far as that counts, and who was first within that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    class: i16,
+    moment: i64,
+    arrival: u64,
+}
+
 /// One queue.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Line {
-    head: Option<usize>,
-    tail: Option<usize>,
-    len: u32,
+    order: BTreeMap<Turn, usize>,
     /// Sessions that were served from it.
     served: u64,
 }
 
 impl Line {
     pub(super) fn len(&self) -> u32 {
-        self.len
+        self.order.len() as u32
+    }
+
+    /// Whose turn it is.
+    pub(super) fn first(&self) -> Option<Turn> {
+        self.order.keys().next().copied()
     }
 }
 
@@ -35,6 +56,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 struct Place {
     arrival: u64,
+    turn: Turn,
     /// Sessions that its line had served when it came.
     before: u64,
     /// Its place when it was served.
@@ -44,8 +66,6 @@ struct Place {
     stays: bool,
     waker: Option<Waker>,
     state: State,
-    previous: Option<usize>,
-    next: Option<usize>,
 }
 
 /// What has become of a waiting session.
@@ -58,27 +78,29 @@ pub(super) enum State {
 }
 
 impl Waiting {
-    /// Appends a session to the line of `server` (or the backend's); returns its number.
+    /// Puts a session into the line of `server` (or the backend's); returns its number.
     pub(super) fn join(&mut self, line: &mut Line, server: Option<u32>, wish: &Wish, waker: Waker) -> usize {
         self.arrivals += 1;
         let arrival = self.arrivals;
+        let Wish { hash, forced: stays, class, moment, .. } = *wish;
+        let turn = Turn { class, moment, arrival };
         let state = State::Waits(server);
-        let (before, previous) = (line.served, line.tail);
-        let waker = Some(waker);
-        let (hash, stays) = (wish.hash, wish.forced);
-        let place = Place { arrival, before, place: 0, hash, stays, waker, state, previous, next: None };
+        let place = Place { arrival, turn, before: line.served, place: 0, hash, stays, waker: Some(waker), state };
         let key = self.places.insert(place);
-        self.link(line, key);
+        line.order.insert(turn, key);
         key
     }
 
-    /// Puts a session that left one line at the end of another.
+    /// Puts a session that left one line behind those of its class in another.
     pub(super) fn rejoin(&mut self, line: &mut Line, server: Option<u32>, key: usize) {
-        if let Some(place) = self.places.get_mut(key) {
-            (place.state, place.previous, place.next) = (State::Waits(server), line.tail, None);
-            place.before = line.served;
-            self.link(line, key);
-        }
+        let Some(place) = self.places.get_mut(key) else { return };
+        self.arrivals += 1;
+        let class = place.turn.class;
+        let last = line.order.range(..Turn { class: class + 1, moment: i64::MIN, arrival: 0 }).next_back();
+        let last = last.filter(|(turn, _)| turn.class == class).map_or(i64::MIN, |(turn, _)| turn.moment);
+        place.turn = Turn { class, moment: place.turn.moment.max(last), arrival: self.arrivals };
+        (place.state, place.before) = (State::Waits(server), line.served);
+        line.order.insert(place.turn, key);
     }
 
     /// Whether a session waits for no other server.
@@ -94,24 +116,14 @@ impl Waiting {
         }
     }
 
-    fn link(&mut self, line: &mut Line, key: usize) {
-        match line.tail.and_then(|tail| self.places.get_mut(tail)) {
-            Some(tail) => tail.next = Some(key),
-            None => line.head = Some(key),
-        }
-        line.tail = Some(key);
-        line.len += 1;
-    }
-
     /// Takes the first session out of a line, because it is served.
     pub(super) fn take_first(&mut self, line: &mut Line) -> Option<usize> {
-        let key = line.head?;
-        let place = self.place(line, key);
-        if let Some(first) = self.places.get_mut(key) {
-            first.place = place;
-        }
-        self.unlink(line, key);
+        let (_, key) = line.order.pop_first()?;
+        let served = line.served;
         line.served += 1;
+        if let Some(first) = self.places.get_mut(key) {
+            first.place = if first.place > 0 { first.place } else { (served - first.before + 1) as u32 };
+        }
         Some(key)
     }
 
@@ -127,17 +139,9 @@ impl Waiting {
 
     /// Takes a session out of its line.
     pub(super) fn unlink(&mut self, line: &mut Line, key: usize) {
-        let Some(place) = self.places.get(key) else { return };
-        let (previous, next) = (place.previous, place.next);
-        match previous.and_then(|previous| self.places.get_mut(previous)) {
-            Some(place) => place.next = next,
-            None => line.head = next,
+        if let Some(place) = self.places.get(key) {
+            line.order.remove(&place.turn);
         }
-        match next.and_then(|next| self.places.get_mut(next)) {
-            Some(place) => place.previous = previous,
-            None => line.tail = previous,
-        }
-        line.len -= 1;
     }
 
     /// When a session came; earlier is lower.
@@ -152,11 +156,6 @@ impl Waiting {
             place.waker = Some(waker.clone());
             true
         })
-    }
-
-    /// When the first session of a line came; earlier is lower.
-    pub(super) fn first_arrival(&self, line: &Line) -> Option<u64> {
-        Some(self.places.get(line.head?)?.arrival)
     }
 
     /// Marks a session that has left its line as served; returns whom to wake.
@@ -186,20 +185,56 @@ impl Waiting {
 mod tests {
     use super::*;
 
+    fn wish(class: i16, offset: i64, now: i64) -> Wish {
+        Wish { class, moment: now + offset, ..Wish::default() }
+    }
+
+    fn order(line: &mut Line, waiting: &mut Waiting) -> Vec<usize> {
+        std::iter::from_fn(|| waiting.take_first(line)).collect()
+    }
+
     #[test]
     fn any_session_may_leave() {
         let mut waiting = Waiting::default();
         let mut line = Line::default();
-        let keys: Vec<usize> =
-            (0..4).map(|_| waiting.join(&mut line, None, &Wish::default(), Waker::noop().clone())).collect();
+        let join =
+            |waiting: &mut Waiting, line: &mut Line| waiting.join(line, None, &wish(0, 0, 1000), Waker::noop().clone());
+        let keys: Vec<usize> = (0..4).map(|_| join(&mut waiting, &mut line)).collect();
         waiting.unlink(&mut line, keys[1]); // from the middle
         waiting.forget(keys[1]);
         waiting.unlink(&mut line, keys[3]); // from the end
         waiting.forget(keys[3]);
-        let late = waiting.join(&mut line, None, &Wish::default(), Waker::noop().clone());
-        let order: Vec<_> = std::iter::from_fn(|| waiting.take_first(&mut line)).collect();
-        assert_eq!(order, [keys[0], keys[2], late]);
+        let late = join(&mut waiting, &mut line);
+        assert_eq!(order(&mut line, &mut waiting), [keys[0], keys[2], late]);
         assert_eq!(line.len(), 0);
-        assert!(waiting.first_arrival(&line).is_none());
+        assert!(line.first().is_none());
+    }
+
+    #[test]
+    fn classes_come_before_moments() {
+        let mut waiting = Waiting::default();
+        let mut line = Line::default();
+        let mut join =
+            |class, offset, now| waiting.join(&mut line, None, &wish(class, offset, now), Waker::noop().clone());
+        let usual = join(0, 0, 1000);
+        let later = join(0, 0, 1001);
+        let put_back = join(0, 5, 1000); // as if it had come at 1005
+        let put_forward = join(0, -500, 1100);
+        let low = join(5, -500_000, 1000);
+        let high = join(-1, 500_000, 1200);
+        assert_eq!(order(&mut line, &mut waiting), [high, put_forward, usual, later, put_back, low]);
+    }
+
+    #[test]
+    fn who_changes_lines_stands_behind_its_class() {
+        let mut waiting = Waiting::default();
+        let (mut one, mut other) = (Line::default(), Line::default());
+        let mut join = |line: &mut Line, class| waiting.join(line, None, &wish(class, 0, 1000), Waker::noop().clone());
+        let moved = join(&mut one, 0);
+        let (there, low) = (join(&mut other, 0), join(&mut other, 1));
+        let taken = waiting.take_first(&mut one).expect("one waits");
+        assert_eq!(taken, moved);
+        waiting.rejoin(&mut other, Some(1), moved);
+        assert_eq!(order(&mut other, &mut waiting), [there, moved, low]);
     }
 }

@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::*;
 use crate::ir::{Backend, ProxyKind, Server};
 use crate::pool::tests::{NOW, backend, pool};
-use crate::pool::{Admin, Assignment, Demand, HealthOrder};
+use crate::pool::{Admin, Assignment, Demand, HealthOrder, Priority};
 
 const BACK: ProxyIx = ProxyIx(0);
 
@@ -54,6 +54,7 @@ impl Replay {
                 random: 0,
                 waker: Waker::noop(),
                 again: false,
+                priority: Priority::default(),
             };
             assert!(matches!(self.back().assign(&demand, at(self.now)), Assignment::Server(_)));
             self.back().sessions.up();

@@ -3,7 +3,16 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use crate::ir::{ProxyIx, ServerIx};
+use crate::ir::{Level, ProxyIx, ServerIx};
+
+/// How urgent a session's line is, as a rule has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// This level.
+    Level(Level),
+    /// Nothing is logged.
+    Silent,
+}
 
 /// The other end of a client connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +146,8 @@ pub struct SessionRecord {
     pub server_queue: u32,
     /// Sessions before it in the backend's queue.
     pub backend_queue: u32,
+    /// What a rule says of the level of its line.
+    pub level: Option<Urgency>,
 }
 
 /// One answered request of the statistics page.

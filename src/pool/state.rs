@@ -162,6 +162,8 @@ pub struct FrontState {
     pub denied_sessions: Counter,
     /// Sessions that rules about what their clients sent have ended (dreq).
     pub denied_requests: Counter,
+    /// Sessions that rules about what their servers sent have ended (dresp).
+    pub denied_responses: Counter,
     /// HTTP requests (req_tot) per second and ever.
     pub request_rate: Rate,
     /// HTTP requests ever.
@@ -202,6 +204,14 @@ pub struct ListenerState {
     pub bytes_in: Counter,
     /// Bytes to clients.
     pub bytes_out: Counter,
+    /// Connections that `tcp-request connection` refused.
+    pub denied_connections: Counter,
+    /// Connections that `tcp-request session` refused.
+    pub denied_sessions: Counter,
+    /// Sessions that rules about what their clients sent have ended.
+    pub denied_requests: Counter,
+    /// Sessions that rules about what their servers sent have ended.
+    pub denied_responses: Counter,
 }
 
 /// One server's counters. What checks and administrators make of it: [`Pool::server_view`].
@@ -225,6 +235,8 @@ pub struct ServerState {
     pub connect_errors: Counter,
     /// Answers that failed (eresp).
     pub response_errors: Counter,
+    /// Sessions that rules about what it sent have ended (dresp).
+    pub denied_responses: Counter,
     /// Connection attempts that were repeated (wretr).
     pub retries: Counter,
     /// Sessions that went elsewhere instead (wredis).

@@ -25,7 +25,16 @@ fn sessions(back: &BackState, seed: u64, on: &[AtomicU32], limit: u32) -> u32 {
         let hash = Some((random >> 36) as u32);
         let avoid = (random >> 61 == 0).then_some(ServerIx((random >> 32) as u32 % 3));
         match back.assign(
-            &Demand { hash, wanted: None, forced: false, avoid, random, waker: Waker::noop(), again: false },
+            &Demand {
+                hash,
+                wanted: None,
+                forced: false,
+                avoid,
+                random,
+                waker: Waker::noop(),
+                again: false,
+                priority: Priority::default(),
+            },
             NOW,
         ) {
             Assignment::Server(ix) => enter(ix, &mut open),

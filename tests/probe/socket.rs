@@ -99,6 +99,7 @@ fn value(socket: &Socket, option: &str) -> Result<String, String> {
         "rcvbuf" => plain.recv_buffer_size().map(|size| size.to_string()).map_err(io),
         "sndbuf" => plain.send_buffer_size().map(|size| size.to_string()).map_err(io),
         "mark" => plain.mark().map(|mark| mark.to_string()).map_err(io),
+        "tos" => plain.tos_v4().map(|tos| tos.to_string()).map_err(io),
         "mss" => plain.tcp_mss().map(|mss| mss.to_string()).map_err(io),
         "fastopen" => getsockopt(&fd, options::FastOpen).map(|set| set.to_string()).map_err(errno),
         "defer-accept" => getsockopt(&fd, options::DeferAccept).map(|set| set.to_string()).map_err(errno),

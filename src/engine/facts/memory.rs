@@ -1,10 +1,11 @@
 //! What the rules of a session leave behind.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::tracking::Tracking;
 use crate::expr::{Scope, Value, VarName};
-use crate::pool::{Spent, Variables, variable_size};
+use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
 /// Most bytes of a unique id, as the journal makes them.
 const LONGEST_ID: usize = 127;
@@ -14,6 +15,14 @@ const LONGEST_ID: usize = 127;
 pub(in crate::engine) struct Memory {
     /// Few at most: they are looked up one after the other.
     variables: Vec<(VarName, Value<'static>)>,
+    /// The client's address, until the session has taken it over.
+    pub(in crate::engine) source: Option<SocketAddr>,
+    /// The address that it connected to, until the session has taken it over.
+    pub(in crate::engine) destination: Option<SocketAddr>,
+    /// The level of its line.
+    pub(in crate::engine) level: Option<Urgency>,
+    /// What it has in queues before others.
+    pub(in crate::engine) priority: Priority,
     /// What `unique-id-format` has made.
     pub(super) unique_id: UniqueId,
     /// Entries of stick tables.
@@ -39,6 +48,10 @@ impl Memory {
     pub(in crate::engine) fn new(process: Arc<Variables>) -> Self {
         Self {
             variables: Vec::new(),
+            source: None,
+            destination: None,
+            level: None,
+            priority: Priority::default(),
             tracking: Tracking::default(),
             unique_id: UniqueId::NotMade,
             spent: Spent::default(),
@@ -52,7 +65,7 @@ impl Memory {
     }
 
     /// Sets a variable; one for which there is no room stays as it was.
-    pub(super) fn set(&mut self, name: &VarName, value: Value<'static>) {
+    pub(in crate::engine) fn set(&mut self, name: &VarName, value: Value<'static>) {
         let known = self.variables.iter_mut().find(|(known, _)| known == name);
         let old = known.as_ref().map_or(0, |(_, value)| variable_size(value));
         if !self.process.budget.resize(&mut self.spent, name.scope(), old, variable_size(&value)) {
@@ -66,6 +79,17 @@ impl Memory {
 
     pub(super) fn unset(&mut self, name: &VarName) {
         self.remove(|known| known == name);
+    }
+
+    /// All variables.
+    pub(in crate::engine) fn variables(&self) -> &[(VarName, Value<'static>)] {
+        &self.variables
+    }
+
+    /// The addresses that rules have set: source and destination.
+    pub(in crate::engine) fn take_addresses(&mut self) -> Option<(Option<SocketAddr>, Option<SocketAddr>)> {
+        let addresses = (self.source.take(), self.destination.take());
+        (addresses != (None, None)).then_some(addresses)
     }
 
     /// The unique id, if it was made.

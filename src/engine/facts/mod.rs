@@ -18,6 +18,7 @@ pub(super) use memory::Memory;
 use memory::UniqueId;
 
 use super::clock;
+use super::dispatch::Step;
 use super::proxy_header::Announced;
 use super::session::{RulePlace, Session};
 use super::shard::Shard;
@@ -27,8 +28,11 @@ use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Scope, Side, TableR
 use crate::pool::{Peer, Variables};
 use crate::units::Tick;
 
-/// Most bytes that rules look at unless `tune.bufsize` says another number.
+/// A buffer's bytes unless `tune.bufsize` says another number.
 const BUFSIZE: u32 = 16 * 1024;
+
+/// What is kept free of them unless `tune.maxrewrite` says another number.
+const MAXREWRITE: u32 = 1024;
 
 /// Who is looked at.
 #[derive(Clone, Copy)]
@@ -82,7 +86,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn socket(&self) -> Option<BorrowedFd<'a>> {
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'a>> {
         match self.subject {
             Subject::Connection(accepted) => Some(accepted.socket.as_fd()),
             Subject::Session(session) => Some(session.client.get_ref().as_fd()),
@@ -110,7 +114,10 @@ impl<'a> View<'a> {
     }
 
     /// The client, as its PROXY header or a rule has it.
-    fn peer(&self) -> Peer {
+    pub(super) fn peer(&self) -> Peer {
+        if let Some(source) = self.memory.borrow().as_ref().and_then(|memory| memory.source) {
+            return Peer::Inet(source);
+        }
         match self.subject {
             Subject::Connection(accepted) => accepted.peer,
             Subject::Session(session) => session.peer,
@@ -127,7 +134,10 @@ impl<'a> View<'a> {
     }
 
     /// The address that the client connected to, as its PROXY header or a rule has it.
-    fn local(&self) -> Option<SocketAddr> {
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        if let Some(destination) = self.memory.borrow().as_ref().and_then(|memory| memory.destination) {
+            return Some(destination);
+        }
         match self.subject {
             Subject::Connection(accepted) => accepted.local(),
             Subject::Session(session) => session.local(),
@@ -169,6 +179,19 @@ impl<'a> View<'a> {
     /// The variables of the process.
     fn process(&self) -> &'a Arc<Variables> {
         &self.shard.shared.pool.variables
+    }
+
+    /// Whether variables of a scope can be set now: those of requests until the server is connected, those of responses after
+    /// that, and none of either before there is a session (asked of 2.6.12).
+    fn has_scope(&self, scope: Scope) -> bool {
+        let answers = self.session().map(|session| matches!(session.step, Step::Relaying));
+        match scope {
+            Scope::Process | Scope::Session => true,
+            Scope::Transaction => answers.is_some(),
+            Scope::Request => answers == Some(false),
+            Scope::Response => answers == Some(true),
+            Scope::Check => false,
+        }
     }
 
     /// Changes what rules leave.
@@ -222,6 +245,9 @@ impl Facts for View<'_> {
     }
 
     fn set_variable(&self, name: &VarName, value: Option<Value<'_>>) {
+        if !self.has_scope(name.scope()) {
+            return;
+        }
         match value {
             value if name.scope() == Scope::Process => _ = self.process().set(name.name(), value),
             Some(value) => self.remember(|memory| memory.set(name, value.into_owned())),
@@ -259,7 +285,10 @@ impl Facts for View<'_> {
     }
 }
 
-/// Most bytes that rules look at.
+/// Most bytes that rules look at: a buffer without the room that `tune.maxrewrite` keeps free.
 pub(super) fn room(shard: &Shard) -> usize {
-    shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize
+    let global = &shard.shared.pool.config.global;
+    let buffer = global.bufsize.unwrap_or(BUFSIZE);
+    let kept = global.maxrewrite.unwrap_or(MAXREWRITE).min(buffer / 2);
+    (buffer - kept) as usize
 }

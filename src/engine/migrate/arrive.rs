@@ -10,7 +10,7 @@ use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::net::getsockname;
 use thiserror::Error;
 
-use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, destination, into_threads, listener};
+use super::{Detached, Lane, Route, SessionState, Sessions, clock, destination, into_threads, listener};
 use crate::engine::Purpose;
 use crate::engine::dispatch::Step;
 use crate::engine::facts::Memory;
@@ -89,7 +89,7 @@ impl Sessions {
     fn find(&self, names: &Names<'_>, lane: &Lane, strict: bool) -> Option<Route> {
         let proxy = |ix: ProxyIx| &self.0.pool.config.proxies[ix.0 as usize];
         let front = *names.fronts.get(&*lane.frontend)?;
-        let back = *names.backs.get(&*lane.backend)?;
+        let back = if lane.backend.is_empty() { front } else { *names.backs.get(&*lane.backend)? };
         if proxy(front).mode != Mode::Tcp || proxy(front).disabled || proxy(back).disabled {
             return None;
         }
@@ -99,7 +99,8 @@ impl Sessions {
         };
         let place = self.place(front, &lane.listener, strict)?;
         let route = Route { place, front, back, target, forwarded: target.is_none() && lane.address.is_some() };
-        let (server, address) = destination(&self.0.pool, route)?;
+        let nowhere = lane.backend.is_empty() && target.is_none();
+        let (server, address) = if nowhere { (None, None) } else { destination(&self.0.pool, route)? };
         (server == lane.server && address == lane.address).then_some(route)
     }
 
@@ -127,7 +128,8 @@ impl Sessions {
         for state in states {
             let route = routes.0.get(state.lane as usize).copied().flatten();
             let route = route.ok_or(ArriveError::Lane(state.lane))?;
-            if (state.stage == Stage::Queued) == (route.target.is_some() || route.forwarded) {
+            let homeless = state.is_entered() && self.0.pool.back(route.back).is_none();
+            if homeless || state.has_target() != (route.target.is_some() || route.forwarded) {
                 return Err(ArriveError::Stage);
             }
             let own: Vec<OwnedFd> = descriptors.by_ref().take(state.descriptors()).collect();
@@ -158,7 +160,9 @@ impl Sessions {
             let mut seat = shared.take_seat_anyway(route.place);
             seat.occupy_again(shared.least_loaded(0));
             if let Some(back) = shared.pool.back(route.back) {
-                back.sessions.up();
+                if state.is_entered() {
+                    back.sessions.up();
+                }
                 if let Some(server) = route.target {
                     back.adopt(server);
                     let ports = back.servers.get(server.0 as usize).and_then(|server| server.source_ports.as_ref());
@@ -248,7 +252,7 @@ impl Detached {
         let now = clock::now();
         let peer = Peer::from(state.peer);
         let mut session = Session::at_rest(shard, sockets.client, seat, (route.front, route.back), peer, now);
-        state.restore(&mut session, now);
+        state.restore(&mut session, &shard.shared.pool.variables, now);
         if let Some(id) = &state.unique_id {
             let memory = || Box::new(Memory::new(Arc::clone(&shard.shared.pool.variables)));
             session.memory.get_or_insert_with(memory).keep_id(id);

@@ -35,7 +35,7 @@ impl Kind {
     fn of(stage: Stage) -> Self {
         match stage {
             Stage::Relaying => Self::Relaying,
-            Stage::Connecting | Stage::Pausing(_) => Self::Connecting,
+            Stage::Connecting | Stage::Pausing(_) | Stage::Inspecting(..) => Self::Connecting,
             Stage::Queued => Self::Queued,
         }
     }

@@ -7,6 +7,7 @@
 
 mod arrive;
 mod leave;
+mod left;
 mod state;
 
 use std::os::fd::OwnedFd;
@@ -16,12 +17,13 @@ use std::task::Waker;
 pub use self::arrive::{Arrivals, ArriveError, Expecting, Routes};
 pub(super) use self::leave::Take;
 pub use self::leave::{Batch, Round, Size};
+pub use self::left::{LeftState, ValueState};
 pub use self::state::{FlowState, Lane, PeerState, SessionState, Stage};
 use super::clock;
 use super::control::Order;
 use super::shared::{Seat, Shared};
 use crate::ir::{ProxyIx, ServerIx};
-use crate::pool::{Assignment, Demand, Pool};
+use crate::pool::{Assignment, Demand, Pool, Priority};
 
 /// The sessions of a running engine, as another process may give or take them.
 #[derive(Clone)]
@@ -71,7 +73,9 @@ impl Detached {
         {
             back.release(server, clock::now());
         }
-        back.sessions.down();
+        if self.state.is_entered() {
+            back.sessions.down();
+        }
     }
 }
 
@@ -82,6 +86,7 @@ fn into_threads(shared: &Shared, detached: impl IntoIterator<Item = Detached>) {
         if one.state.stage == Stage::Queued
             && let Some(back) = shared.pool.back(one.route.back)
         {
+            let priority = one.state.left.as_ref().map_or_else(Priority::default, LeftState::priority);
             let hash = one.state.hash;
             let wanted = one.state.wants.as_deref().and_then(|name| shared.pool.server_named(one.route.back, name));
             let random = one.state.number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -94,6 +99,7 @@ fn into_threads(shared: &Shared, detached: impl IntoIterator<Item = Detached>) {
                 random,
                 waker: Waker::noop(),
                 again: true,
+                priority,
             };
             one.waits = Some(back.assign(&demand, clock::now()));
         }
@@ -111,11 +117,13 @@ fn lane(shared: &Shared, route: Route) -> Option<Lane> {
     let proxies = &shared.pool.config.proxies;
     let front = &proxies[route.front.0 as usize];
     let back = &proxies[route.back.0 as usize];
-    let (server, address) = destination(&shared.pool, route)?;
+    // Rules still look at what it says: it has no backend yet.
+    let nowhere = route.back == route.front && back.backend.is_none();
+    let (server, address) = if nowhere { (None, None) } else { destination(&shared.pool, route)? };
     Some(Lane {
         frontend: front.name.clone(),
         listener: listener(shared, route.place)?,
-        backend: back.name.clone(),
+        backend: if nowhere { String::new() } else { back.name.clone() },
         server,
         address,
     })

@@ -4,16 +4,19 @@
 //! handover's format: a change that an older process cannot read needs another `handover::wire::VERSION`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::left::LeftState;
 use crate::engine::closing::Due;
 use crate::engine::dispatch::{Step, TURN_AROUND};
 use crate::engine::placing::Placing;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
+use crate::engine::rules::Inspection;
 use crate::engine::session::Session;
-use crate::pool::{Cause, Peer};
+use crate::pool::{Cause, Peer, Variables};
 use crate::units::{Millis, Tick};
 
 /// Dates after this one are no dates: the end of the year 9999, in microseconds.
@@ -31,7 +34,7 @@ pub struct Lane {
     pub frontend: String,
     /// Where its frontend listens for it.
     pub listener: String,
-    /// Its backend's name.
+    /// Its backend's name; empty: it has none yet.
     pub backend: String,
     /// Its server, where it has one.
     pub server: Option<String>,
@@ -99,6 +102,12 @@ pub struct SessionState {
     /// An order to end it whose time has not come: when that is, ms, and its cause as `D`, `U` or `K`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<(u64, u8)>,
+    /// What rules have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftState>,
+    /// Rules about what its server sends have not decided yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answering: bool,
 }
 
 /// How far a session has come.
@@ -113,6 +122,8 @@ pub enum Stage {
     Pausing(u32),
     /// It waits for a server to have room.
     Queued,
+    /// Rules look at what its client sends: whether those of its backend, and whether the time to wait for more is over.
+    Inspecting(bool, bool),
 }
 
 /// One direction.
@@ -162,6 +173,9 @@ impl SessionState {
             Step::Connecting => Stage::Connecting,
             Step::Pausing(pause) => Stage::Pausing(pause.get()),
             Step::Queued(_) => Stage::Queued,
+            Step::Inspecting(inspection) if inspection.lost.is_none() => {
+                Stage::Inspecting(inspection.of_backend, inspection.late)
+            }
             Step::Start | Step::Inspecting(_) | Step::Elsewhere(_) | Step::Again | Step::Requeue(..) => return None,
         };
         Some(Self {
@@ -191,6 +205,8 @@ impl SessionState {
             hash: None,
             wants: None,
             due: None,
+            left: session.memory.as_deref().and_then(LeftState::of),
+            answering: session.answering,
         })
     }
 
@@ -222,7 +238,7 @@ impl SessionState {
     }
 
     /// Puts it into a session that was made for it. No moment is later than `now`.
-    pub(super) fn restore(&self, session: &mut Session, now: Tick) {
+    pub(super) fn restore(&self, session: &mut Session, variables: &Arc<Variables>, now: Tick) {
         let tick = |millis: u64| Tick::from_millis(millis).min(now);
         session.number = self.number;
         session.wall = self.wall;
@@ -246,10 +262,15 @@ impl SessionState {
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;
         (session.server_queue, session.backend_queue) = self.places;
+        session.memory = self.left.as_ref().map(|left| left.restore(variables));
+        session.answering = self.answering && self.stage == Stage::Relaying;
+        session.entered = self.is_entered();
+        session.ruled = !matches!(self.stage, Stage::Inspecting(..));
         session.step = match self.stage {
             Stage::Relaying => Step::Relaying,
             Stage::Connecting => Step::Connecting,
             Stage::Pausing(pause) => Step::Pausing(Millis::new(pause).unwrap_or(Millis::ZERO)),
+            Stage::Inspecting(of_backend, late) => Step::Inspecting(Inspection { late, ..Inspection::new(of_backend) }),
             Stage::Queued => Step::Start, // what it got in the queue here is said by whoever asked there
         };
     }
@@ -257,6 +278,16 @@ impl SessionState {
     /// Descriptors that come with it: the client's, the server's, two for each pipe.
     pub fn descriptors(&self) -> usize {
         1 + usize::from(self.has_server()) + 2 * (usize::from(self.up.pipe) + usize::from(self.down.pipe))
+    }
+
+    /// Whether its backend counts it.
+    pub fn is_entered(&self) -> bool {
+        !matches!(self.stage, Stage::Inspecting(false, _))
+    }
+
+    /// Whether its server is chosen.
+    pub fn has_target(&self) -> bool {
+        !matches!(self.stage, Stage::Queued | Stage::Inspecting(..))
     }
 
     /// Whether it has a connection to its server, or one that is on its way.

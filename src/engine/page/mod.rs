@@ -247,6 +247,7 @@ impl Desk {
             redispatched: false,
             server_queue: 0,
             backend_queue: 0,
+            level: None,
         }
     }
 

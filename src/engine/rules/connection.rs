@@ -1,12 +1,17 @@
 //! `tcp-request connection` and `tcp-request session`: before there is a session.
 
 use std::cell::RefCell;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
 
 use super::{Verdict, judge};
 use crate::engine::facts::{Subject, View};
+use crate::engine::proxy_header;
 use crate::engine::shard::Shard;
 use crate::engine::shared::Accepted;
 use crate::ir::{Rule, Rules};
+use crate::sys::silent;
 
 /// `tcp-request connection`: whether a connection that was just accepted may stay.
 pub(in crate::engine) fn admit(shard: &Shard, mut accepted: Accepted) -> Option<Accepted> {
@@ -17,21 +22,27 @@ pub(in crate::engine) fn admit(shard: &Shard, mut accepted: Accepted) -> Option<
             accepted.seat.announce();
             Some(accepted)
         }
-        Verdict::Reject | Verdict::Drop => {
+        Verdict::Reject => {
             accepted.seat.denied_connection();
-            refuse(accepted, verdict);
+            // it hears a reset, whatever it has sent
+            let _ = set_socket_linger(&accepted.socket, Some(Duration::ZERO));
             None
         }
+        Verdict::Drop(reach) => leave(&accepted, reach),
     }
 }
 
 /// `tcp-request session`: whether it may become a session.
 pub(in crate::engine) fn admit_session(shard: &Shard, mut accepted: Accepted) -> Option<Accepted> {
     match look(|rules| &rules.session, shard, &mut accepted) {
-        verdict @ (Verdict::Reject | Verdict::Drop) => {
+        Verdict::Reject => {
             accepted.seat.denied_session();
-            refuse(accepted, verdict);
+            tell(shard, &accepted);
             None
+        }
+        Verdict::Drop(reach) => {
+            tell(shard, &accepted);
+            leave(&accepted, reach)
         }
         _ => Some(accepted),
     }
@@ -43,12 +54,20 @@ fn look(list: impl FnOnce(&Rules) -> &Vec<Rule>, shard: &Shard, accepted: &mut A
     let view = View { shard, subject: Subject::Connection(accepted), memory: &memory, waits: false };
     let verdict = judge(list(&proxy.rules), &view);
     accepted.memory = memory.into_inner();
+    accepted.settle_addresses();
     verdict
 }
 
-/// Closes a connection; a silent drop leaves its client in the belief that it is there.
-fn refuse(accepted: Accepted, verdict: Verdict) {
-    if verdict == Verdict::Drop {
-        crate::sys::silent::leave(&accepted.socket);
+/// Leaves its client in the belief that the connection is there.
+fn leave(accepted: &Accepted, reach: Option<u8>) -> Option<Accepted> {
+    accepted.seat.denied_request();
+    silent::leave(&accepted.socket, reach);
+    None
+}
+
+/// One that has had a handshake is told of in the log.
+fn tell(shard: &Shard, accepted: &Accepted) {
+    if accepted.seat.announces() {
+        proxy_header::denied(shard, accepted);
     }
 }

@@ -9,7 +9,7 @@ use super::{Verdict, holds, judge};
 use crate::engine::clock;
 use crate::engine::dispatch::Step;
 use crate::engine::facts::{Subject, View, room};
-use crate::engine::session::Session;
+use crate::engine::session::{Session, Silence};
 use crate::engine::shard::Shard;
 use crate::engine::shared::Shared;
 use crate::expr::{Side, Truth};
@@ -24,6 +24,20 @@ pub(in crate::engine) struct Inspection {
     pub(in crate::engine) of_backend: bool,
     /// The time to wait for more is over.
     pub(in crate::engine) late: bool,
+    /// Its client was silent for too long, or has reset its connection: rules may still refuse the session, but no server
+    /// gets it.
+    pub(in crate::engine) lost: Option<Cause>,
+}
+
+impl Inspection {
+    /// One that begins.
+    pub(in crate::engine) fn new(of_backend: bool) -> Self {
+        Self { of_backend, late: false, lost: None }
+    }
+
+    fn may_wait(self) -> bool {
+        !self.late && self.lost.is_none()
+    }
 }
 
 impl Session {
@@ -33,6 +47,7 @@ impl Session {
         let view = View { shard, subject: Subject::Session(self), memory: &memory, waits };
         let seen = look(&view);
         self.memory = memory.into_inner();
+        self.settle_addresses();
         seen
     }
 
@@ -44,7 +59,7 @@ impl Session {
 
     /// When it waits for more no longer.
     pub(in crate::engine) fn inspected_until(&self, shared: &Shared, inspection: Inspection) -> Option<Tick> {
-        let delay = self.rules(shared, inspection).request_delay.filter(|_| !inspection.late);
+        let delay = self.rules(shared, inspection).request_delay.filter(|_| inspection.may_wait());
         delay.map(|delay| self.since.after(delay))
     }
 
@@ -65,7 +80,7 @@ impl Session {
             let shared = &shard.shared;
             let rules = self.rules(shared, inspection);
             let full = self.up.held_bytes().len() >= room(shard);
-            let waits = rules.request_delay.is_some() && !inspection.late && !self.up.ended && !full;
+            let waits = rules.request_delay.is_some() && inspection.may_wait() && !self.up.ended && !full;
             match self.viewed(shard, waits, |view| judge(&rules.request, view)) {
                 Verdict::Wait => {
                     self.step = Step::Inspecting(inspection);
@@ -75,13 +90,14 @@ impl Session {
                             return Poll::Pending;
                         }
                         Poll::Ready(Ok(())) => self.client_seen = clock::coarse(),
-                        Poll::Ready(Err(_)) => return self.over(shard, Cause::Client, Phase::Request),
+                        Poll::Ready(Err(_)) => inspection.lost = Some(Cause::Client),
                     }
                 }
-                Verdict::Reject | Verdict::Close | Verdict::Drop => {
-                    self.deny(shard);
+                Verdict::Reject | Verdict::Close => {
+                    self.seat.denied_request();
                     return self.over(shard, Cause::Proxy, Phase::Request);
                 }
+                Verdict::Drop(reach) => return self.leave(shard, reach),
                 Verdict::Pass | Verdict::Announce if inspection.of_backend => break,
                 Verdict::Pass | Verdict::Announce => {
                     self.switch(shard);
@@ -89,9 +105,13 @@ impl Session {
                         break;
                     }
                     self.since = clock::now();
-                    inspection = Inspection { of_backend: true, late: false };
+                    inspection = Inspection { of_backend: true, late: false, ..inspection };
                 }
             }
+        }
+        if let Some(cause) = inspection.lost {
+            self.seat.failed_request();
+            return self.over(shard, cause, Phase::Request);
         }
         self.up.eager = true; // what was ready may have been read
         self.step = Step::Start;
@@ -119,10 +139,16 @@ impl Session {
         self.enter(shared, chosen.or(default).unwrap_or(self.front));
     }
 
-    fn deny(&self, shard: &Shard) {
-        if let Some(front) = shard.shared.pool.front(self.front) {
-            front.denied_requests.add(1);
+    /// Ends the session so that its client does not hear of it.
+    fn leave(&mut self, shard: &Shard, reach: Option<u8>) -> Poll<()> {
+        self.seat.denied_request();
+        if self.entered
+            && let Some(back) = shard.shared.pool.back(self.back)
+        {
+            back.denied_requests.add(1);
         }
+        self.silence = Some(Silence(reach));
+        self.over(shard, Cause::Proxy, Phase::Request)
     }
 
     /// Looks at rules about what the server has sent; ready when its bytes may move, or the session has ended.
@@ -130,17 +156,9 @@ impl Session {
         loop {
             let shared = &shard.shared;
             let rules = &self.back_proxy(shared).rules;
-            let Some(server) = &self.server else { return Poll::Ready(()) };
             let full = self.down.held_bytes().len() >= room(shard);
-            let delay = rules.response_delay.map(|delay| self.since.after(delay));
-            let waits = delay.is_some_and(|end| clock::now() < end) && !self.down.ended && !full;
-            if self.down.held_bytes().is_empty() && !self.down.ended {
-                match self.down.read_more(server, cx, shard, room(shard)) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(())) => continue,
-                    Poll::Ready(Err(_)) => return self.ended(Cause::Server, Phase::Data),
-                }
-            }
+            let in_time = self.answered_until(shared).is_some_and(|end| clock::now() < end);
+            let waits = in_time && !self.down.ended && !full;
             match self.viewed(shard, waits, |view| judge(&rules.response, view)) {
                 Verdict::Wait => {
                     let Some(server) = &self.server else { return Poll::Ready(()) };
@@ -149,23 +167,36 @@ impl Session {
                             self.arm(shard, key);
                             return Poll::Pending;
                         }
-                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Ok(())) => self.server_seen = clock::coarse(),
                         Poll::Ready(Err(_)) => return self.ended(Cause::Server, Phase::Data),
                     }
                 }
-                Verdict::Reject | Verdict::Drop | Verdict::Close => {
-                    if let Some(back) = shared.pool.back(self.back) {
-                        back.denied_responses.add(1);
-                    }
+                Verdict::Reject => {
+                    self.deny_answer(shared);
                     return self.ended(Cause::Proxy, Phase::Data);
                 }
-                Verdict::Pass | Verdict::Announce => {
+                Verdict::Drop(reach) => return self.leave(shard, reach),
+                verdict @ (Verdict::Close | Verdict::Pass | Verdict::Announce) => {
                     self.answering = false;
+                    if verdict == Verdict::Close {
+                        // what it has said goes on to the client; nobody says anything more
+                        self.down.ended = true;
+                        self.up.discard();
+                    }
                     self.learn(shard, Side::Response);
                     self.down.eager = true;
                     return Poll::Ready(());
                 }
             }
+        }
+    }
+
+    fn deny_answer(&self, shared: &Shared) {
+        self.seat.denied_response();
+        let Some(back) = shared.pool.back(self.back) else { return };
+        back.denied_responses.add(1);
+        if let Some(server) = self.target.and_then(|ix| back.servers.get(ix.0 as usize)) {
+            server.denied_responses.add(1);
         }
     }
 }

@@ -4,12 +4,13 @@
 //! session wait, within the inspect delay, and then all rules are looked at again. Source: manual §4.2 "tcp-request …",
 //! "tcp-response …", "use_backend"; order and verdicts asked of 2.6.12 (docs/OBSERVED.md).
 
+mod acting;
 mod connection;
 mod content;
 
 use super::facts::View;
-use crate::expr::{Condition, Truth, Value};
-use crate::ir::{Action, Rule};
+use crate::expr::{Condition, Truth};
+use crate::ir::Rule;
 
 pub(super) use connection::{admit, admit_session};
 pub(super) use content::Inspection;
@@ -23,8 +24,8 @@ pub(super) enum Verdict {
     Wait,
     /// End it.
     Reject,
-    /// End it without a word to the client.
-    Drop,
+    /// End it without a word to the client; a number: with a reset that gets so many routers far.
+    Drop(Option<u8>),
     /// End the connection to the server, and the client's after it.
     Close,
     /// A PROXY header must come first.
@@ -40,7 +41,7 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
             Truth::NotYet if view.waits => return Verdict::Wait,
             Truth::NotYet => continue,
         }
-        if let Some(verdict) = act(&rule.action, view) {
+        if let Some(verdict) = acting::act(&rule.action, view) {
             if verdict != Verdict::Wait {
                 view.decided(rule.span.file.0, rule.span.line);
             }
@@ -53,31 +54,4 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
 /// What a condition says now; none holds always.
 pub(super) fn holds(when: Option<&Condition>, view: &View<'_>) -> Truth {
     when.map_or(Truth::True, |when| when.evaluate(view))
-}
-
-/// Does what a rule says. `None`: the rules behind it are looked at, too.
-fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
-    use crate::expr::Facts as _;
-    match action {
-        Action::Accept => return Some(Verdict::Pass),
-        Action::Reject => return Some(Verdict::Reject),
-        Action::Close => return Some(Verdict::Close),
-        Action::SilentDrop => return Some(Verdict::Drop),
-        Action::ExpectProxy => return Some(Verdict::Announce),
-        Action::SetVar(name, expr) => {
-            let value = expr.value(view).map(Value::into_owned);
-            if let Some(value) = value {
-                view.set_variable(name, Some(value));
-            }
-        }
-        Action::SetVarFormat(name, template) => {
-            let text = template.evaluate(view);
-            view.set_variable(name, Some(Value::owned(text)));
-        }
-        Action::UnsetVar(name) => view.set_variable(name, None),
-        Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
-        Action::Count(count) => view.count(count),
-        Action::SetTag(tag) => view.tag(tag),
-    }
-    None
 }

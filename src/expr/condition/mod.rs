@@ -252,6 +252,27 @@ impl Condition {
         found.min_by_key(|misplaced| misplaced.others)
     }
 
+    /// Whether it is the same whenever it is asked: it holds always, or never.
+    pub fn is_constant(&self) -> Option<bool> {
+        let constant = |term: &Term| match term.tests.as_slice() {
+            [test] if test.expr.fetch_name() == "always_true" => Some(!term.negated),
+            [test] if test.expr.fetch_name() == "always_false" => Some(term.negated),
+            _ => None,
+        };
+        let row = |row: &Vec<Term>| match row.iter().map(constant).collect::<Option<Vec<_>>>() {
+            Some(terms) => Some(terms.into_iter().all(|term| term)),
+            None if row.iter().any(|term| constant(term) == Some(false)) => Some(false),
+            None => None,
+        };
+        let rows: Vec<Option<bool>> = self.rows.iter().map(row).collect();
+        let holds = match rows {
+            rows if rows.contains(&Some(true)) => Some(true),
+            rows if rows.iter().all(|row| *row == Some(false)) => Some(false),
+            _ => None,
+        };
+        holds.map(|holds| holds != self.negated)
+    }
+
     /// All its tests: for warnings.
     pub fn tests(&self) -> impl Iterator<Item = &Test> {
         self.rows.iter().flatten().flat_map(|term| term.tests.iter())

@@ -28,6 +28,8 @@ mod substitute;
 mod tables;
 mod variables;
 
+pub use variables::VarConditions;
+
 pub use self::maps::Map;
 
 use std::borrow::Cow;

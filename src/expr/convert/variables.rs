@@ -50,6 +50,23 @@ fn set<'a>(args: &'a [Arg], value: Value<'a>, facts: &'a dyn Facts) -> Option<Va
     Some(value)
 }
 
+/// The conditions of a variable that a rule is to set: all must hold.
+#[derive(Debug, Clone, Default)]
+pub struct VarConditions(Vec<&'static [u8]>);
+
+impl VarConditions {
+    /// Reads their names, divided by commas. `None`: one of them is none.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let known = |name: &[u8]| CONDITIONS.into_iter().find(|known| *known == name);
+        text.split(|byte| *byte == b',').map(known).collect::<Option<_>>().map(Self)
+    }
+
+    /// Whether the variable is to get this value.
+    pub fn hold(&self, name: &VarName, value: &Value<'_>, facts: &dyn Facts) -> bool {
+        self.0.iter().all(|condition| holds(condition, name, value, facts))
+    }
+}
+
 /// Whether one of the conditions of a variable that is to be set holds.
 pub(in crate::expr) fn holds(condition: &[u8], name: &VarName, value: &Value<'_>, facts: &dyn Facts) -> bool {
     let empty = matches!(value, Value::Str(bytes) | Value::Bin(bytes) if bytes.is_empty());

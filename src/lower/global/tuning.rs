@@ -110,6 +110,13 @@ pub fn tune_bufsize(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `tune.maxrewrite <bytes>`: more than half of a buffer is half of it.
+pub fn tune_maxrewrite(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number of bytes")?;
+    global.ir.maxrewrite = Some(word.lenient_u32(0, MOST, args)?);
+    Ok(())
+}
+
 /// `tune.stick-counters <number>` (2.8): entries of stick tables that a session can track; each costs 16 bytes, and only who
 /// tracks pays.
 pub fn stick_counters(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {

@@ -7,6 +7,7 @@ mod identity;
 mod persistence;
 mod proxies;
 mod refused;
+mod rule_lints;
 mod rules;
 mod servers;
 

@@ -59,6 +59,7 @@ pub(super) fn resolve(sections: &mut Sections, at: usize, said: &mut Vec<Diagnos
     for (rule, span) in &mut pages {
         when(&mut rule.when, *span, &names, said);
     }
+    super::rule_lints::judge(&names.sections.proxies[at], &draft, said);
     let rules = look_up_all(draft, &names, said);
     sections.proxies[at].set.http_rules = pages;
     rules
@@ -78,10 +79,13 @@ fn look_up_all(draft: RulesDraft, names: &Names<'_>, said: &mut Vec<Diagnostic>)
 
 fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Rule {
     let looked_up = match &mut rule.action {
-        Action::SetVar(_, expr) => expr.resolve(names),
-        Action::SetVarFormat(_, template) => template.resolve(names),
-        Action::Accept | Action::Reject | Action::Close | Action::SilentDrop | Action::ExpectProxy => Ok(()),
-        Action::UnsetVar(_) => Ok(()),
+        Action::SetVar(_, _, expr) | Action::SetEnd(_, expr) => expr.resolve(names),
+        Action::PriorityClass(expr) | Action::PriorityOffset(expr) => expr.resolve(names),
+        Action::Mark(Amount::Expr(expr)) | Action::Tos(Amount::Expr(expr)) => expr.resolve(names),
+        Action::SetVarFormat(_, _, template) => template.resolve(names),
+        Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
+        Action::Mark(Amount::Number(_)) | Action::Tos(Amount::Number(_)) => Ok(()),
+        Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
         Action::Track(track) => {
             table(&mut track.table, rule.span, names, said);
             track.key.resolve(names)

@@ -20,9 +20,13 @@ pub fn close(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
     Ok(Action::Close)
 }
 
-/// `silent-drop`.
-pub fn silent_drop(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
-    Ok(Action::SilentDrop)
+/// `silent-drop [rst-ttl <ttl>]`: with a number a reset is sent that gets so many routers far.
+pub fn silent_drop(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    if !args.take("rst-ttl") {
+        return Ok(Action::SilentDrop(None));
+    }
+    let reach = args.word("a number of routers")?.int(1, 255)?;
+    Ok(Action::SilentDrop(u8::try_from(reach).ok()))
 }
 
 /// `expect-proxy layer4`.

@@ -5,6 +5,8 @@
 
 pub mod actions;
 pub mod http;
+mod order;
+pub mod sessions;
 pub mod switching;
 pub mod tracking;
 pub mod variables;
@@ -16,7 +18,7 @@ use super::error::{Blame, LowerError, Lowered};
 use crate::expr::Place;
 use crate::grammar::{self, Kind, Support};
 use crate::ir::{Action, Rule};
-use crate::text::Span;
+use crate::text::{Diagnostic, Span};
 use crate::units::Millis;
 
 /// Where a rule with an action stands.
@@ -86,12 +88,14 @@ pub struct RulesDraft {
 pub fn connection(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = Place::FrontendConnection;
     let rule = rule(proxy, args, Ruleset { of: Rules::Connection, place });
+    order::judge(proxy, Rules::Connection, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.connection)
 }
 
 /// `tcp-request session <action> [if|unless <condition>]`.
 pub fn session(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let rule = rule(proxy, args, Ruleset { of: Rules::Session, place: Place::FrontendSession });
+    order::judge(proxy, Rules::Session, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.session)
 }
 
@@ -99,20 +103,23 @@ pub fn session(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let ruleset = requests(proxy);
     let rule = rule(proxy, args, ruleset);
+    order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
 
 /// `tcp-request content accept [if|unless <condition>]`.
 pub fn content_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = requests(proxy).place;
-    let rule = ended(proxy, args, Action::Accept, place);
+    let rule = ended(proxy, args, Action::Accept, place).map(Some);
+    order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
 
 /// `tcp-request content reject [if|unless <condition>]`.
 pub fn content_reject(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = requests(proxy).place;
-    let rule = ended(proxy, args, Action::Reject, place);
+    let rule = ended(proxy, args, Action::Reject, place).map(Some);
+    order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
 
@@ -125,13 +132,15 @@ pub fn response(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 
 /// `tcp-request inspect-delay <time>`.
 pub fn request_delay(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.rules.request_delay = delay(proxy, args)?;
+    let delay = delay(proxy, args)?;
+    once(&mut proxy.set.rules.request_delay, delay, args);
     Ok(())
 }
 
 /// `tcp-response inspect-delay <time>`.
 pub fn response_delay(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
-    proxy.set.rules.response_delay = delay(proxy, args)?;
+    let delay = delay(proxy, args)?;
+    once(&mut proxy.set.rules.response_delay, delay, args);
     Ok(())
 }
 
@@ -141,16 +150,28 @@ fn delay(proxy: &ProxyDraft, args: &mut Args<'_>) -> Lowered<Option<Millis>> {
     Ok(Some(args.time()?).filter(|delay| delay.get() > 0))
 }
 
+/// A second delay has no effect, also where the first one is inherited.
+fn once(kept: &mut Option<Millis>, delay: Option<Millis>, args: &mut Args<'_>) {
+    if kept.is_some() {
+        let message = format!("'{}' was said before: this one has no effect", args.keyword());
+        args.say(Diagnostic::warning(args.span(), message).hint("remove one of them"));
+        return;
+    }
+    *kept = delay;
+}
+
 fn requests(proxy: &ProxyDraft) -> Ruleset {
     let place = if is_frontend(proxy.kind) { Place::FrontendContent } else { Place::BackendContent };
     Ruleset { of: Rules::Request, place }
 }
 
-/// The whole of a rule.
-fn rule(proxy: &ProxyDraft, args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Rule> {
+/// The whole of a rule; `None`: it does nothing.
+fn rule(proxy: &ProxyDraft, args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Rule>> {
     conditions::in_named_defaults(proxy, args)?;
-    let action = action(args, ruleset)?;
-    ended(proxy, args, action, ruleset.place)
+    match action(args, ruleset)? {
+        Some(action) => ended(proxy, args, action, ruleset.place).map(Some),
+        None => conditions::rest(proxy, args, ruleset.place).map(|_| None),
+    }
 }
 
 /// The rule of an action, with what stands behind it.
@@ -161,11 +182,11 @@ fn ended(proxy: &ProxyDraft, args: &mut Args<'_>, action: Action, place: Place) 
     Ok(Rule { action, when, span })
 }
 
-/// The action that stands next.
+/// The action that stands next; `None`: one without effect.
 ///
 /// # Errors
 /// One that is unknown, that such rules do not have, that is not built, or whose words are wrong.
-fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Action> {
+fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
     let word = args.word("an action")?;
     let end = word.bytes.iter().position(|byte| *byte == b'(').unwrap_or(word.bytes.len());
     let name = String::from_utf8_lossy(&word.bytes[..end]).into_owned();
@@ -183,16 +204,26 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Action> {
         });
     };
     match (row.support, super::table::ACTION.get(usize::from(row.index)).copied().flatten()) {
-        (Support::Full, Some(function)) => function(ruleset, word, args),
+        (Support::Full, Some(function)) => function(ruleset, word, args).map(Some),
+        (Support::Noop { reason }, _) => {
+            args.word("an argument of the action")?;
+            let message = format!("'{}' has no effect: {reason}", row.keyword);
+            args.say(Diagnostic::diag(word.span, message));
+            Ok(None)
+        }
         _ => Err(word.blame(LowerError::NotYet { what: format!("'{} {}'", ruleset.of.name(), row.keyword) })),
     }
 }
 
 /// Adds a rule; one that is not built is told where it would act.
-fn add(proxy: &mut ProxyDraft, rule: Lowered<Rule>, list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>) -> Lowered {
+fn add(
+    proxy: &mut ProxyDraft,
+    rule: Lowered<Option<Rule>>,
+    list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>,
+) -> Lowered {
     match rule {
         Ok(rule) => {
-            list(proxy).push(rule);
+            list(proxy).extend(rule);
             Ok(())
         }
         Err(blame) => conditions::unbuilt(proxy, Err(blame)),

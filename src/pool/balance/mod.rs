@@ -50,6 +50,10 @@ pub(super) struct Wish {
     pub(super) random: u64,
     /// It waits for no other server than the one it waits for.
     pub(super) forced: bool,
+    /// Its class in queues: lower ones are served first.
+    pub(super) class: i16,
+    /// When it came, as far as that counts in queues, in milliseconds.
+    pub(super) moment: i64,
 }
 
 /// A way of choosing. Replayable: the same calls give the same picks.

@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::expr::{Facts, Format, Known};
 use crate::ir::{Config, Level, LogMoment, LogProtocol, LogTarget, Proxy, ProxyIx, SessionLog};
-use crate::pool::{Cause, HttpRecord, Journal, Pool, SessionRecord};
+use crate::pool::{Cause, HttpRecord, Journal, Pool, SessionRecord, Urgency};
 use facts::View;
 use frame::Framing;
 use target::{Sink, Sockets};
@@ -228,7 +228,11 @@ impl Log {
             return None;
         }
         let level = if !normal && proxy.log_separate_errors { Level::Err } else { Level::Info };
-        Some((proxy.session_log, level))
+        match record.level {
+            Some(Urgency::Silent) => None,
+            Some(Urgency::Level(level)) => Some((proxy.session_log, level)),
+            None => Some((proxy.session_log, level)),
+        }
     }
 }
 

@@ -62,6 +62,7 @@ fn record() -> SessionRecord {
         redispatched: false,
         server_queue: 0,
         backend_queue: 0,
+        level: None,
     }
 }
 
@@ -94,6 +95,7 @@ fn tcp_lines() {
         redispatched: true,
         server_queue: 2,
         backend_queue: 4,
+        level: None,
         ..ended(Cause::Server, Phase::Connect)
     };
     let unserved = SessionRecord {

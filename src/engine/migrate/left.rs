@@ -1,0 +1,144 @@
+//! What rules have left of a session, in words that mean the same in another process.
+//!
+//! Addresses that rules have set are the session's own by then, and go with it as those.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::facts::Memory;
+use crate::expr::{Value, VarName};
+use crate::ir::Level;
+use crate::pool::{Priority, Urgency, Variables};
+
+/// What rules have left of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LeftState {
+    /// Its variables, by name.
+    #[serde(default)]
+    pub variables: Vec<(String, ValueState)>,
+    /// The level of its line: 0 to 7, 8 for none.
+    #[serde(default)]
+    pub level: Option<u8>,
+    /// Its class in queues.
+    #[serde(default)]
+    pub class: i16,
+    /// Its offset in queues, ms.
+    #[serde(default)]
+    pub offset: i32,
+}
+
+/// The value of a variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueState {
+    /// Yes or no.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// An IPv4 address.
+    Ipv4(Ipv4Addr),
+    /// An IPv6 address.
+    Ipv6(Ipv6Addr),
+    /// Text.
+    Str(Vec<u8>),
+    /// Bytes.
+    Bin(Vec<u8>),
+}
+
+const LEVELS: [Level; 8] =
+    [Level::Emerg, Level::Alert, Level::Crit, Level::Err, Level::Warning, Level::Notice, Level::Info, Level::Debug];
+const SILENT: u8 = 8;
+
+impl LeftState {
+    /// What a session's memory holds; `None`: nothing.
+    pub(super) fn of(memory: &Memory) -> Option<Self> {
+        let level = memory.level.map(|level| match level {
+            Urgency::Level(level) => level as u8,
+            Urgency::Silent => SILENT,
+        });
+        let Priority { class, offset } = memory.priority;
+        let variables = memory.variables().iter().map(|(name, value)| (name.name().to_owned(), value.into()));
+        let left = Self { variables: variables.collect(), level, class, offset };
+        (left != Self::default()).then_some(left)
+    }
+
+    /// What it has in queues before others.
+    pub(super) fn priority(&self) -> Priority {
+        Priority { class: self.class.clamp(-2047, 2047), offset: self.offset.clamp(-524_287, 524_287) }
+    }
+
+    /// A memory that holds it, as far as there is room.
+    pub(super) fn restore(&self, process: &Arc<Variables>) -> Box<Memory> {
+        let mut memory = Memory::new(Arc::clone(process));
+        memory.priority = self.priority();
+        memory.level = self.level.and_then(|level| match LEVELS.get(usize::from(level)) {
+            Some(level) => Some(Urgency::Level(*level)),
+            None => (level == SILENT).then_some(Urgency::Silent),
+        });
+        for (name, value) in &self.variables {
+            if let Some(name) = VarName::parse(name.as_bytes()) {
+                memory.set(&name, value.clone().into());
+            }
+        }
+        Box::new(memory)
+    }
+}
+
+impl From<&Value<'static>> for ValueState {
+    fn from(value: &Value<'static>) -> Self {
+        match value {
+            Value::Bool(truth) => Self::Bool(*truth),
+            Value::Int(number) => Self::Int(*number),
+            Value::Ipv4(address) => Self::Ipv4(*address),
+            Value::Ipv6(address) => Self::Ipv6(*address),
+            Value::Str(text) => Self::Str(text.to_vec()),
+            Value::Bin(bytes) => Self::Bin(bytes.to_vec()),
+        }
+    }
+}
+
+impl From<ValueState> for Value<'static> {
+    fn from(value: ValueState) -> Self {
+        match value {
+            ValueState::Bool(truth) => Self::Bool(truth),
+            ValueState::Int(number) => Self::Int(number),
+            ValueState::Ipv4(address) => Self::Ipv4(address),
+            ValueState::Ipv6(address) => Self::Ipv6(address),
+            ValueState::Str(text) => Self::owned(text),
+            ValueState::Bin(bytes) => Self::bytes(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_comes_back() {
+        let process = Arc::new(Variables::default());
+        let mut memory = Memory::new(Arc::clone(&process));
+        assert_eq!(LeftState::of(&memory), None);
+        memory.level = Some(Urgency::Silent);
+        memory.priority = Priority { class: -3, offset: 70 };
+        let name = |text: &str| VarName::parse(text.as_bytes()).expect("a name");
+        memory.set(&name("sess.a"), Value::Int(7));
+        memory.set(&name("txn.b"), Value::owned(b"a\0\xff".to_vec()));
+        memory.set(&name("proc.c"), Value::Ipv6(Ipv6Addr::LOCALHOST));
+        let left = LeftState::of(&memory).expect("something");
+        let text = serde_json::to_string(&left).expect("words");
+        let read: LeftState = serde_json::from_str(&text).expect("the same words");
+        assert_eq!(read, left);
+        let back = read.restore(&process);
+        assert_eq!(back.variables(), memory.variables());
+        assert_eq!((back.level, back.priority), (memory.level, memory.priority));
+        // what another process says is not trusted
+        let odd = r#"{"variables":[["no name",{"int":1}]],"level":200,"class":30000,"offset":-2000000000}"#;
+        let odd: LeftState = serde_json::from_str(odd).expect("it is read");
+        let back = odd.restore(&process);
+        assert!(back.variables().is_empty() && back.level.is_none());
+        assert_eq!(back.priority, Priority { class: 2047, offset: -524_287 });
+    }
+}

@@ -1,0 +1,110 @@
+//! What each action does: it decides, or leaves something in the session's [`Memory`](super::super::facts::Memory).
+//!
+//! A sample that is not there changes nothing. Source: manual §4.2 "http-request set-src" and its neighbours; asked of 2.6.12.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::Mark;
+use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
+
+use super::{Verdict, View};
+use crate::expr::{Expr, Facts as _, Type, Value};
+use crate::ir::{Action, Amount, End};
+use crate::pool::{Peer, Urgency};
+
+/// The lowest and the highest class, as far as they count.
+const CLASSES: (i64, i64) = (-2047, 2047);
+/// The lowest and the highest offset, in milliseconds.
+const OFFSETS: (i64, i64) = (-524_287, 524_287);
+
+/// Does what a rule says. `None`: the rules behind it are looked at, too.
+pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
+    match action {
+        Action::Accept => return Some(Verdict::Pass),
+        Action::Reject => return Some(Verdict::Reject),
+        Action::Close => return Some(Verdict::Close),
+        Action::SilentDrop(reach) => return Some(Verdict::Drop(*reach)),
+        Action::ExpectProxy => return Some(Verdict::Announce),
+        Action::SetVar(name, when, expr) => {
+            let value = expr.value(view).map(Value::into_owned);
+            if let Some(value) = value.filter(|value| when.hold(name, value, view)) {
+                view.set_variable(name, Some(value));
+            }
+        }
+        Action::SetVarFormat(name, when, template) => {
+            let text = Value::owned(template.evaluate(view));
+            if when.hold(name, &text, view) {
+                view.set_variable(name, Some(text));
+            }
+        }
+        Action::UnsetVar(name) => view.set_variable(name, None),
+        Action::SetEnd(end, expr) => set_end(*end, expr, view),
+        Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
+        Action::Count(count) => view.count(count),
+        Action::SetTag(tag) => view.tag(tag),
+        Action::Mark(mark) => {
+            if let (Some(mark), Some(socket)) = (number(mark, view), view.socket()) {
+                let _ = setsockopt(&socket, Mark, &mark);
+            }
+        }
+        Action::Tos(tos) => {
+            if let (Some(tos), Some(socket)) = (number(tos, view), view.socket()) {
+                // one of them is the socket's family
+                let _ = set_ip_tos(socket, tos as u8);
+                let _ = set_ipv6_tclass(socket, tos & 0xff);
+            }
+        }
+        Action::LogLevel(level) => view.remember(|memory| {
+            memory.level = Some(level.map_or(Urgency::Silent, Urgency::Level));
+        }),
+        Action::PriorityClass(expr) => {
+            if let Some(class) = integer(expr, view) {
+                let class = class.clamp(CLASSES.0, CLASSES.1) as i16;
+                view.remember(|memory| memory.priority.class = class);
+            }
+        }
+        Action::PriorityOffset(expr) => {
+            if let Some(offset) = integer(expr, view) {
+                let offset = offset.clamp(OFFSETS.0, OFFSETS.1) as i32;
+                view.remember(|memory| memory.priority.offset = offset);
+            }
+        }
+    }
+    None
+}
+
+fn integer(expr: &Expr, view: &View<'_>) -> Option<i64> {
+    expr.value(view)?.cast(Type::Int)?.int()
+}
+
+fn number(number: &Amount, view: &View<'_>) -> Option<u32> {
+    match number {
+        Amount::Number(number) => Some(*number),
+        Amount::Expr(expr) => Some(integer(expr, view)? as u32),
+    }
+}
+
+/// An address keeps the port, a port the address, if there is one.
+fn set_end(end: End, expr: &Expr, view: &View<'_>) {
+    let now = match end {
+        End::Source | End::SourcePort => match view.peer() {
+            Peer::Inet(address) => Some(address),
+            Peer::Unix(_) => None,
+        },
+        End::Destination | End::DestinationPort => view.local(),
+    };
+    let (ip, port) = now.map_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), |now| (now.ip(), now.port()));
+    let changed = match end {
+        End::Source | End::Destination => {
+            let address = expr.value(view).and_then(|value| value.cast(Type::Addr)?.address());
+            address.map(|address| SocketAddr::new(address, port))
+        }
+        End::SourcePort | End::DestinationPort => integer(expr, view).map(|port| SocketAddr::new(ip, port as u16)),
+    };
+    let Some(changed) = changed else { return };
+    view.remember(|memory| match end {
+        End::Source | End::SourcePort => memory.source = Some(changed),
+        End::Destination | End::DestinationPort => memory.destination = Some(changed),
+    });
+}

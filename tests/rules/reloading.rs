@@ -1,0 +1,169 @@
+//! Sessions that a reload meets while rules wait for what they say: they go on in the new process as if nothing had been.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use crate::harness::backends::Backend;
+use crate::harness::daemon::Daemon;
+use crate::harness::logs::LogReceiver;
+use crate::harness::program::Program;
+use crate::harness::stats::Stats;
+use crate::harness::{client, ports, wait};
+
+/// Reloads in a row.
+const RELOADS: usize = 20;
+
+fn stat(folder: &Path, proxy: &str, name: &str, column: &str) -> i64 {
+    Stats::from_socket(&folder.join("stats")).number(proxy, name, column)
+}
+
+struct Stage {
+    daemon: Daemon,
+    door: SocketAddr,
+    log: LogReceiver,
+}
+
+/// A daemon with these sections, in which `DOOR` stands for an address.
+fn start(sections: &str) -> Stage {
+    let (log, sink) = LogReceiver::udp();
+    let door = ports::free();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = format!(
+        "global\n nbthread 2\n stats socket {}/stats\n\
+         defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n log {sink} local0\n option tcplog\n{}\n",
+        folder.path().display(),
+        sections.replace("DOOR", &door.to_string())
+    );
+    Stage { daemon: Daemon::start_in(&Program::ours(), &config, folder), door, log }
+}
+
+impl Stage {
+    fn wait(&self, proxy: &str, name: &str, column: &str, value: i64) {
+        wait::until_true(&format!("{column} of {proxy}/{name} to be {value}"), || {
+            stat(self.daemon.folder(), proxy, name, column) == value
+        });
+    }
+}
+
+fn hears(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut heard = vec![0; bytes.len()];
+    stream.read_exact(&mut heard).expect("bytes come");
+    assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(bytes));
+}
+
+#[test]
+fn clients_are_waited_for_over_twenty_reloads() {
+    let echo = Backend::echo();
+    let mut stage = start(&format!(
+        "frontend f\n bind DOOR\n tcp-request inspect-delay 50s\n\
+         tcp-request connection set-var(sess.who) str(early)\n\
+         tcp-request content set-log-level notice\n\
+         tcp-request content accept if {{ req.len ge {} }}\n\
+         use_backend b if {{ var(sess.who) -m str early }}\n\
+         backend b\n server s {}\n",
+        RELOADS + 1,
+        echo.address
+    ));
+    let mut stream = client::connect(stage.door);
+    for round in 0..RELOADS {
+        stream.write_all(b"x").expect("sent");
+        stage.wait("f", "FRONTEND", "scur", 1);
+        stage.daemon.reload_well();
+        stage.daemon.settle();
+        assert_eq!(echo.accepted(), 0, "no server is asked before the rules have decided ({round})");
+        stage.wait("f", "FRONTEND", "scur", 1);
+        assert_eq!(stat(stage.daemon.folder(), "b", "BACKEND", "scur"), 0, "it has no backend yet");
+    }
+    stream.write_all(b"y").expect("sent");
+    let all = [vec![b'x'; RELOADS], vec![b'y']].concat();
+    hears(&mut stream, &all);
+    client::echo(&mut stream, b"and so on");
+    assert_eq!(stat(stage.daemon.folder(), "b", "BACKEND", "scur"), 1);
+    client::half_close(&stream);
+    let _ = client::read_all(&mut stream);
+    let line = stage.log.wait_for("f b/s ");
+    assert!(line.starts_with("<133>"), "the level that a rule set before the reloads: {line}");
+    stage.wait("b", "BACKEND", "scur", 0);
+    stage.wait("b", "BACKEND", "stot", 1);
+}
+
+#[test]
+fn the_delay_goes_on_over_a_reload() {
+    let echo = Backend::echo();
+    let mut stage = start(&format!(
+        "listen l\n bind DOOR\n tcp-request inspect-delay 4s\n tcp-request content accept if {{ req.len ge 100 }}\n\
+         tcp-request content reject\n server s {}\n",
+        echo.address
+    ));
+    let begun = std::time::Instant::now();
+    let mut stream = client::connect(stage.door);
+    stream.write_all(b"some").expect("sent");
+    stage.wait("l", "FRONTEND", "scur", 1);
+    stage.daemon.reload_well();
+    assert_eq!(client::read_all(&mut stream).expect("a FIN"), b"");
+    let passed = begun.elapsed().as_secs_f64();
+    assert!((3.9..7.0).contains(&passed), "refused after {passed} s");
+    let line = stage.log.wait_for(" l l/");
+    assert!(line.contains(" PR "), "{line}");
+    stage.wait("l", "FRONTEND", "dreq", 1);
+    assert_eq!(echo.accepted(), 0);
+}
+
+#[test]
+fn servers_are_waited_for_over_twenty_reloads() {
+    let (say, said) = std::sync::mpsc::channel::<()>();
+    let said = std::sync::Mutex::new(said);
+    let server = Backend::start(move |mut stream| {
+        let said = said.lock().expect("the orders");
+        while said.recv().is_ok() {
+            if stream.write_all(b"x").is_err() {
+                return;
+            }
+        }
+    });
+    let mut stage = start(&format!(
+        "listen l\n bind DOOR\n tcp-response inspect-delay 50s\n tcp-response content accept if {{ res.len ge {RELOADS} }}\n\
+         tcp-response content reject\n server s {}\n",
+        server.address
+    ));
+    let mut stream = client::connect(stage.door);
+    stage.wait("l", "s", "scur", 1);
+    stream.set_nonblocking(true).expect("an option");
+    for round in 0..RELOADS {
+        assert!(stream.peek(&mut [0]).is_err(), "nothing comes before the rules have decided ({round})");
+        stage.daemon.reload_well();
+        stage.daemon.settle();
+        stage.wait("l", "s", "scur", 1);
+        say.send(()).expect("the server lives");
+    }
+    stream.set_nonblocking(false).expect("an option");
+    hears(&mut stream, &vec![b'x'; RELOADS]);
+    say.send(()).expect("the server lives");
+    hears(&mut stream, b"x");
+    drop(say);
+    assert_eq!(client::read_all(&mut stream).expect("a FIN"), b"");
+}
+
+#[test]
+fn addresses_that_rules_set_stay_over_a_reload() {
+    let header = Backend::start(|mut stream| {
+        let mut head = [0; 108];
+        let count = stream.read(&mut head).unwrap_or(0);
+        let _ = stream.write_all(&head[..count]);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut stage = start(&format!(
+        "listen l\n bind DOOR\n tcp-request connection set-src str(192.0.2.1)\n tcp-request connection set-src-port int(7)\n\
+         tcp-request connection set-dst str(192.0.2.2)\n tcp-request connection set-dst-port int(8)\n\
+         tcp-request inspect-delay 50s\n tcp-request content accept if {{ req.len ge 2 }}\n server s {} send-proxy\n",
+        header.address
+    ));
+    let mut stream = client::connect(stage.door);
+    stream.write_all(b"a").expect("sent");
+    stage.wait("l", "FRONTEND", "scur", 1);
+    stage.daemon.reload_well();
+    stage.daemon.settle();
+    stream.write_all(b"b").expect("sent");
+    hears(&mut stream, b"PROXY TCP4 192.0.2.1 192.0.2.2 7 8\r\nab");
+}
