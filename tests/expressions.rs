@@ -18,8 +18,20 @@ use harness::program::Program;
 use harness::proxy::{self, Proxy};
 use harness::{client, ports};
 
-const FILES: [&str; 11] =
-    ["arguments", "casts", "integers", "hashes", "encodings", "strings", "dates", "structured", "fix", "mqtt", "maps"];
+const FILES: [&str; 12] = [
+    "arguments",
+    "casts",
+    "integers",
+    "hashes",
+    "encodings",
+    "strings",
+    "dates",
+    "structured",
+    "fix",
+    "mqtt",
+    "maps",
+    "ciphers",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/expr")

@@ -316,7 +316,8 @@ fn variables(program: &Program) -> (Proxy, tempfile::TempDir, TcpListener) {
         "global\n stats socket {path}/stats level admin severity-output number\n\
          stats socket {path}/user level user severity-output number\n\
          set-var proc.word str(hello),upper\n set-var proc.number int(5)\n set-var proc.sum int(1),add(proc.number)\n\
-         set-var proc.same var(proc.nobody)\n set-var-fmt proc.text \"a %[var(proc.sum)] b\"\n tune.vars.proc-max-size 1000\n\
+         set-var proc.same var(proc.nobody)\n set-var-fmt proc.text \"a %[var(proc.sum)] b\"\n\
+         set-var-fmt proc.boot \"%H|%[str(%pid)]|%%|%t|%T|%Ts|%ms|%Tl\"\n tune.vars.proc-max-size 1000\n\
          defaults\n mode tcp\n timeout client 1m\n timeout connect 1m\n timeout server 1m\n\
          listen l\n bind {}\n option tcp-check\n tcp-check connect\n tcp-check send-lf \"%[var(proc.text)]\\n\"\n\
          tcp-check expect string never\n server s {} check inter 50 fall 1000\n",
@@ -345,6 +346,14 @@ fn variables_of_the_process() {
         for name in ["proc.same", "proc.nobody", "txn.x", "word", "proc.a-b", "proc", ""] {
             assert!(get(name).starts_with("[3]: "), "{name}: {}", get(name));
         }
+        let dates = |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
+        let (boot, host) = (get("proc.boot"), nix::unistd::gethostname().expect("a name"));
+        let boot = boot.replace(&*host.to_string_lossy(), "HOST");
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let boot = months.iter().fold(dates(&boot), |text, month| text.replace(month, "Mon")).replace(" -", " +");
+        let date = "00/Mon/0000:00:00:00";
+        let want = format!("HOST|%pid|%|{date}.000|{date} +0000|0000000000|000|{date} +0000");
+        assert_eq!(boot, format!("[0]: proc.boot: type=str value=<{want}>\n"), "{:?}", program.kind);
         assert_eq!(command(&folder.path().join("user"), "get var proc.word"), "[3]: Permission denied\n\n");
         assert!(said("set var proc.new int(1)").starts_with("[3]: "), "not without the mode");
         let set = |typed: &str| said(&format!("experimental-mode on;set var {typed}"));
@@ -352,6 +361,7 @@ fn variables_of_the_process() {
             ("proc.new int(1)", "proc.new", "type=sint value=<1>"),
             ("proc.new expr int(2),add(proc.number) add(1)", "proc.new", "type=sint value=<7>"), // one word
             ("proc.new fmt a%[int(2)]b c", "proc.new", "type=str value=<a2b>"),
+            ("proc.new fmt %%%[str(a)]", "proc.new", "type=str value=<%a>"),
             ("proc.new bool(1)", "proc.new", "type=bool value=<1>"),
             ("proc.new ipv4(192.0.2.1)", "proc.new", "type=ipv4 value=<192.0.2.1>"),
             ("proc.new ipv6(::1)", "proc.new", "type=ipv6 value=<::1>"),

@@ -7,10 +7,14 @@
 
 mod check;
 mod closing;
+mod expr;
 mod floor;
 mod idle;
 mod load;
 mod machine;
+#[path = "../../tests/lowering/outside.rs"]
+#[allow(dead_code)]
+mod outside;
 mod program;
 mod reload;
 mod rules;
@@ -86,9 +90,11 @@ enum Shape {
     Patterns,
     /// A reload of 9,500 sessions: how many move a second, how long one is silent, memory, and 100 reloads. Ours alone.
     Reload,
+    /// What a lookup in a list of 100,000 patterns costs against one of 10, in this process. Ours alone.
+    Expr,
 }
 
-const ALL: [Shape; 15] = [
+const ALL: [Shape; 16] = [
     Shape::Connect,
     Shape::Message,
     Shape::Single,
@@ -104,6 +110,7 @@ const ALL: [Shape; 15] = [
     Shape::Mqtt,
     Shape::Patterns,
     Shape::Reload,
+    Shape::Expr,
 ];
 
 fn main() -> ExitCode {
@@ -127,6 +134,10 @@ fn main() -> ExitCode {
             for entries in [100_000, 1_000_000] {
                 println!("\n{}", tables::reload(&programs[0], entries / scale));
             }
+            continue;
+        }
+        if shape == Shape::Expr {
+            println!("\n{}", expr::measure(scale));
             continue;
         }
         if shape == Shape::Reload {
@@ -154,7 +165,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         Shape::Threads => &["2 threads, bound: CPU µs per connection", "2 threads, bound: connections/s"],
         Shape::TakenOver => &["2 threads, taken over: CPU µs per connection", "2 threads, taken over: connections/s"],
         Shape::TableMemory => &["entry of a stick table, bytes (private)"],
-        Shape::Closing | Shape::Reload | Shape::TableReload => &[], // no pairs of figures
+        Shape::Closing | Shape::Reload | Shape::TableReload | Shape::Expr => &[], // no pairs of figures
         Shape::Mqtt => &["MQTT session, mqtt_is_valid, CPU µs", "MQTT session, mqtt_is_valid and stick, CPU µs"],
         Shape::Patterns => &[
             "connection, 10 strings, CPU µs",
@@ -180,7 +191,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::Threads => traffic::threads(program, false, 30_000 / scale),
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
                 Shape::TableMemory => tables::weigh(program, 1_000_000 / scale),
-                Shape::Closing | Shape::Reload | Shape::TableReload => Vec::new(),
+                Shape::Closing | Shape::Reload | Shape::TableReload | Shape::Expr => Vec::new(),
                 Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
                 Shape::Patterns => rules::patterns(program, 20_000 / scale),
                 Shape::Check => check::big_file(program, 1_000 / scale),

@@ -16,6 +16,7 @@ mod facts;
 pub mod fetch;
 mod format;
 mod hex;
+pub mod listing;
 pub mod pattern;
 mod place;
 mod regex;

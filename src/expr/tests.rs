@@ -47,6 +47,9 @@ impl World for Small {
     }
 }
 
+/// A hello of SSLv2 for version 3.1; the bounds were asked of 2.6 with one for 3.3.
+const HELLO_2: &[u8] = b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\0\x2fCCCCCCCCCCCCCCCC";
+
 /// Runs something with a context of a request rule.
 pub(super) fn context<R>(run: impl FnOnce(&Context<'_>) -> R) -> R {
     let lists = Lists::default();
@@ -125,12 +128,14 @@ fn conditions_wait_for_bytes_and_only_for_them() {
         ("if HTTP", b"GET / HTTP/1.0\r\n", true, NotYet),
         ("if HTTP", b"GET / HTTP/1.0\r\n\r\n", true, True),
         ("unless HTTP", CONNECT, true, True),
-        (
-            "if { req.ssl_ver 3.1:3.3 }",
-            b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\0\x2fCCCCCCCCCCCCCCCC",
-            true,
-            True,
-        ),
+        ("if { req.ssl_ver 3.1:3.3 }", HELLO_2, true, True),
+        ("if { req.ssl_ver 3.3 }", HELLO_2, true, False),
+        ("if { req.ssl_ver 3:4 }", HELLO_2, true, True),
+        ("if { req.ssl_ver 2:3 }", HELLO_2, true, False),
+        ("if { req.ssl_ver gt 3.0 }", HELLO_2, true, True),
+        ("if { req.ssl_ver gt 3.1 }", HELLO_2, true, False),
+        ("if { req.ssl_ver -m int 196609 }", HELLO_2, true, True),
+        ("if { req.ssl_ver le 3 }", HELLO_2, true, False),
         ("if { res.len gt 0 }", CONNECT, true, False), // not known here: it never fits
     ] {
         let words: Vec<&[u8]> = condition.split(' ').map(str::as_bytes).collect();
@@ -171,6 +176,50 @@ fn a_condition_says_what_can_never_hold_where_it_stands() {
                 (acl.map(str::as_bytes), fetch, others, word)
             });
             assert_eq!(found.map(|found| (found.acl, found.fetch, found.others, found.word)), want);
+        });
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_moment() {
+    struct Moment(bool);
+    impl Facts for Moment {
+        fn now(&self) -> std::time::Duration {
+            std::time::Duration::from_micros(1_700_000_000_000_042)
+        }
+        fn random(&self) -> u64 {
+            u64::MAX / 2
+        }
+        fn waiting(&self) -> bool {
+            self.0
+        }
+    }
+    for (expression, waits, want) in [
+        ("date", false, Some(Value::Int(1_700_000_000))),
+        ("date_us", false, Some(Value::Int(42))),
+        ("env(SET)", false, Some(Value::text(b"value"))),
+        ("env(UNSET)", false, None),
+        ("hostname", false, Some(Value::text(b"host"))),
+        ("rand(10)", false, Some(Value::Int(4))),
+        ("wait_end", true, None),
+        ("wait_end", false, Some(Value::Bool(true))),
+    ] {
+        context(|context| {
+            let expr = Expr::parse(expression.as_bytes(), context).expect(expression);
+            assert_eq!(expr.value(&Moment(waits)), want, "{expression}");
+        });
+    }
+}
+
+/// 2.6 has them no longer.
+#[test]
+fn old_names_of_the_rdp_cookie() {
+    let bytes = b"\x03\0\0\x1f\x1a\xe0\0\0\0\0\0Cookie: msts=1\r\n";
+    for (expression, want) in [("req_rdp_cookie(msts)", Value::text(b"1")), ("req_rdp_cookie_cnt(msts)", Value::Int(1))]
+    {
+        context(|context| {
+            let expr = Expr::parse(expression.as_bytes(), context).expect(expression);
+            assert_eq!(expr.value(&Bytes { bytes, more: true }), Some(want), "{expression}");
         });
     }
 }

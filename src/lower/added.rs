@@ -81,7 +81,7 @@ pub fn server(backend: &str, mode: Mode, name: &str, words: &[&str]) -> Result<A
     );
     let line = if kept.is_empty() { line.replace(" init-addr none", "") } else { line };
     let mut sources = SourceMap::default();
-    let mut world = Typed { line: line.into_bytes(), environment: &[] };
+    let mut world = Typed { line: line.into_bytes(), environment: &[], host: (String::new(), |_| 0) };
     let judged = configuration(&[PathBuf::from("added")], Choices::default(), &mut world, &mut sources);
     let alert = judged.diagnostics.iter().find(|one| one.severity == Severity::Alert);
     let one = judged.value.and_then(|config| config.proxies.into_iter().next()?.backend?.servers.into_iter().next());
@@ -110,6 +110,8 @@ fn quoted(word: &str) -> String {
 pub(super) struct Typed<'t> {
     pub(super) line: Vec<u8>,
     pub(super) environment: &'t [(String, Vec<u8>)],
+    /// This host's name, and what its time is ahead of UTC at a second of 1970.
+    pub(super) host: (String, fn(i64) -> i32),
 }
 
 impl World for Typed<'_> {
@@ -140,7 +142,10 @@ impl World for Typed<'_> {
         false
     }
     fn hostname(&self) -> String {
-        String::new()
+        self.host.0.clone()
+    }
+    fn local_offset(&self, at: i64) -> i32 {
+        (self.host.1)(at)
     }
     fn processors(&self) -> usize {
         1

@@ -5,6 +5,7 @@ use crate::ir::{ProxyIx, ProxyKind, TrackRef};
 use crate::lower::added;
 use crate::lower::global::variables;
 use crate::pool::{LineReader, NewServer, Pool, Typed};
+use crate::sys::{identity, local_offset};
 
 /// The reader of a process.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ impl LineReader for Reader {
     }
 
     fn value(&self, typed: &Typed<'_>, facts: &dyn Facts) -> Result<Option<Value<'static>>, String> {
-        variables::typed(typed.text, typed.format, typed.environment, facts)
+        let host = (identity::host_name(), local_offset as fn(i64) -> i32);
+        variables::typed(typed.text, typed.format, typed.environment, host, facts)
     }
 }
 

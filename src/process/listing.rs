@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
+use crate::expr::listing;
 use crate::grammar::{self, Class};
 
 /// Lists the keywords of these classes, separated by commas: those that this version has.
@@ -11,7 +12,11 @@ pub(crate) fn keywords(classes: &str) {
     for wanted in classes.split(',') {
         let found = Class::ALL.into_iter().filter(|(name, _)| *name == wanted || wanted == "all");
         let before = out.len();
-        out.extend(found.map(|(_, class)| grammar::list(class)));
+        out.extend(found.map(|(_, class)| match class {
+            Class::Converters => listing::converters(),
+            Class::Fetches => listing::fetches(),
+            Class::Config => grammar::list(class),
+        }));
         if out.len() == before {
             out.push_str(
                 "# List of supported keyword classes:\nall: every class\ncfg: keywords of the configuration\n\

@@ -148,6 +148,9 @@ impl World for System {
         }
     }
 
+    fn local_offset(&self, at: i64) -> i32 {
+        crate::sys::local_offset(at)
+    }
     fn hostname(&self) -> String {
         identity::host_name()
     }

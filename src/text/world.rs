@@ -37,6 +37,10 @@ pub trait World {
     }
     /// The name of this host.
     fn hostname(&self) -> String;
+    /// Seconds that local time is ahead of UTC at that second of 1970.
+    fn local_offset(&self, _at: i64) -> i32 {
+        0
+    }
     /// How many processors this process may use.
     fn processors(&self) -> usize;
 }

@@ -39,3 +39,33 @@ fn fields_decide() {
         told
     });
 }
+
+#[test]
+fn what_a_client_said_stands_in_its_line() {
+    let fields = ["client_identifier", "protocol_version", "keepalive", "username", "will_topic", "flags", "17"];
+    let mut lines = String::from(RULES);
+    for (number, field) in fields.iter().enumerate() {
+        lines += &format!(
+            "  tcp-request content set-var(sess.f{number}) req.payload(0,0),mqtt_field_value(connect,{field})\n"
+        );
+    }
+    let shown: Vec<String> = (0..fields.len()).map(|number| format!("%[var(sess.f{number})]")).collect();
+    lines += &format!("  log-format \"mqtt fields {} %s %ts\"\n", shown.join(" "));
+    alike(|program| {
+        let stage = Stage::new(program, "", &lines);
+        let mut told = Vec::new();
+        for connect in [
+            Connect { level: 3, ..Connect::plain("three") },
+            Connect { user: Some("joe"), will: Some(("last/will", b"gone")), ..Connect::plain("four") },
+            Connect { level: 5, user: Some("joe"), ..Connect::plain("five") },
+        ] {
+            let mut stream = stage.connect();
+            stream.write_all(&connect.packet()).expect("bytes are sent");
+            assert_eq!(connack(&mut stream), Some(0));
+            drop(stream);
+            let line = stage.log.wait_for(&format!("mqtt fields {} ", connect.client));
+            told.push(line.split_once("mqtt fields").map(|(_, fields)| fields.to_owned()));
+        }
+        told
+    });
+}

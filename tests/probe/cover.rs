@@ -55,6 +55,7 @@ pub(crate) fn report(files: &[ProbeFile]) -> Report {
     for file in files {
         probed.extend(file.cuts.iter().map(|cut| cut.row.clone()).filter(|row| known(row, &file.name)));
     }
+    probed.extend(expressions().into_iter().filter(|row| full.contains(row)));
     let mut by_test = BTreeMap::new();
     for (row, test) in tests() {
         if known(&row, "tests.txt") {
@@ -77,6 +78,23 @@ fn tests() -> Vec<(String, String)> {
             (row.trim().to_owned(), test.trim().to_owned())
         })
         .collect()
+}
+
+/// Fetches and converters that a line of `fixtures/expr` asks for: `tests/expressions.rs` and `tests/buffers.rs` play each on both
+/// programs, and without the word it is no expression.
+fn expressions() -> BTreeSet<String> {
+    let folder = root().with_file_name("expr");
+    let files = std::fs::read_dir(folder).expect("the expressions").map(|entry| entry.expect("an entry").path());
+    let mut rows = BTreeSet::new();
+    for file in files.filter(|path| path.extension().is_some_and(|end| end == "txt")) {
+        let text = std::fs::read_to_string(&file).expect("expressions");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let asked = line.split(" ⇒ ").next().unwrap_or_default();
+            let words = asked.split(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)));
+            rows.extend(words.flat_map(|word| [format!("fetch/{word}"), format!("converter/{word}")]));
+        }
+    }
+    rows
 }
 
 fn exists(test: &str) -> bool {

@@ -80,7 +80,16 @@ impl Test {
         // The groups of a user stand between slashes.
         let groups = expr.fetch_name() == "http_auth_group" && !expr.converted();
         let default = default.or(payload.then_some(Method::Bin)).or(groups.then_some(Method::Dir));
-        let patterns = pattern::read(words, at, (name, expr.gives()), default, context)?;
+        // Versions are written as decimals where nothing says that they are numbers.
+        let rest = words.get(at..).unwrap_or_default();
+        let versions = matches!(expr.fetch_name(), "req.ssl_ver" | "req_ssl_ver") && !expr.converted();
+        let patterns = if versions && !rest.contains(&&b"-m"[..]) {
+            let numbers: Vec<Vec<u8>> = rest.iter().map(|word| as_number(word)).collect();
+            let all: Vec<&[u8]> = words[..at].iter().copied().chain(numbers.iter().map(Vec::as_slice)).collect();
+            pattern::read(&all, at, (name, expr.gives()), default, context)?
+        } else {
+            pattern::read(words, at, (name, expr.gives()), default, context)?
+        };
         Ok(Self { expr, patterns })
     }
 
@@ -256,6 +265,22 @@ impl Condition {
         let terms = self.rows.iter_mut().flatten();
         terms.flat_map(|term| Arc::make_mut(&mut term.tests)).try_for_each(|test| test.expr.resolve(names))
     }
+}
+
+/// A version or a range of them (`3.1:3.3`, `3`) as numbers: the major one counts 65536. Other words stay.
+fn as_number(word: &[u8]) -> Vec<u8> {
+    let version = |text: &str| -> Option<String> {
+        let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+        let (major, minor): (u16, u16) = (major.parse().ok()?, minor.parse().ok()?);
+        Some((u32::from(major) << 16 | u32::from(minor)).to_string())
+    };
+    let end = |text: &str| if text.is_empty() { Some(String::new()) } else { version(text) };
+    let text = std::str::from_utf8(word).unwrap_or_default();
+    let number = match text.split_once(':') {
+        Some((low, high)) => end(low).zip(end(high)).map(|(low, high)| format!("{low}:{high}")),
+        None => version(text),
+    };
+    number.map_or_else(|| word.to_vec(), String::into_bytes)
 }
 
 /// Whether a name can be that of an ACL.

@@ -107,7 +107,8 @@ fn digest(name: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-fn authenticated(name: &[u8], key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+/// The code of a text by a key.
+pub(super) fn authenticated(name: &[u8], key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
     fn code<M: Mac + KeyInit>(key: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         let mut mac = <M as KeyInit>::new_from_slice(key).ok()?;
         mac.update(bytes);

@@ -1,4 +1,4 @@
-//! The n-th field or word of a text, from its beginning or its end.
+//! The n-th field or word of a text, from its beginning or its end, and the one of a name (`param`, of 2.8: by its manual alone).
 
 use super::{Arg, Args, Context, ExprError, Row, STR, Value, int, part, row, text};
 
@@ -6,6 +6,11 @@ pub(super) const ROWS: &[Row] = &[
     row("field", "is|i", (STR, STR), check, |args, value, _| {
         let whole = value.into_text();
         let (from, to) = field(&whole, args)?;
+        Some(Value::Str(part(whole, from, to)))
+    }),
+    row("param", "s|s", (STR, STR), parameter, |args, value, _| {
+        let whole = value.into_text();
+        let (from, to) = named(&whole, text(args, 0), text(args, 1).first().copied().unwrap_or(b'&'))?;
         Some(Value::Str(part(whole, from, to)))
     }),
     row("word", "is|i", (STR, STR), check, |args, value, _| {
@@ -22,6 +27,26 @@ fn check(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
         );
     }
     if args.text(1).is_empty() { Err(args.kind(1, "characters that divide")) } else { Ok(()) }
+}
+
+/// One character divides.
+fn parameter(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
+    if args.text(1).len() > 1 { Err(args.kind(1, "one character that divides")) } else { Ok(()) }
+}
+
+/// The first `name=value` of that name; without a sign the value is empty.
+fn named(text: &[u8], name: &[u8], divider: u8) -> Option<(usize, usize)> {
+    let mut from = 0;
+    for piece in text.split(|byte| *byte == divider) {
+        let (start, end) = (from, from + piece.len());
+        from = end + 1;
+        match piece.strip_prefix(name) {
+            Some([]) => return Some((end, end)),
+            Some([b'=', ..]) => return Some((start + name.len() + 1, end)),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Index from 0, whether it counts from the end, and how many are wanted; `usize::MAX`: all.
@@ -95,4 +120,25 @@ fn word(text_: &[u8], args: &[Arg]) -> (usize, usize) {
     let Some((first, _)) = words.get(at) else { return (0, 0) };
     let end = words.get(at.saturating_add(count - 1)).map_or(text_.len(), |(_, end)| *end);
     (*first, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of the manual.
+    #[test]
+    fn parameters_have_names() {
+        for (whole, name, divider, want) in [
+            ("a=b&c=d&a=r", "a", b'&', Some("b")),
+            ("a&b=c", "a", b'&', Some("")),
+            ("a=&b&c=a", "b", b'&', Some("")),
+            ("a=1;b=2;c=4", "b", b';', Some("2")),
+            ("ab=1", "a", b'&', None),
+            ("", "a", b'&', None),
+        ] {
+            let found = named(whole.as_bytes(), name.as_bytes(), divider).map(|(from, to)| &whole[from..to]);
+            assert_eq!(found, want, "{whole} {name}");
+        }
+    }
 }

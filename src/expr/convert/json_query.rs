@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[row("json_query", "s|s", (STR, ANY), check, |a
     query(&json, text(args, 0), !text(args, 1).is_empty())
 })];
 
-fn check(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
+pub(super) fn check(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
     if args.text(0).is_empty() {
         return Err(args.kind(0, "a path, like '$.key'"));
     }
@@ -27,7 +27,8 @@ enum Step {
     Index(usize),
 }
 
-fn query(json: &[u8], path: &[u8], as_int: bool) -> Option<Value<'static>> {
+/// What stands at a path.
+pub(super) fn query(json: &[u8], path: &[u8], as_int: bool) -> Option<Value<'static>> {
     let mut reader = Reader { json, at: 0 };
     for step in steps(path)? {
         match step {

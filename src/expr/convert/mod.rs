@@ -5,6 +5,7 @@
 //! manual §7.3.1; arguments and types as `haproxy -dKcnv` of 2.6 lists them, answers as in `fixtures/expr/`.
 
 mod addresses;
+mod ciphers;
 mod compare;
 mod dates;
 mod digests;
@@ -16,6 +17,7 @@ mod hosts;
 mod integers;
 mod json;
 mod json_query;
+mod jwt;
 mod language;
 mod maps;
 mod mqtt;
@@ -46,13 +48,17 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     /// Its arguments (see [`crate::expr::args`]).
     spec: &'static str,
-    takes: Type,
+    pub(super) takes: Type,
     pub(super) gives: Type,
     check: Check,
     run: Run,
 }
 
 impl Row {
+    pub(super) fn spec(&self) -> &'static str {
+        self.spec
+    }
+
     /// Whether it says itself if more bytes can change its answer.
     fn settles(&self) -> bool {
         matches!(self.name, "mqtt_is_valid" | "mqtt_field_value")
@@ -70,6 +76,7 @@ fn plain(_: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
 
 const FAMILIES: &[&[Row]] = &[
     addresses::ROWS,
+    ciphers::ROWS,
     compare::ROWS,
     dates::ROWS,
     digests::ROWS,
@@ -81,6 +88,7 @@ const FAMILIES: &[&[Row]] = &[
     integers::ROWS,
     json::ROWS,
     json_query::ROWS,
+    jwt::ROWS,
     language::ROWS,
     maps::ROWS,
     mqtt::ROWS,

@@ -114,11 +114,11 @@ enum Found<'a> {
 
 /// What a name stands for, before its arguments are read.
 #[derive(Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     name: &'static str,
-    spec: &'static str,
-    gives: Type,
-    places: Places,
+    pub(super) spec: &'static str,
+    pub(super) gives: Type,
+    pub(super) places: Places,
 }
 
 /// Those that are answered here.
@@ -191,6 +191,18 @@ pub(super) struct Compiled {
     pub(super) places: Places,
 }
 
+/// The fetch of that name.
+pub(super) fn named(name: &[u8]) -> Option<Row> {
+    if let Some(own) = OWN.iter().find(|row| row.name.as_bytes() == name) {
+        return Some(*own);
+    }
+    if let Some(known) = Known::named(name) {
+        return Some(row(known.name(), known.spec(), known.gives(), known.places()));
+    }
+    let counter = counter::named(name)?;
+    Some(row(counter.name, counter.spec(), counter.gives(), counter.places()))
+}
+
 /// Reads the fetch that a word begins with; `*at` is behind it then.
 ///
 /// # Errors
@@ -210,15 +222,8 @@ pub(super) fn read(word: (usize, &[u8]), at: &mut usize, context: &Context<'_>) 
         return Err(ExprError::new(word.0, start + blank..text.len(), Wrong::NoComma { name }));
     }
     *at = end;
-    let known = Known::named(name);
-    let counted = counter::named(name);
-    let own = OWN.iter().find(|row| row.name.as_bytes() == name);
-    let row = match (own, known, counted) {
-        (Some(own), ..) => *own,
-        (_, Some(known), _) => row(known.name(), known.spec(), known.gives(), known.places()),
-        (.., Some(counter)) => row(counter.name, counter.spec(), counter.gives(), counter.places()),
-        _ => return Err(unknown(name, fail)),
-    };
+    let Some(row) = named(name) else { return Err(unknown(name, fail)) };
+    let (known, counted) = (Known::named(name), counter::named(name));
     let args = args::read(row.name, word, start..end, at, row.spec)?;
     let fetch = match (known, counted) {
         (Some(known), _) => Fetch::Known(known, checked(known, args)?),

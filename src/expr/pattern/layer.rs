@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
-
 use super::entry::Entry;
 use super::networks::{self, Networks, Resolver};
 use super::numbers::{self, Numbers};
+use super::regexes::Regexes;
 use super::texts::Texts;
 use super::{Flags, Method};
 use crate::expr::error::{PatternError, shown};
@@ -33,7 +32,7 @@ enum Index {
     Networks(Networks),
     /// Where case does not count: in small letters.
     Texts(Texts),
-    Regexes(Vec<Regex>, Option<RegexSet>),
+    Regexes(Regexes),
 }
 
 /// What a value is when it is looked for.
@@ -59,11 +58,6 @@ impl Twins {
         }
     }
 }
-
-/// From how many regular expressions on they are looked for together.
-const TOGETHER: usize = 4;
-/// The most memory that looking for them together may take.
-const TOGETHER_BYTES: usize = 64 << 20;
 
 impl Layer {
     /// Compiles entries. `resolve` looks names up.
@@ -126,13 +120,7 @@ impl Layer {
             (Index::Numbers(numbers), Sought::Number(number)) => Some((numbers.find(number, live)?, 0)),
             (Index::Networks(networks), Sought::Address(address)) => networks.find(address, live),
             (Index::Texts(texts), Sought::Bytes(bytes)) => texts.find(bytes, live),
-            (Index::Regexes(regexes, None), Sought::Bytes(text)) => {
-                let fits = |(ix, regex): &(usize, &Regex)| live(*ix).is_some() && regex.matches(text);
-                regexes.iter().enumerate().find(fits).map(|(ix, _)| (ix, 0))
-            }
-            (Index::Regexes(_, Some(together)), Sought::Bytes(text)) => {
-                together.matches(text).iter().find_map(live).map(|ix| (ix, 0))
-            }
+            (Index::Regexes(regexes), Sought::Bytes(text)) => Some((regexes.find(text, |ix| live(ix).is_some())?, 0)),
             _ => None,
         }
     }
@@ -140,26 +128,16 @@ impl Layer {
     /// Where the groups of a regular expression that was found match.
     pub(super) fn groups(&self, ix: usize, text: &[u8]) -> Option<Vec<Option<Range<usize>>>> {
         match &self.index {
-            Index::Regexes(regexes, _) => regexes.get(ix)?.groups_at(text, 0),
+            Index::Regexes(regexes) => regexes.get(ix)?.groups_at(text, 0),
             _ => None,
         }
     }
 }
 
 fn regexes(entries: &[Arc<Entry>], any_case: bool) -> Result<Index, (usize, PatternError)> {
-    let mut all = Vec::with_capacity(entries.len());
-    let mut plain = Vec::with_capacity(entries.len());
-    for entry in entries {
+    let compiled = entries.iter().map(|entry| {
         let regex = if any_case { Regex::any_case(&entry.key) } else { Regex::new(&entry.key) };
-        let regex = regex.map_err(|why| (entry.line, PatternError::Regex { text: shown(&entry.key), why }))?;
-        if let Some(text) = regex.plain_pattern() {
-            plain.push(if any_case { format!("(?i:{text})") } else { text.to_owned() });
-        }
-        all.push(regex);
-    }
-    // One that needs the other engine, or too many: one after the other.
-    let together = (plain.len() == all.len() && all.len() >= TOGETHER)
-        .then(|| RegexSetBuilder::new(&plain).unicode(false).size_limit(TOGETHER_BYTES).build().ok())
-        .flatten();
-    Ok(Index::Regexes(all, together))
+        regex.map_err(|why| (entry.line, PatternError::Regex { text: shown(&entry.key), why }))
+    });
+    Ok(Index::Regexes(Regexes::new(compiled.collect::<Result<_, _>>()?)))
 }

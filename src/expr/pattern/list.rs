@@ -7,6 +7,7 @@
 //! Source: management manual §9.3 "add map", "prepare map", "commit map"; what versions do was asked of 2.6.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,6 @@ use crate::expr::error::PatternError;
 use crate::text::World;
 
 /// A list of patterns.
-#[derive(Debug)]
 pub struct List {
     pub(super) id: AtomicU32,
     /// The number that the configuration chose (`-u`).
@@ -79,6 +79,13 @@ pub struct State {
     pub next: u32,
     /// Entries of all versions.
     pub count: usize,
+}
+
+impl fmt::Debug for List {
+    /// Its number, its file and how much is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "List({}, {:?}, {} entries)", self.id(), self.file, self.state().count)
+    }
 }
 
 impl List {

@@ -12,6 +12,7 @@ mod lists;
 mod method;
 mod networks;
 mod numbers;
+mod regexes;
 mod set;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! A set has layers, the older entries first. What comes is a small layer beside the others until it is worth to compile both
 //! together ([`super::list`]); so a list of 100,000 takes one more as cheaply as a short one.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,8 +16,10 @@ use super::{Flags, Method};
 use crate::expr::error::{PatternError, shown};
 use crate::expr::{Type, Value, args};
 
+/// Patterns that are shown of a set.
+const SHOWN: usize = 100;
+
 /// What one way to compare sees of a list.
-#[derive(Debug)]
 pub struct View {
     pub(super) of_file: bool,
     pub(super) look: Look,
@@ -48,6 +51,17 @@ pub struct Found<'s> {
     pub entry: &'s Entry,
     layer: usize,
     index: usize,
+}
+
+impl fmt::Debug for View {
+    /// How it compares, and with what: what it is compiled to says nothing more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({}", self.look.method.name())?;
+        let flags = [(self.look.flags.any_case, " -i"), (self.look.flags.no_names, " -n")];
+        flags.iter().filter(|(set, _)| *set).try_for_each(|(_, flag)| f.write_str(flag))?;
+        self.set.load().keys().take(SHOWN).try_for_each(|key| write!(f, " '{}'", key.escape_ascii()))?;
+        f.write_str(")")
+    }
 }
 
 impl View {

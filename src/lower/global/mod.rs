@@ -2,6 +2,7 @@
 
 pub mod cpus;
 pub mod master;
+mod moment;
 pub mod old;
 pub mod paths;
 pub mod process;

@@ -5,14 +5,16 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::GlobalDraft;
+use super::{GlobalDraft, moment};
 use crate::expr::pattern::Lists;
 use crate::expr::{Context, Expr, Facts, Place, Scope, Template, Value, VarName};
+use crate::grammar::Prefix;
 use crate::ir::VariableSizes;
 use crate::lower::added::Typed;
 use crate::lower::args::Args;
 use crate::lower::conditions::{expr, template};
 use crate::lower::error::{LowerError, Lowered};
+use crate::syntax::Word;
 
 /// What an expression in `global` may look at: the variables that were set above it.
 struct Above<'v>(&'v [(VarName, Value<'static>)]);
@@ -63,7 +65,14 @@ pub fn set_var(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
 /// `set-var-fmt <name> <text>`: the same with a text that has expressions in it.
 pub fn set_var_format(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
     let name = name(args)?;
-    let text = template(args, Place::Config)?.evaluate(&Above(&global.ir.variables));
+    args.need("a text")?;
+    let at = args.position();
+    let word =
+        args.words().get(at).map(|word| Word { bytes: moment::put_in(&word.bytes, args.world).into(), ..word.clone() });
+    let words: Vec<Word<'_>> = word.into_iter().collect();
+    let mut said = Vec::new();
+    let mut filled = Args::new(&words, 0, 0, Prefix::Plain, &mut *args.world, &mut said);
+    let text = template(&mut filled, Place::Config)?.evaluate(&Above(&global.ir.variables));
     set(global, name, Some(Value::owned(text)));
     Ok(())
 }
@@ -100,7 +109,7 @@ sizes! {
 }
 
 /// The value of an expression, or of a text with expressions, that was typed at run time; `None`: it gives none. Files are not
-/// read then.
+/// read then. `host`: its name, and what its time is ahead of UTC.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -108,12 +117,14 @@ pub fn typed(
     text: &str,
     format: bool,
     environment: &[(String, Vec<u8>)],
+    host: (String, fn(i64) -> i32),
     facts: &dyn Facts,
 ) -> Result<Option<Value<'static>>, String> {
-    let world = Typed { line: Vec::new(), environment };
+    let world = Typed { line: Vec::new(), environment, host };
     let context = Context { place: Place::Cli, strict: true, world: &world, lists: &Lists::default() };
     if format {
-        let template = Template::parse(text.as_bytes(), &context).map_err(|why| why.to_string())?;
+        let template =
+            Template::parse(&moment::put_in(text.as_bytes(), &world), &context).map_err(|why| why.to_string())?;
         return Ok(Some(Value::owned(template.evaluate(facts))));
     }
     let expr = Expr::parse(text.as_bytes(), &context).map_err(|why| why.to_string())?;
