@@ -130,7 +130,12 @@ impl Stage {
         let stats = self.stats();
         let rows = stats.names().into_iter().filter(|(proxy, _)| proxy != "sentinel");
         rows.map(|(proxy, name)| {
-            let moved = COLUMNS.into_iter().map(|column| (column, stats.number(&proxy, &name, column)));
+            let value = |column| match stats.number(&proxy, &name, column) {
+                // how many within a second is the machine's business
+                rate if column.ends_with("rate_max") => rate.min(1),
+                value => value,
+            };
+            let moved = COLUMNS.into_iter().map(|column| (column, value(column)));
             let moved = moved.filter(|(_, value)| *value != 0).map(|(column, value)| format!(" {column}={value}"));
             format!("{proxy}/{name}:{}", moved.collect::<String>())
         })

@@ -15,7 +15,7 @@ use crate::pool::{Priority, Urgency, Variables};
 /// What rules have left of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LeftState {
-    /// Its variables, by name.
+    /// Its variables, by scope and name.
     #[serde(default)]
     pub variables: Vec<(String, ValueState)>,
     /// The level of its line: 0 to 7, 8 for none.
@@ -59,7 +59,7 @@ impl LeftState {
             Urgency::Silent => SILENT,
         });
         let Priority { class, offset } = memory.priority;
-        let variables = memory.variables().iter().map(|(name, value)| (name.name().to_owned(), value.into()));
+        let variables = memory.variables().iter().map(|(name, value)| (name.to_string(), value.into()));
         let left = Self { variables: variables.collect(), level, class, offset };
         (left != Self::default()).then_some(left)
     }
