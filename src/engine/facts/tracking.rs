@@ -14,6 +14,9 @@ use crate::ir::{Amount, Count, Track};
 use crate::pool::Peer;
 use crate::pool::tables::{Entry, Table};
 
+/// No session tracks more: `tune.stick-counters` ends there.
+const MOST: u32 = 100;
+
 /// Entries that are tracked, by the number of their counter.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Tracking(Vec<Option<Entry>>);
@@ -34,6 +37,24 @@ impl Tracking {
             self.0.resize_with(at + 1, || None);
         }
         self.0[at] = Some(entry);
+    }
+
+    /// Number, table and key of each, for another process.
+    pub(in crate::engine) fn keys(&self) -> Vec<(u32, String, Vec<u8>)> {
+        let tracked = (0..).zip(&self.0).filter_map(|(counter, entry)| Some((counter, entry.as_ref()?)));
+        let now = clock::now();
+        let key = |entry: &Entry| entry.read(now, |view| view.key().to_vec());
+        tracked.map(|(counter, entry)| (counter, entry.table().ir.name.to_string(), key(entry))).collect()
+    }
+
+    /// Tracks for a session that another process has begun: it is there once more, and counted as a connection already.
+    pub(in crate::engine) fn take_up(&mut self, counter: u32, table: Option<&Arc<Table>>, key: &[u8]) {
+        let now = clock::now();
+        let entry = table.and_then(|table| table.entry(&table.ir.key_of_bytes(key)?, now));
+        if let Some(entry) = entry.filter(|_| counter < MOST) {
+            entry.refresh(now, |data| data.add(Datum::ConnCur, 0, 1));
+            self.put(counter, entry);
+        }
     }
 
     /// A session has begun.

@@ -252,7 +252,7 @@ impl Detached {
         let now = clock::now();
         let peer = Peer::from(state.peer);
         let mut session = Session::at_rest(shard, sockets.client, seat, (route.front, route.back), peer, now);
-        state.restore(&mut session, &shard.shared.pool.variables, now);
+        state.restore(&mut session, &shard.shared.pool, now);
         if let Some(id) = &state.unique_id {
             let memory = || Box::new(Memory::new(Arc::clone(&shard.shared.pool.variables)));
             session.memory.get_or_insert_with(memory).keep_id(id);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::facts::Memory;
 use crate::expr::{Value, VarName};
 use crate::ir::Level;
+use crate::pool::tables::Tables;
 use crate::pool::{Priority, Urgency, Variables};
 
 /// What rules have left of a session.
@@ -27,6 +28,9 @@ pub struct LeftState {
     /// Its offset in queues, ms.
     #[serde(default)]
     pub offset: i32,
+    /// The entries that it tracks: the number of each, the table's name, and the key.
+    #[serde(default)]
+    pub tracked: Vec<(u32, String, Vec<u8>)>,
 }
 
 /// The value of a variable.
@@ -60,7 +64,8 @@ impl LeftState {
         });
         let Priority { class, offset } = memory.priority;
         let variables = memory.variables().iter().map(|(name, value)| (name.to_string(), value.into()));
-        let left = Self { variables: variables.collect(), level, class, offset };
+        let tracked = memory.tracking.keys();
+        let left = Self { variables: variables.collect(), level, class, offset, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -69,9 +74,12 @@ impl LeftState {
         Priority { class: self.class.clamp(-2047, 2047), offset: self.offset.clamp(-524_287, 524_287) }
     }
 
-    /// A memory that holds it, as far as there is room.
-    pub(super) fn restore(&self, process: &Arc<Variables>) -> Box<Memory> {
+    /// A memory that holds it, as far as there is room and the tables are there.
+    pub(super) fn restore(&self, process: &Arc<Variables>, tables: &Tables) -> Box<Memory> {
         let mut memory = Memory::new(Arc::clone(process));
+        for (counter, table, key) in &self.tracked {
+            memory.tracking.take_up(*counter, tables.named(table), key);
+        }
         memory.priority = self.priority();
         memory.level = self.level.and_then(|level| match LEVELS.get(usize::from(level)) {
             Some(level) => Some(Urgency::Level(*level)),
@@ -131,13 +139,13 @@ mod tests {
         let text = serde_json::to_string(&left).expect("words");
         let read: LeftState = serde_json::from_str(&text).expect("the same words");
         assert_eq!(read, left);
-        let back = read.restore(&process);
+        let back = read.restore(&process, &Tables::default());
         assert_eq!(back.variables(), memory.variables());
         assert_eq!((back.level, back.priority), (memory.level, memory.priority));
         // what another process says is not trusted
         let odd = r#"{"variables":[["no name",{"int":1}]],"level":200,"class":30000,"offset":-2000000000}"#;
         let odd: LeftState = serde_json::from_str(odd).expect("it is read");
-        let back = odd.restore(&process);
+        let back = odd.restore(&process, &Tables::default());
         assert!(back.variables().is_empty() && back.level.is_none());
         assert_eq!(back.priority, Priority { class: 2047, offset: -524_287 });
     }

@@ -4,7 +4,6 @@
 //! handover's format: a change that an older process cannot read needs another `handover::wire::VERSION`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ use crate::engine::proxy_header::Announced;
 use crate::engine::relay::Flow;
 use crate::engine::rules::Inspection;
 use crate::engine::session::Session;
-use crate::pool::{Cause, Peer, Variables};
+use crate::pool::{Cause, Peer, Pool};
 use crate::units::{Millis, Tick};
 
 /// Dates after this one are no dates: the end of the year 9999, in microseconds.
@@ -238,7 +237,7 @@ impl SessionState {
     }
 
     /// Puts it into a session that was made for it. No moment is later than `now`.
-    pub(super) fn restore(&self, session: &mut Session, variables: &Arc<Variables>, now: Tick) {
+    pub(super) fn restore(&self, session: &mut Session, pool: &Pool, now: Tick) {
         let tick = |millis: u64| Tick::from_millis(millis).min(now);
         session.number = self.number;
         session.wall = self.wall;
@@ -262,7 +261,7 @@ impl SessionState {
         session.queue_time = self.queue_time;
         session.connect_time = self.connect_time;
         (session.server_queue, session.backend_queue) = self.places;
-        session.memory = self.left.as_ref().map(|left| left.restore(variables));
+        session.memory = self.left.as_ref().map(|left| left.restore(&pool.variables, &pool.tables));
         session.answering = self.answering && self.stage == Stage::Relaying;
         session.entered = self.is_entered();
         session.ruled = !matches!(self.stage, Stage::Inspecting(..));
