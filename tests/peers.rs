@@ -164,3 +164,30 @@ fn peers_are_shown() {
     assert!(ours.says("show peers nobody").contains("no such section"));
     wait::until_true("the peers to be counted", || ours.says("show info").contains("ConnectedPeers: 1"));
 }
+
+/// Tables and sections are listed, and numbered for peers, in haproxy's order: the last one of the file first.
+#[test]
+fn the_order_of_tables_and_sections() {
+    let (a, b) = (ports::free(), ports::free());
+    let listed = |program: &Program| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = format!(
+            "global\n  stats socket {}/stats level admin\n  localpeer x\ndefaults\n  mode tcp\n  timeout connect 1s\n  timeout \
+             server 1s\nbackend zz\n  stick-table type ip size 10\npeers all\n  peer x {a}\n  table in1 type ip size 10\n  \
+             table in2 type ip size 10\nbackend aa\n  stick-table type ip size 10 peers all\npeers bb\n  peer x {b}\n  table in3 \
+             type ip size 10\n",
+            folder.path().display()
+        );
+        let side = Side { daemon: Daemon::start_in(program, &config, folder) };
+        let tables =
+            side.says("show table").lines().filter_map(|line| Some(line.split_once(',')?.0.to_owned())).collect();
+        let named = |word: &str| word.starts_with("id=") || word.starts_with("local_id=");
+        let peers = side.says("show peers");
+        let peers: Vec<String> = peers.split_whitespace().filter(|word| named(word)).map(str::to_owned).collect();
+        let both: (Vec<String>, _) = (tables, peers);
+        both
+    };
+    let theirs = listed(&Program::theirs());
+    assert_eq!(theirs.0.len(), 5, "{theirs:?}");
+    assert_eq!(listed(&Program::ours()), theirs);
+}

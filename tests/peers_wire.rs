@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton::engine::{Engine, Input, Listening, Purpose};
-use baton::ir::table::{Datum, Key, KeyKind, ServerKey as Named, Stored, Table};
+use baton::ir::table::{Datum, Key, KeyKind, ServerKey as Named, Stored, Table, TableIx};
 use baton::ir::{Bind, BindOptions, Config, Endpoint, Global, Peer, Peers, ProxyIx, StreamAddress};
 use baton::pool::Pool;
 use baton::units::{Millis, Tick};
@@ -48,7 +48,7 @@ fn tables() -> Vec<Table> {
         store,
         peers: Some("all".into()),
         server_key: Named::Name,
-        write_to: None,
+        write_to: (name == "ts").then_some(TableIx(5)),
         recv_only: false,
         owner: Some(ProxyIx(0)),
         span: Default::default(),
@@ -86,6 +86,8 @@ fn tables() -> Vec<Table> {
         ),
         table("ts", KeyKind::String(32), 102_400, Some(60), vec![one(ServerId), one(Gpc0), one(ServerKey)]),
         table("tb", KeyKind::Binary(8), 100, None, vec![one(Gpc0)]),
+        // what is learned in `ts` is written here, too
+        Table { peers: None, ..table("further", KeyKind::String(32), 100, None, vec![one(ServerId), one(Gpc0)]) },
     ]
 }
 
@@ -289,6 +291,8 @@ fn entries_go_both_ways() {
     shows(&theirs, "ts", &["key=mqtt-client", "server_id=1", "server_key=s1"]);
     said(&theirs, "set table ts key other data.gpc0 2 data.server_id 1");
     ours.waits_for("ts", b"other", Datum::Gpc0, 0, 2);
+    ours.waits_for("further", b"other", Datum::ServerId, 0, 1);
+    assert_eq!(ours.get("further", b"other", Datum::Gpc0, 0), Some(0), "what is counted is not learned further");
 
     ours.set("tb", b"\x01\x02\x03\0\0\0\0\x08", &[(Datum::Gpc0, 0, 3)]);
     shows(&theirs, "tb", &["key=0102030000000008", "gpc0=3"]);

@@ -14,7 +14,7 @@ use harness::proxy::Proxy;
 use harness::{client, ports, stats};
 
 /// Those whose value is another at each run: only whether there is a number is compared.
-const VOLATILE: [&str; 14] = [
+const VOLATILE: [&str; 13] = [
     "src_port",
     "dst_port",
     "fc_src_port",
@@ -24,7 +24,6 @@ const VOLATILE: [&str; 14] = [
     "fc_rtt",
     "fc_rtt(us)",
     "fc_rttvar(us)",
-    "cpu_calls",
     "unique-id",
     "fe_sess_rate(fq)",
     "be_sess_rate(b1)",
@@ -93,7 +92,6 @@ fn each_place_knows_what_haproxy_knows_there() {
         "fc_lost",
         "fc_sacked",
         "fc_retrans",
-        "cpu_calls",
         "cpu_ns_tot",
         "cpu_ns_avg",
         "lat_ns_tot",
@@ -278,7 +276,6 @@ fn clients_and_servers_of_all_kinds() {
         "fc_rtt",
         "fc_retrans",
         "prio_class",
-        "cpu_calls",
         "unique-id",
         "dst_conn",
         "fe_name",
@@ -412,44 +409,6 @@ fn conditions_decide_by_the_facts_of_a_session() {
     }
 }
 
-/// An id is made once, whoever asks first: a rule, the PROXY header, the line.
-#[test]
-fn an_id_is_made_once() {
-    same(|program| {
-        let (log, sink) = LogReceiver::udp();
-        let (peer, door) = (
-            Backend::start(|mut stream| {
-                let mut got = vec![0; 4096];
-                let count = stream.read(&mut got).unwrap_or(0);
-                let _ = stream.write_all(&got[..count]);
-            }),
-            ports::free(),
-        );
-        let _proxy = Proxy::start(
-            program,
-            &format!(
-                "global\n nbthread 1\ndefaults\n mode tcp\n{LIMITS}listen l\n bind {door}\n log {sink} format raw local0\n \
-                 tcp-request content set-var(txn.id) unique-id\n unique-id-format id%[rand,hex]-%rt\n \
-                 log-format \"line|%[var(txn.id)]|%ID|%[unique-id]|%[rand,hex]\"\n \
-                 server s {} send-proxy-v2 proxy-v2-options unique-id\n",
-                peer.address
-            ),
-        );
-        let mut stream = client::connect(door);
-        stream.write_all(b"hello").expect("bytes are sent");
-        let mut heard = Vec::new();
-        stream.read_to_end(&mut heard).expect("the server's answer");
-        let line = log.wait_for("line|");
-        let parts: Vec<&str> = line.split('|').collect();
-        let told = String::from_utf8_lossy(&heard).contains(parts[1]);
-        vec![
-            format!("same {} {} told {told}", parts[1] == parts[2], parts[2] == parts[3]),
-            format!("another {}", parts[1].contains(parts[4])),
-            format!("number {}", parts[1].ends_with("-0")),
-        ]
-    });
-}
-
 /// The fetches of 3.x that are the same facts as variables of log lines.
 #[test]
 fn fetches_of_later_versions_are_the_variables_of_lines() {
@@ -517,43 +476,4 @@ fn fetches_of_later_versions_are_the_variables_of_lines() {
     }
     let rest: Vec<i64> = line.split('|').skip(1 + PAIRS.len()).map(|text| text.parse().expect("a number")).collect();
     assert!((0..60).contains(&rest[0]) && rest[1] > 0 && rest[2] >= 0, "{rest:?}");
-}
-
-/// An id moves with its session: the new process shows what the old one told the server.
-#[test]
-fn an_id_moves_with_its_session() {
-    let program = Program::under_test();
-    if !program.is_ours() {
-        return; // haproxy's sessions stay where they are
-    }
-    let (log, sink) = LogReceiver::udp();
-    let yard = harness::yard::Yard::new();
-    let config = format!(
-        "global\n nbthread 1\n stats socket {} level admin expose-fd listeners\ndefaults\n mode tcp\n{LIMITS}listen l\n \
-         bind {}\n log {sink} format raw local0\n unique-id-format id-%[rand,hex]\n \
-         log-format \"line|%ID|%[unique-id]|%pid|%B\"\n server s {} send-proxy-v2 proxy-v2-options unique-id\n",
-        yard.path("sock").display(),
-        yard.door,
-        yard.server.address
-    );
-    std::fs::write(yard.path("cfg"), config).expect("the configuration is written");
-    yard.start(&program, "");
-    let mut stream = client::connect(yard.door);
-    stream.write_all(b"hello").expect("bytes are sent");
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"hello") {
-        let mut some = [0; 512];
-        let count = stream.read(&mut some).expect("the server's echo");
-        assert!(count > 0, "{heard:?}");
-        heard.extend_from_slice(&some[..count]);
-    }
-    let old = yard.pid();
-    yard.start(&program, &format!("-sf {old}"));
-    harness::wait::until_true("the old process to end", || yard.all() == [yard.pid()]);
-    drop(stream);
-    let line = log.wait_for("line|");
-    let parts: Vec<&str> = line.split('|').collect();
-    assert_eq!(parts[3], yard.pid().to_string(), "{line}");
-    assert_eq!(parts[1], parts[2], "{line}");
-    assert!(parts[1].len() > 5 && String::from_utf8_lossy(&heard).contains(parts[1]), "{line} {heard:?}");
 }

@@ -215,7 +215,7 @@ impl Flow {
         let held = match &self.held {
             Held::Nothing => 0,
             Held::Bytes(aside) => aside.bytes.len() - aside.done,
-            Held::Pipe(pipe) => pipe.held as usize,
+            Held::Pipe(pipe) => pipe.held,
         };
         self.bytes.saturating_sub(held as u64)
     }

@@ -85,18 +85,30 @@ pub(super) struct Session {
     pub(super) connect_time: Option<u32>,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
-    /// How often it was polled.
-    pub(super) polls: u32,
     /// The last rule that decided about what its ends have sent.
     pub(super) last_rule: Cell<Option<RulePlace>>,
 }
 
-/// Where a rule stands.
+/// Where a rule stands, in four bytes: of later files than the 255th, and of lines behind the first 16 million, none is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RulePlace {
-    /// The file, by its place among those of the configuration.
-    pub(super) file: u16,
-    pub(super) line: NonZeroU32,
+pub(super) struct RulePlace(NonZeroU32);
+
+impl RulePlace {
+    const LINES: u32 = 24;
+
+    /// `file`: its place among those of the configuration; `line` from 1.
+    pub(super) fn new(file: u16, line: u32) -> Option<Self> {
+        let fits = file < 1 << (u32::BITS - Self::LINES) && (1..1 << Self::LINES).contains(&line);
+        NonZeroU32::new(u32::from(file) << Self::LINES | line).filter(|_| fits).map(Self)
+    }
+
+    pub(super) fn file(self) -> usize {
+        (self.0.get() >> Self::LINES) as usize
+    }
+
+    pub(super) fn line(self) -> u32 {
+        self.0.get() & ((1 << Self::LINES) - 1)
+    }
 }
 
 /// How a client is left that is not to hear of the end: how many routers far a reset gets, if one is sent.
@@ -208,7 +220,6 @@ impl Session {
             connect_time: None,
             server_queue: 0,
             backend_queue: 0,
-            polls: 0,
             last_rule: Cell::new(None),
             seat,
         }
@@ -301,7 +312,6 @@ impl Session {
         if self.waker.is_none() {
             self.waker = Some(cx.waker().clone());
         }
-        self.polls = self.polls.wrapping_add(1);
         if let Some(cause) = self.killed {
             return self.ended(cause, self.step.phase());
         }
@@ -485,6 +495,17 @@ fn limit(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_has_a_place_of_four_bytes() {
+        assert_eq!(size_of::<Option<RulePlace>>(), 4);
+        for (file, line, known) in
+            [(0, 1, true), (255, 0xff_ffff, true), (256, 1, false), (0, 0, false), (0, 1 << 24, false)]
+        {
+            let place = RulePlace::new(file, line);
+            assert_eq!(place.map(|place| (place.file(), place.line())), known.then_some((usize::from(file), line)));
+        }
+    }
 
     #[test]
     fn a_session_stays_small() {

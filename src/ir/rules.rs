@@ -143,6 +143,15 @@ pub enum Destination {
 }
 
 impl Rules {
+    /// The backends that sessions may go to, as far as they are named: by `use_backend`, and the default one.
+    pub fn backends(&self, default: Option<usize>) -> Vec<usize> {
+        let named = self.switching.iter().filter_map(|switch| match switch.to {
+            Destination::Backend(ProxyIx(at)) => usize::try_from(at).ok(),
+            Destination::Named(_) => None,
+        });
+        named.chain(default).collect()
+    }
+
     /// Whether something is to be decided between the accepting of a connection and the choice of its server.
     pub fn decide(&self) -> bool {
         !self.request.is_empty() || !self.switching.is_empty()

@@ -59,8 +59,8 @@ impl<'d> Looked<'d> {
     }
 }
 
-/// All remarks on a configuration, in the order of its lines. `leads`: where each proxy's `default_backend` leads.
-pub(super) fn judge(global: &Global, sections: &Sections, leads: &[Option<usize>], said: &mut Vec<Diagnostic>) {
+/// All remarks on a configuration, in the order of its lines. `leads`: the backends that each proxy sends sessions to.
+pub(super) fn judge(global: &Global, sections: &Sections, leads: &[Vec<usize>], said: &mut Vec<Diagnostic>) {
     let looked = Looked { global, sections, mqtt: balancing_mqtt(sections, leads) };
     let mut remarks = Vec::new();
     for lint in [short_timeouts, low_maxconn, short_keys, unchecked_servers] {
@@ -72,16 +72,16 @@ pub(super) fn judge(global: &Global, sections: &Sections, leads: &[Option<usize>
 
 /// Which proxies balance MQTT: by a port, by a line that reads its packets, by a check that speaks it; and who sends
 /// clients to such a backend, and whom such a frontend sends them to.
-fn balancing_mqtt(sections: &Sections, leads: &[Option<usize>]) -> Vec<bool> {
+fn balancing_mqtt(sections: &Sections, leads: &[Vec<usize>]) -> Vec<bool> {
     let own: Vec<bool> = sections.proxies.iter().map(speaks_mqtt).collect();
     let mut all = own.clone();
-    for (from, to) in leads.iter().enumerate() {
-        if let Some(to) = to
-            && let (Some(a), Some(b)) = (own.get(from), own.get(*to))
-        {
-            let either = *a || *b;
-            all[from] |= either;
-            all[*to] |= either;
+    let pairs = leads.iter().enumerate().flat_map(|(from, to)| to.iter().map(move |to| (from, *to)));
+    for (from, to) in pairs {
+        let either = own.get(from) == Some(&true) || own.get(to) == Some(&true);
+        for at in [from, to] {
+            if let Some(mqtt) = all.get_mut(at) {
+                *mqtt |= either;
+            }
         }
     }
     all

@@ -232,13 +232,16 @@ pub(super) fn check(sections: &Sections, said: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Numbers the tables of proxies in their order, and looks up the `peers` sections that they name.
+/// Numbers all tables in the order of the files, and looks up the `peers` sections that those of proxies name.
 pub(super) fn number(sections: &mut Sections, global: &Global, said: &mut Vec<Diagnostic>) {
-    let mut next = 0;
-    for proxy in &mut sections.proxies {
-        let Some(draft) = &mut proxy.table else { continue };
-        draft.ix = TableIx(next);
-        next += 1;
+    let of_proxies = sections.proxies.iter_mut().filter_map(|proxy| proxy.table.as_deref_mut());
+    let mut all: Vec<&mut TableDraft> = of_proxies.chain(&mut sections.of_peers).collect();
+    all.sort_by_key(|draft| (draft.table.span.file.0, draft.table.span.line));
+    for (ix, draft) in (0..).zip(all) {
+        draft.ix = TableIx(ix);
+    }
+    for proxy in &sections.proxies {
+        let Some(draft) = &proxy.table else { continue };
         if let Some(peers) = draft.peers.as_ref().filter(|_| !proxy.set.disabled)
             && let Err(why) = super::peers::look_up(global, &peers.name)
         {
@@ -246,19 +249,17 @@ pub(super) fn number(sections: &mut Sections, global: &Global, said: &mut Vec<Di
             said.push(Diagnostic::alert(peers.span, message).resolved());
         }
     }
-    for draft in &mut sections.of_peers {
-        draft.ix = TableIx(next);
-        next += 1;
-    }
 }
 
-/// All tables of proxies, by number.
+/// All tables, by number.
 pub(super) fn collect(sections: &mut Sections, said: &mut Vec<Diagnostic>) -> Vec<Table> {
-    let find =
-        |name: &str| sections.proxies.iter().filter_map(|proxy| proxy.table.as_ref()).find(|t| &*t.table.name == name);
+    let find = |name: &str| {
+        let of_proxies = sections.proxies.iter().filter_map(|proxy| proxy.table.as_deref());
+        of_proxies.chain(&sections.of_peers).find(|draft| &*draft.table.name == name)
+    };
     let mut targets: HashMap<TableIx, (TableIx, Span)> = HashMap::new();
-    for proxy in &sections.proxies {
-        let Some(draft) = &proxy.table else { continue };
+    let of_proxies = sections.proxies.iter().filter_map(|proxy| proxy.table.as_deref());
+    for draft in of_proxies.chain(&sections.of_peers) {
         let Some(named) = &draft.write_to else { continue };
         match find(&named.name) {
             Some(target) if target.table.kind == draft.table.kind && target.ix != draft.ix => {
@@ -279,8 +280,11 @@ pub(super) fn collect(sections: &mut Sections, said: &mut Vec<Diagnostic>) -> Ve
         let Some(draft) = proxy.table.take() else { continue };
         let write_to = targets.get(&draft.ix).map(|(target, _)| *target);
         let owner = u32::try_from(at).ok().map(ProxyIx);
-        tables.push(Table { owner, write_to, ..draft.table });
+        tables.push((draft.ix, Table { owner, write_to, ..draft.table }));
     }
-    tables.extend(sections.of_peers.drain(..).map(|draft| draft.table));
-    tables
+    let target = |ix| targets.get(&ix).map(|(target, _)| *target);
+    let of_peers = sections.of_peers.drain(..);
+    tables.extend(of_peers.map(|draft| (draft.ix, Table { write_to: target(draft.ix), ..draft.table })));
+    tables.sort_by_key(|(ix, _)| *ix);
+    tables.into_iter().map(|(_, table)| table).collect()
 }

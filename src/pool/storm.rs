@@ -150,6 +150,7 @@ fn nothing_is_lost_when_servers_come_and_go_under_load() {
                     random: 1,
                     waker: Waker::noop(),
                     again: false,
+                    priority: Priority::default(),
                 };
                 match back.assign(&demand, NOW) {
                     Assignment::Server(ix) => back.release(ix, NOW),

@@ -10,7 +10,6 @@ mod tracking;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -172,8 +171,8 @@ impl<'a> View<'a> {
 
     /// Notes the rule that has decided; before there is a session none is noted.
     pub(super) fn decided(&self, file: u16, line: u32) {
-        if let (Some(session), Some(line)) = (self.session(), NonZeroU32::new(line)) {
-            session.last_rule.set(Some(RulePlace { file, line }));
+        if let Some(session) = self.session() {
+            session.last_rule.set(RulePlace::new(file, line));
         }
     }
 

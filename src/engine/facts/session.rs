@@ -42,9 +42,9 @@ impl View<'_> {
             }
             K::LastRuleFile => {
                 let files = &self.shard.shared.pool.config.files;
-                return files.get(usize::from(session.last_rule.get()?.file)).map(|file| Value::text(file.as_bytes()));
+                return files.get(session.last_rule.get()?.file()).map(|file| Value::text(file.as_bytes()));
             }
-            K::LastRuleLine => session.last_rule.get()?.line.get().into(),
+            K::LastRuleLine => session.last_rule.get()?.line().into(),
             K::BeId => self.backend(session)?.id.into(),
             K::SrvId => self.shard.shared.pool.known(self.server(session)?)?.id.into(),
             K::BcErr => session.connect_time.map(|_| 0)?,
@@ -59,7 +59,6 @@ impl View<'_> {
             K::ReqBytesOut => session.up.forwarded().cast_signed(),
             K::ResBytesIn => session.down.bytes.cast_signed(),
             K::BytesOut | K::ResBytesOut => session.down.forwarded().cast_signed(),
-            K::CpuCalls => session.polls.into(),
             // Nothing is profiled: haproxy says so, too, unless it is told to.
             K::CpuNsAvg | K::CpuNsTot | K::LatNsAvg | K::LatNsTot => 0,
             K::PrioClass | K::PrioOffset => 0,

@@ -154,6 +154,7 @@ fn update(session: &mut Session, numbered: bool, timed: bool, body: &[u8], now: 
     // what this host's old process did last was perhaps told to nobody else
     let local = session.hub.local() == Some(session.peer);
     let mut differs = local && table.look(&key, now, |_| ()).is_none();
+    write_further(session, table, &key, &news, now);
     // there may be no room for it
     let Some(entry) = table.entry(&key, now) else { return Ok(()) };
     let expire = table.ir.expire.map(|expire| expire.get());
@@ -167,6 +168,19 @@ fn update(session: &mut Session, numbered: bool, timed: bool, body: &[u8], now: 
         entry.change(now, |_| ());
     }
     Ok(())
+}
+
+/// `write-to` (3.0): what is learned goes to another table, too, and its entry's time starts again; but for what is counted
+/// there.
+fn write_further(session: &Session, table: &Table, key: &TableKey, news: &[(Datum, u32, New)], now: Tick) {
+    let target = table.ir.write_to.and_then(|ix| session.hub.shared.pool.tables.get(ix));
+    let Some(entry) = target.and_then(|target| target.entry(key, now)) else { return };
+    entry.refresh(now, |data| {
+        let kept = [Datum::ServerId, Datum::ServerKey, Datum::Gpt0, Datum::Gpt];
+        for (datum, index, new) in news.iter().filter(|(datum, ..)| kept.contains(datum)) {
+            set(data, *datum, *index, new);
+        }
+    });
 }
 
 /// Sets a datum; returns whether it said something else before.

@@ -96,7 +96,6 @@ known! {
     BytesIn "bytes_in" "" Int STREAM,
     BytesOut "bytes_out" "" Int RESULT,
     Connslots "connslots" "b" Int LIVE,
-    CpuCalls "cpu_calls" "" Int LIVE,
     CpuNsAvg "cpu_ns_avg" "" Int LIVE,
     CpuNsTot "cpu_ns_tot" "" Int LIVE,
     CurClientTimeout "cur_client_timeout" "" Int FRONTEND,

@@ -72,8 +72,9 @@ pub(super) fn resolve(
     global.ir.guids = crate::lower::guids::collect(&sections.proxies, said);
     global.ir.preloaded = crate::lower::guids::recall(global.stats_file.as_ref(), &global.ir.guids, world, said);
     if choices.remarks {
-        let leads: Vec<_> = references.iter().map(|reference| reference.target()).collect();
-        crate::lower::lints::judge(&global.ir, &sections, &leads, said);
+        let rules = formats.iter().map(|(_, rules)| rules);
+        let leads = references.iter().zip(rules).map(|(reference, rules)| rules.backends(reference.target()));
+        crate::lower::lints::judge(&global.ir, &sections, &leads.collect::<Vec<_>>(), said);
     }
     let mut tables = crate::lower::tables::collect(&mut sections, said);
     let Sections { proxies: drafts, .. } = sections;

@@ -147,7 +147,8 @@ impl PeersState {
 /// The tables of a section, in the order of the configuration, its own ones first.
 fn shared(tables: &Tables, section: &str) -> Box<[(Box<str>, TableIx)]> {
     let of_it = (0..).map(TableIx).zip(tables.iter()).filter(|(_, table)| table.ir.peers.as_deref() == Some(section));
-    let (own, others): (Vec<_>, Vec<_>) = of_it.partition(|(_, table)| table.ir.owner.is_none());
+    let (mut own, others): (Vec<_>, Vec<_>) = of_it.partition(|(_, table)| table.ir.owner.is_none());
+    own.reverse(); // as haproxy numbers them
     let wire = |(ix, table): (TableIx, &std::sync::Arc<super::tables::Table>)| {
         let name = match table.ir.owner {
             Some(_) => table.ir.name.clone(),

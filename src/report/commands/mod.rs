@@ -186,9 +186,9 @@ impl Commands for Console {
             Some(known) if known.words == ["show", "events"] && words.len() > 2 && level < AdminLevel::Operator => {
                 denied()
             }
-            // So is the list of tables.
-            Some(known) if known.words == ["show", "table"] && words.len() > 2 && level < AdminLevel::Operator => {
-                self.show_table_to_users(&words[2..])
+            // Who may not look into tables is told first that there is no such table.
+            Some(known) if known.words.get(1) == Some(&"table") && level < AdminLevel::Operator => {
+                self.table_command_of_user(known, &words[2..])
             }
             Some(known) if known.words == ["show", "cli", "level"] => {
                 Reply::Remark(Level::Info, format!("{}\n", level.name()))

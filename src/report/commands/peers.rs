@@ -44,7 +44,8 @@ impl Console {
             };
         }
         let mut out = String::new();
-        for (section, state) in shown {
+        // the last one of the file first, as haproxy has them
+        for (section, state) in shown.into_iter().rev() {
             self.shown_section(&mut out, section, state, dictionaries);
         }
         Reply::Text(out)
@@ -71,7 +72,6 @@ impl Console {
             "{state:p}: [{date}] id={} disabled={disabled} flags={flags:#x} resync_timeout={until} task_calls=0",
             said.name
         );
-        // the last one of the file first, as haproxy has them
         for (known, peer) in said.peers.iter().zip(&section.peers).rev() {
             self.shown_peer(out, known, peer, state, now);
             for (place, shared) in peer.tables.iter().enumerate().rev() {

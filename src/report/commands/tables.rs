@@ -39,14 +39,14 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["set", "table"],
         usage: "<table> key <k> [data.* <v>]*",
         help: "change or add an entry of a table",
-        level: AdminLevel::Operator,
+        level: AdminLevel::User,
         run: |console, args| console.set_table(args).unwrap_or_else(|reply| reply),
     },
     Command {
         words: &["clear", "table"],
         usage: "<table> [<filter>]*",
         help: "take entries out of a table",
-        level: AdminLevel::Operator,
+        level: AdminLevel::User,
         run: |console, args| console.clear_table(args).unwrap_or_else(|reply| reply),
     },
 ];
@@ -74,18 +74,17 @@ impl Console {
         self.pool.tables.named(name).ok_or_else(|| wrong("No such table"))
     }
 
-    /// What a user without rights sees of a table: that it is there.
-    pub(super) fn show_table_to_users(&self, args: &[&str]) -> Reply {
-        match args {
-            [name] => self.table(name).map_or_else(
-                |reply| reply,
-                |table| {
-                    let mut out = table_lines::heading(table, self.now());
-                    out.push_str("# contents not dumped due to insufficient privileges\n");
-                    Reply::Text(out)
-                },
-            ),
-            _ => super::denied(),
+    /// What a user without rights is answered: that tables are there.
+    pub(super) fn table_command_of_user(&self, command: &Command, args: &[&str]) -> Reply {
+        let Some((name, rest)) = args.split_first() else { return (command.run)(self, args) };
+        match self.table(name) {
+            Err(reply) => reply,
+            Ok(table) if command.words == ["show", "table"] && rest.is_empty() => {
+                let mut out = table_lines::heading(table, self.now());
+                out.push_str("# contents not dumped due to insufficient privileges\n");
+                Reply::Text(out)
+            }
+            Ok(_) => super::denied(),
         }
     }
 

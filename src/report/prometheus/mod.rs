@@ -52,7 +52,8 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, own: &Source<'_>, target
 /// Sizes of stick tables.
 fn stick_tables(pool: &Pool) -> String {
     let mut out = String::new();
-    let tables: Vec<_> = pool.tables.iter().collect();
+    // the last first, as haproxy
+    let tables: Vec<_> = pool.tables.iter().rev().collect();
     for (name, meaning, value) in [
         ("haproxy_sticktable_size", "Entries that a stick table can hold", Table::size as fn(&Table) -> u32),
         ("haproxy_sticktable_used", "Entries that a stick table holds", Table::used),
