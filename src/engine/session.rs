@@ -20,7 +20,7 @@ use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared, local_of};
 use super::{clock, connect};
 use crate::ir::{Backend, LogMoment, Proxy, ProxyIx, ServerIx};
-use crate::pool::{Cause, Closing, Peer, Phase, Priority, Termination};
+use crate::pool::{Cause, Closing, Peer, Phase, Termination};
 use crate::units::{Millis, Tick};
 
 /// A plain TCP session.
@@ -234,24 +234,6 @@ impl Session {
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref().and_then(|announced| announced.destination);
         announced.or_else(|| local_of(self.client.get_ref()))
-    }
-
-    /// What it has in queues before others.
-    pub(super) fn priority(&self) -> Priority {
-        self.memory.as_ref().map_or_else(Priority::default, |memory| memory.priority)
-    }
-
-    /// Takes over the addresses that rules have set.
-    pub(super) fn settle_addresses(&mut self) {
-        let Some((source, destination)) = self.memory.as_mut().and_then(|memory| memory.take_addresses()) else {
-            return;
-        };
-        if let Some(source) = source {
-            self.peer = Peer::Inet(source);
-        }
-        if destination.is_some() {
-            Announced::change(&mut self.announced, destination, self.accepted);
-        }
     }
 
     /// Whether an order means it.

@@ -138,7 +138,7 @@ fn servers_are_waited_for_over_twenty_reloads() {
         say.send(()).expect("the server lives");
     }
     stream.set_nonblocking(false).expect("an option");
-    hears(&mut stream, &vec![b'x'; RELOADS]);
+    hears(&mut stream, &[b'x'; RELOADS]);
     say.send(()).expect("the server lives");
     hears(&mut stream, b"x");
     drop(say);

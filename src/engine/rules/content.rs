@@ -9,12 +9,13 @@ use super::{Verdict, holds, judge};
 use crate::engine::clock;
 use crate::engine::dispatch::Step;
 use crate::engine::facts::{Subject, View, room};
+use crate::engine::proxy_header::Announced;
 use crate::engine::session::{Session, Silence};
 use crate::engine::shard::Shard;
 use crate::engine::shared::Shared;
 use crate::expr::{Side, Truth};
 use crate::ir::{Destination, ProxyIx, Rules};
-use crate::pool::{Cause, Phase};
+use crate::pool::{Cause, Peer, Phase, Priority};
 use crate::units::Tick;
 
 /// How far the rules of a session have come.
@@ -41,6 +42,24 @@ impl Inspection {
 }
 
 impl Session {
+    /// What it has in queues before others.
+    pub(in crate::engine) fn priority(&self) -> Priority {
+        self.memory.as_ref().map_or_else(Priority::default, |memory| memory.priority)
+    }
+
+    /// Takes over the addresses that rules have set.
+    pub(in crate::engine) fn settle_addresses(&mut self) {
+        let Some((source, destination)) = self.memory.as_mut().and_then(|memory| memory.take_addresses()) else {
+            return;
+        };
+        if let Some(source) = source {
+            self.peer = Peer::Inet(source);
+        }
+        if destination.is_some() {
+            Announced::change(&mut self.announced, destination, self.accepted);
+        }
+    }
+
     /// Has a view of the session looked at.
     pub(in crate::engine) fn viewed<R>(&mut self, shard: &Shard, waits: bool, look: impl FnOnce(&View<'_>) -> R) -> R {
         let memory = RefCell::new(self.memory.take());
