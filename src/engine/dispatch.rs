@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use super::clock;
 use super::connect::{self, Refusal, Way};
 use super::facts::room;
 use super::placing::Placing;
@@ -13,11 +14,9 @@ use super::rules::Inspection;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
-use super::{clock, proxy_header};
 use crate::expr::{Scope, Side};
-use crate::ir::{Level, SendProxy, Server, ServerIx, TrackRef};
-use crate::pool::{Assignment, BackState, Cause, Demand, Peer, Phase, QueueTicket, ServerState, SourcePorts};
-use crate::units::proxy_header::Ends;
+use crate::ir::{Level, Server, ServerIx, TrackRef};
+use crate::pool::{Assignment, BackState, Cause, Demand, Phase, QueueTicket, ServerState, SourcePorts};
 use crate::units::{Millis, Tick};
 
 /// Longest pause before a server is tried again.
@@ -74,10 +73,12 @@ impl Session {
     pub(super) fn dispatch(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match &self.step {
             Step::Start => {
-                if let Err(over) = self.look_at_the_client(shard) {
+                if !self.waits_for_bytes(&shard.shared)
+                    && let Err(over) = self.look_at_the_client(shard)
+                {
                     return over;
                 }
-                self.decide(cx, shard, key, Inspection::new(self.entered))
+                self.decide(cx, shard, key, Inspection::new(self.placing.is(Placing::ENTERED)))
             }
             Step::Inspecting(inspection) => {
                 let inspection = *inspection;
@@ -97,7 +98,7 @@ impl Session {
                         self.set_place(of_server, place);
                         let kept = self.placing.is(Placing::DIRECT) && self.target == Some(server);
                         self.placing.set(Placing::DIRECT, kept);
-                        self.queue_time = Some(clock::now().since(self.accepted) as u32);
+                        self.queue_time = (clock::now().since(self.accepted) as u32).into();
                         self.connect_to(cx, shard, key, server)
                     }
                     None => self.watch_client(cx, shard, Phase::Queue),
@@ -111,12 +112,12 @@ impl Session {
 
     /// Has rules decide where they have not, and then asks for a server.
     fn decide(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, inspection: Inspection) -> Poll<()> {
-        if !self.ruled {
+        if !self.placing.is(Placing::RULED) {
             ready!(self.inspect(cx, shard, key, inspection));
             if self.end.is_some() {
                 return Poll::Ready(());
             }
-            self.ruled = true;
+            self.placing.set(Placing::RULED, true);
         }
         let kept = self.kept(shard);
         self.placing.set(Placing::FORCED, kept.forced);
@@ -134,7 +135,7 @@ impl Session {
     ) -> Poll<()> {
         let now = clock::now();
         if self.backend(&shard.shared).is_some_and(|back| back.forward.is_some()) {
-            self.queue_time = Some(now.since(self.accepted) as u32);
+            self.queue_time = (now.since(self.accepted) as u32).into();
             return self.reconnect(cx, shard, key);
         }
         let Some(back) = shard.shared.pool.back(self.back) else {
@@ -147,7 +148,7 @@ impl Session {
         match back.assign(&demand, now) {
             Assignment::Server(server) => {
                 self.placing.set(Placing::DIRECT, wanted == Some(server));
-                self.queue_time.get_or_insert(now.since(self.accepted) as u32);
+                self.queue_time = self.queue_time.or(now.since(self.accepted) as u32);
                 self.count_again(shard, avoid, Some(server));
                 self.connect_to(cx, shard, key, server)
             }
@@ -181,7 +182,7 @@ impl Session {
         let (since, assignment) = *moved;
         match assignment {
             Assignment::Server(server) => {
-                self.queue_time = Some(clock::now().since(self.accepted) as u32);
+                self.queue_time = (clock::now().since(self.accepted) as u32).into();
                 self.connect_to(cx, shard, key, server)
             }
             Assignment::Queued(mut ticket) => {
@@ -208,7 +209,7 @@ impl Session {
     /// Connects to the server that was assigned.
     fn connect_to(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, server: ServerIx) -> Poll<()> {
         self.target = Some(server);
-        self.held_server = true;
+        self.placing.set(Placing::HELD, true);
         self.since = clock::now();
         self.reconnect(cx, shard, key)
     }
@@ -295,15 +296,16 @@ impl Session {
         }
         self.observe(shard, true);
         let now = clock::now();
-        self.connect_time = Some((now.since(self.accepted) as u32).saturating_sub(self.queue_time.unwrap_or(0)));
+        self.connect_time =
+            ((now.since(self.accepted) as u32).saturating_sub(self.queue_time.get().unwrap_or(0))).into();
         self.server_seen = now; // the client's time has run on
         self.log_early(shard);
         self.step = Step::Relaying;
         self.memory.iter_mut().for_each(|memory| memory.forget(Scope::Request));
         self.since = now;
-        self.answering = !self.back_proxy(&shard.shared).rules.response.is_empty();
+        self.placing.set(Placing::ANSWERING, !self.back_proxy(&shard.shared).rules.response.is_empty());
         self.learn(shard, Side::Request);
-        if !self.answering {
+        if !self.placing.is(Placing::ANSWERING) {
             self.learn(shard, Side::Response);
         }
         self.introduce(shard);
@@ -334,25 +336,6 @@ impl Session {
             shared.pool.announce(&events, &*shared.journal, &**shared);
             shared.hurry_check(TrackRef { proxy, server });
         }
-    }
-
-    /// Puts the PROXY header that the server wants before what it is sent.
-    fn introduce(&mut self, shard: &Shard) {
-        let server = self.server_ref().and_then(|at| shard.shared.pool.known(at));
-        let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
-            return;
-        };
-        let id = match options.has(SendProxy::UNIQUE_ID) {
-            true => self.viewed(shard, false, |view| view.id()),
-            false => Vec::new(),
-        };
-        let ends = match self.peer {
-            Peer::Inet(source) => self.local().map(|destination| Ends { source, destination }),
-            Peer::Unix(_) => None,
-        };
-        let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
-        let header = proxy_header::of_session(options, ends, authority, &id);
-        self.up.put_first(header);
     }
 
     /// An attempt failed: again, elsewhere, or over.
@@ -413,7 +396,7 @@ impl Session {
     /// # Errors
     /// The session is over: the client has reset its connection.
     fn look_at_the_client(&mut self, shard: &Shard) -> Result<(), Poll<()>> {
-        let most = if self.ruled { usize::MAX } else { room(shard) };
+        let most = if self.placing.is(Placing::RULED) { usize::MAX } else { room(shard) };
         match self.up.read_early(&self.client, shard, most) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.over(shard, Cause::Client, Phase::Request)),
@@ -463,7 +446,7 @@ impl Session {
     pub(super) fn over(&mut self, shard: &Shard, cause: Cause, phase: Phase) -> Poll<()> {
         if let Step::Queued(_) = self.step {
             self.note_place(shard);
-            self.queue_time = Some(clock::now().since(self.accepted) as u32);
+            self.queue_time = (clock::now().since(self.accepted) as u32).into();
         }
         self.ended(cause, phase)
     }
@@ -491,7 +474,7 @@ impl Session {
 
     /// The session counts no longer on the server that it holds.
     pub(super) fn give_server_back(&mut self, shard: &Shard, server: Option<ServerIx>) {
-        if std::mem::take(&mut self.held_server)
+        if self.placing.take(Placing::HELD)
             && let (Some(back), Some(server)) = (shard.shared.pool.back(self.back), server)
         {
             back.release(server, clock::now());

@@ -37,7 +37,7 @@ impl Session {
         }
         let server = self.target;
         self.give_server_back(shard, server);
-        if let Some(back) = shared.pool.back(self.back).filter(|_| self.entered) {
+        if let Some(back) = shared.pool.back(self.back).filter(|_| self.placing.is(Placing::ENTERED)) {
             back.sessions.down();
         }
         tracing::debug!(id = self.id(), end = ?self.end, "session ends");
@@ -49,8 +49,12 @@ impl Session {
 
     /// Where no server took them, what the client has sent counts all the same, up to a buffer as haproxy's.
     fn count_unread(&mut self, shard: &Shard) {
-        let most = if self.ruled { UNREAD } else { room(shard).saturating_sub(self.up.held_bytes().len()).min(UNREAD) };
-        if self.connect_time.is_none()
+        let most = if self.placing.is(Placing::RULED) {
+            UNREAD
+        } else {
+            room(shard).saturating_sub(self.up.held_bytes().len()).min(UNREAD)
+        };
+        if self.connect_time.get().is_none()
             && most > 0
             && let Ok((count, _)) =
                 recv(self.client.get_ref(), &mut shard.scratch.borrow_mut()[..most], RecvFlags::empty())
@@ -86,7 +90,8 @@ impl Session {
         let back = pool.back(self.back);
         let server = self.target.and_then(|ix| back?.servers.get(ix.0 as usize));
         // The line of an ended session tells how many *others* its backend and server serve.
-        let (in_back, on_server) = (u32::from(self.end.is_some()), u32::from(self.end.is_some() && self.held_server));
+        let (in_back, on_server) =
+            (u32::from(self.end.is_some()), u32::from(self.end.is_some() && self.placing.is(Placing::HELD)));
         let proxy = self.front_proxy(shared);
         let formats = proxy.formats.as_deref();
         let shows_local =
@@ -107,8 +112,8 @@ impl Session {
             backend: self.back,
             server: self.target,
             timers: Timers {
-                queue: self.queue_time,
-                connect: self.connect_time,
+                queue: self.queue_time.get(),
+                connect: self.connect_time.get(),
                 total: clock::now().since(self.accepted) as u32,
                 handshake: self.announced.as_ref().map_or(0, |announced| announced.begun.since(self.accepted) as u32),
             },
@@ -188,28 +193,28 @@ impl Session {
     fn count_end(&self, shared: &Shared) {
         let Some(back) = shared.pool.back(self.back) else { return };
         let server = self.target.and_then(|ix| back.servers.get(ix.0 as usize));
-        if let Some(connect) = self.connect_time {
+        if let Some(connect) = self.connect_time.get() {
             let total = clock::now().since(self.accepted) as u32;
-            back.times.note(self.queue_time, Some(connect), total);
-            server.inspect(|server| server.times.note(self.queue_time, Some(connect), total));
+            back.times.note(self.queue_time.get(), Some(connect), total);
+            server.inspect(|server| server.times.note(self.queue_time.get(), Some(connect), total));
         }
         let cause = self.end.unwrap_or_default().cause;
         let waited = self.end.is_some_and(|end| end.phase == Phase::Queue);
         if matches!(cause, Cause::Client | Cause::ClientTimeout) && !waited {
             back.client_aborts.add(1);
             server.inspect(|server| server.client_aborts.add(1));
-        } else if cause == Cause::Server && self.connect_time.is_some() {
+        } else if cause == Cause::Server && self.connect_time.get().is_some() {
             back.server_aborts.add(1);
             back.response_errors.add(1);
             server.inspect(|server| {
                 server.server_aborts.add(1);
                 server.response_errors.add(1);
             });
-        } else if cause == Cause::ServerTimeout && self.connect_time.is_some() {
+        } else if cause == Cause::ServerTimeout && self.connect_time.get().is_some() {
             back.server_aborts.add(1);
             server.inspect(|server| server.server_aborts.add(1));
         } else if matches!(cause, Cause::Server | Cause::ServerTimeout | Cause::Internal)
-            && self.connect_time.is_none()
+            && self.connect_time.get().is_none()
             && (cause != Cause::Internal || self.target.is_some())
         {
             back.connect_errors.add(1);
@@ -224,7 +229,7 @@ impl Session {
             silent::leave(client, reach);
             return;
         }
-        if self.connect_time.is_none() {
+        if self.connect_time.get().is_none() {
             // Bytes that nobody read would turn the close into a reset.
             let _ = recv(client, &mut shard.scratch.borrow_mut()[..], RecvFlags::empty());
         }

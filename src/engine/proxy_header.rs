@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use super::facts::{Caller, Subject, View};
 use super::relay::register;
+use super::session::Session;
 use super::shard::Shard;
 use super::shared::Accepted;
 use super::{Purpose, clock};
@@ -125,6 +126,27 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
 pub(super) fn denied(shard: &Shard, accepted: &Accepted) {
     let told = Told { peer: accepted.peer, seat: &accepted.seat, at: accepted.at, wall: accepted.wall };
     told.refuse(shard, &Failure::Denied, Some(&accepted.socket));
+}
+
+impl Session {
+    /// Puts the PROXY header that the server wants before what it is sent.
+    pub(super) fn introduce(&mut self, shard: &Shard) {
+        let server = self.server_ref().and_then(|at| shard.shared.pool.known(at));
+        let Some(options) = server.map(|server| server.send_proxy).filter(|options| !options.is_empty()) else {
+            return;
+        };
+        let id = match options.has(SendProxy::UNIQUE_ID) {
+            true => self.viewed(shard, false, |view| view.id()),
+            false => Vec::new(),
+        };
+        let ends = match self.peer {
+            Peer::Inet(source) => self.local().map(|destination| Ends { source, destination }),
+            Peer::Unix(_) => None,
+        };
+        let authority = self.announced.as_ref().and_then(|announced| announced.authority.as_deref());
+        let header = of_session(options, ends, authority, &id);
+        self.up.put_first(header);
+    }
 }
 
 /// What is left of a connection whose socket is looked at elsewhere.

@@ -16,6 +16,7 @@ use tokio::task::{spawn_local, yield_now};
 
 use super::clock;
 use super::control::Order;
+use super::placing::Placing;
 use super::session::Session;
 use super::shard::Shard;
 use super::shared::Shared;
@@ -181,6 +182,6 @@ impl Shard {
 impl Session {
     /// Whether it holds a place on a server and was not ordered to end.
     fn is_on(&self, (proxy, server): (ProxyIx, ServerIx)) -> bool {
-        self.held_server && self.back == proxy && self.target == Some(server) && !self.is_killed()
+        self.placing.is(Placing::HELD) && self.back == proxy && self.target == Some(server) && !self.is_killed()
     }
 }

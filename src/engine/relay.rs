@@ -169,6 +169,9 @@ impl Flow {
                 Ok((count, _)) => {
                     self.bytes += count as u64;
                     self.hold_more(&scratch[..count], room);
+                    if count < space {
+                        ready.clear_ready();
+                    }
                 }
                 Err(Errno::AGAIN) => {
                     ready.clear_ready();

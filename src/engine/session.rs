@@ -12,15 +12,16 @@ use std::time::SystemTime;
 
 use super::dispatch::{Failed, Step};
 use super::facts::Memory;
-use super::placing::Placing;
+use super::placing::{Known, Placing};
 use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::rules::Inspection;
 use super::shard::Shard;
-use super::shared::{Accepted, Seat, Shared, local_of};
+use super::shared::{Accepted, Seat, Shared};
 use super::{clock, connect};
 use crate::ir::{Backend, LogMoment, Proxy, ProxyIx, ServerIx};
 use crate::pool::{Cause, Closing, Peer, Phase, Termination};
+use crate::sys::destination;
 use crate::units::{Millis, Tick};
 
 /// A plain TCP session.
@@ -52,14 +53,6 @@ pub(super) struct Session {
     pub(super) placing: Placing,
     /// Its line is written.
     pub(super) logged: bool,
-    /// The server of `target` counts this session.
-    pub(super) held_server: bool,
-    /// Its backend counts it.
-    pub(super) entered: bool,
-    /// Rules about what its client sends have decided, or there are none.
-    pub(super) ruled: bool,
-    /// Rules about what its server sends have not decided yet.
-    pub(super) answering: bool,
     /// Its client is not to hear of its end.
     pub(super) silence: Option<Silence>,
     pub(super) waker: Option<Waker>,
@@ -81,8 +74,8 @@ pub(super) struct Session {
     /// What rules have left, if they left anything.
     pub(super) memory: Option<Box<Memory>>,
     pub(super) retries: u32,
-    pub(super) queue_time: Option<u32>,
-    pub(super) connect_time: Option<u32>,
+    pub(super) queue_time: Known,
+    pub(super) connect_time: Known,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
     /// The last rule that decided about what its ends have sent.
@@ -147,11 +140,11 @@ impl Session {
             memory.tracking.session();
         }
         session.since = begun;
-        session.entered = false;
+        session.placing.set(Placing::ENTERED, false);
         if !decides {
             session.enter(&shard.shared, back);
         }
-        session.ruled = !decides && session.back_proxy(&shard.shared).rules.request.is_empty();
+        session.placing.set(Placing::RULED, !decides && session.back_proxy(&shard.shared).rules.request.is_empty());
         if short_log {
             shard.shared.journal.accepted(&session.record(&shard.shared));
         }
@@ -162,7 +155,7 @@ impl Session {
     pub(super) fn enter(&mut self, shared: &Shared, back: ProxyIx) {
         self.back = back;
         self.resets = self.backend(shared).is_some_and(|back| back.nolinger);
-        self.entered = true;
+        self.placing.set(Placing::ENTERED, true);
         if let Some(back) = shared.pool.back(back) {
             back.sessions.up();
             back.sessions_total.add(1);
@@ -196,12 +189,8 @@ impl Session {
             end: None,
             blame: None,
             counted: seat.counts_at_once().then(Box::default),
-            placing: Placing::default(),
+            placing: Placing::AT_REST,
             logged: false,
-            held_server: false,
-            entered: true,
-            ruled: true,
-            answering: false,
             silence: None,
             memory: None,
             waker: None,
@@ -216,8 +205,8 @@ impl Session {
             peer,
             announced: None,
             retries: 0,
-            queue_time: None,
-            connect_time: None,
+            queue_time: Known::NOT_YET,
+            connect_time: Known::NOT_YET,
             server_queue: 0,
             backend_queue: 0,
             last_rule: Cell::new(None),
@@ -233,7 +222,7 @@ impl Session {
     /// The address that its client connected to; `None` on a unix socket.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref().and_then(|announced| announced.destination);
-        announced.or_else(|| local_of(self.client.get_ref()))
+        announced.or_else(|| destination::wanted(self.client.get_ref()))
     }
 
     /// Whether an order means it.
@@ -328,7 +317,7 @@ impl Session {
 
     fn relay(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         let told = (self.up.told, self.down.told);
-        let waits = self.answering && self.inspect_answer(cx, shard, key).is_pending();
+        let waits = self.placing.is(Placing::ANSWERING) && self.inspect_answer(cx, shard, key).is_pending();
         if self.end.is_some() {
             return Poll::Ready(());
         }
@@ -403,7 +392,7 @@ impl Session {
                 let server = limit(shared, proxies, Side::Server, &self.down, &self.up);
                 let client = client.map(|limit| self.client_seen.after(limit));
                 let server = server.map(|limit| self.server_seen.after(limit));
-                let answered = if self.answering { self.answered_until(shared) } else { None };
+                let answered = if self.placing.is(Placing::ANSWERING) { self.answered_until(shared) } else { None };
                 [client, server, answered].into_iter().flatten().min()
             }
         }

@@ -17,6 +17,7 @@ use super::splice::Budget;
 use super::{Input, Purpose};
 use crate::ir::{Bind, Frontend, Proxy, ProxyIx};
 use crate::pool::{Commands, Counter, FrontState, Journal, ListenerState, Page, Peer, Pool};
+use crate::sys::destination;
 use crate::units::Tick;
 
 /// Connections at once on all stats sockets when `stats maxconn` says nothing.
@@ -27,6 +28,9 @@ const FEW_SERVERS: usize = 1000;
 
 /// One whose pieces are many times as long, about as many.
 const FEW_FOR_PIECES: usize = 100;
+
+/// Number of no thread.
+const NOBODY: u16 = u16::MAX;
 
 /// What all threads of one engine share.
 pub(crate) struct Shared {
@@ -97,7 +101,8 @@ pub(super) struct Place {
 pub(crate) struct Seat {
     shared: Arc<Shared>,
     place: u32,
-    thread: u32,
+    /// The thread that serves it; [`NOBODY`]: none yet.
+    thread: u16,
     /// A rule wants a PROXY header.
     announces: bool,
     /// Its session is counted.
@@ -243,7 +248,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Some(Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false, begun: false })
+        Some(Seat { shared: Arc::clone(self), place, thread: NOBODY, announces: false, begun: false })
     }
 
     /// A seat for a connection that is there already, whatever the limits say: it came from another process.
@@ -261,7 +266,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Seat { shared: Arc::clone(self), place, thread: u32::MAX, announces: false, begun: false }
+        Seat { shared: Arc::clone(self), place, thread: NOBODY, announces: false, begun: false }
     }
 
     /// The thread with the fewest connections; `home` among equals.
@@ -311,7 +316,7 @@ impl Accepted {
     /// The address that its client connected to; `None` on a unix socket.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref().and_then(|announced| announced.destination);
-        announced.or_else(|| local_of(&self.socket))
+        announced.or_else(|| destination::wanted(&self.socket))
     }
 }
 
@@ -328,12 +333,6 @@ impl Accepted {
             Announced::change(&mut self.announced, destination, self.at);
         }
     }
-}
-
-/// The address that a connection's client connected to.
-pub(super) fn local_of(socket: &OwnedFd) -> Option<SocketAddr> {
-    let here: SocketAddr = rustix::net::getsockname(socket).ok()?.try_into().ok()?;
-    Some(crate::sys::destination::original(socket, here.is_ipv6()).unwrap_or(here))
 }
 
 impl Seat {
@@ -359,7 +358,7 @@ impl Seat {
 
     /// Counts the connection in the gauges alone: in the totals it is counted already.
     pub(super) fn occupy_again(&mut self, thread: u32) {
-        self.thread = thread;
+        self.thread = u16::try_from(thread).unwrap_or(NOBODY);
         self.shared.mailboxes[thread as usize].load.fetch_add(1, Ordering::Relaxed);
         self.shared.pool.process.connections.up();
         if let Some((front, listener)) = self.counters() {
@@ -377,7 +376,7 @@ impl Seat {
 
     /// The thread that serves it.
     pub(super) fn thread(&self) -> u32 {
-        self.thread
+        self.thread.into()
     }
 
     /// `option contstats`: its bytes are counted as they move.
@@ -469,7 +468,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let shared = &self.shared;
         let place = &shared.places[self.place as usize];
-        if self.thread != u32::MAX {
+        if self.thread != NOBODY {
             shared.mailboxes[self.thread as usize].load.fetch_sub(1, Ordering::Relaxed);
             shared.pool.process.connections.down();
             if let Some((front, listener)) = self.counters() {

@@ -22,6 +22,12 @@ pub fn original(socket: &impl AsFd, v6: bool) -> Result<SocketAddr, Errno> {
     Ok((Ipv4Addr::from(found.sin_addr.s_addr.to_ne_bytes()), u16::from_be(found.sin_port)).into())
 }
 
+/// The address that the client of an accepted connection connected to; `None` for a unix socket.
+pub fn wanted(socket: &impl AsFd) -> Option<SocketAddr> {
+    let here: SocketAddr = rustix::net::getsockname(socket).ok()?.try_into().ok()?;
+    Some(original(socket, here.is_ipv6()).unwrap_or(here))
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};

@@ -25,12 +25,12 @@ impl View<'_> {
                 let server = self.shard.shared.pool.known(self.server(session)?)?;
                 return Some(Value::text(server.name.as_bytes()));
             }
-            K::BcErrStr if session.connect_time.is_some() => return Some(Value::text(b"Success")),
+            K::BcErrStr if session.connect_time.get().is_some() => return Some(Value::text(b"Success")),
             K::BcSrc => return ip(inet(session.server_ends(&self.shard.shared).0)),
             K::BcSrcPort => return port(inet(session.server_ends(&self.shard.shared).0)),
             K::BcDst => return ip(inet(session.server_ends(&self.shard.shared).1)),
             K::BcDstPort => return port(inet(session.server_ends(&self.shard.shared).1)),
-            K::BcReused => return session.connect_time.map(|_| Value::Bool(false)),
+            K::BcReused => return session.connect_time.get().map(|_| Value::Bool(false)),
             K::BcRtt | K::BcRttvar => {
                 let info = sys::tcp_info(session.server.as_ref()?.get_ref())?;
                 return Some(span(if fetch == K::BcRtt { info.rtt } else { info.rttvar }, args));
@@ -47,12 +47,12 @@ impl View<'_> {
             K::LastRuleLine => session.last_rule.get()?.line().into(),
             K::BeId => self.backend(session)?.id.into(),
             K::SrvId => self.shard.shared.pool.known(self.server(session)?)?.id.into(),
-            K::BcErr => session.connect_time.map(|_| 0)?,
+            K::BcErr => session.connect_time.get().map(|_| 0)?,
             K::BcBeQueue => session.backend_queue.into(),
             K::BcSrvQueue => session.server_queue.into(),
             K::TxnConnRetries => session.retries.into(),
-            K::BcTimerConnect => session.connect_time.map_or(-1, i64::from),
-            K::ReqTimerQueue => session.queue_time.map_or(-1, i64::from),
+            K::BcTimerConnect => session.connect_time.get().map_or(-1, i64::from),
+            K::ReqTimerQueue => session.queue_time.get().map_or(-1, i64::from),
             K::ResTimerData => data_time(session),
             K::TxnTimerTotal | K::TxnTimerUser => clock::now().since(session.accepted).cast_signed(),
             K::BytesIn | K::ReqBytesIn => session.up.bytes.cast_signed(),
@@ -71,9 +71,10 @@ impl View<'_> {
     fn limit(&self, session: &Session, fetch: Known) -> Option<i64> {
         use Known as K;
         let (front, back) = (&session.front_proxy(&self.shard.shared).timeouts, &self.backend(session)?.timeouts);
-        let relays = matches!(session.step, Step::Relaying) || session.end.is_some() && session.connect_time.is_some();
+        let relays =
+            matches!(session.step, Step::Relaying) || session.end.is_some() && session.connect_time.get().is_some();
         // Both sides have the limit of a tunnel once the first answer has passed.
-        let tunnel = back.tunnel.filter(|_| relays && !session.answering);
+        let tunnel = back.tunnel.filter(|_| relays && !session.placing.is(Placing::ANSWERING));
         let limit = match fetch {
             K::BeServerTimeout => back.server,
             K::BeTunnelTimeout => back.tunnel,
@@ -105,7 +106,7 @@ fn inet(peer: Option<Peer>) -> Option<std::net::SocketAddr> {
 
 /// The time since the connection to the server was there; -1 before it is.
 fn data_time(session: &Session) -> i64 {
-    let Some(connect) = session.connect_time else { return -1 };
-    let before = u64::from(session.queue_time.unwrap_or(0)) + u64::from(connect);
+    let Some(connect) = session.connect_time.get() else { return -1 };
+    let before = u64::from(session.queue_time.get().unwrap_or(0)) + u64::from(connect);
     clock::now().since(session.accepted).saturating_sub(before).cast_signed()
 }

@@ -14,6 +14,7 @@ use super::{Detached, Lane, Route, SessionState, Sessions, clock, destination, i
 use crate::engine::Purpose;
 use crate::engine::dispatch::Step;
 use crate::engine::facts::Memory;
+use crate::engine::placing::Placing;
 use crate::engine::proxy_header::Announced;
 use crate::engine::relay::{Flow, Socket, register};
 use crate::engine::session::Session;
@@ -265,7 +266,7 @@ impl Detached {
         session.down = Flow::resumed(state.down.bytes, state.down.ended, state.down.told, down.to_vec(), sockets.down);
         session.server = sockets.server;
         session.target = route.target;
-        session.held_server = held_server;
+        session.placing.set(Placing::HELD, held_server);
         session.announced = state.announced.map(|announced| Box::new(Announced::from(announced)));
         session
     }

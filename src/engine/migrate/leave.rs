@@ -11,6 +11,7 @@ use super::{Detached, Lane, Route, SessionState, Sessions, Stage, clock, into_th
 use crate::engine::closing::Due;
 use crate::engine::control::Order;
 use crate::engine::dispatch::Step;
+use crate::engine::placing::Placing;
 use crate::engine::session::Session;
 use crate::engine::shard::Shard;
 use crate::engine::shared::Shared;
@@ -336,7 +337,7 @@ impl Session {
             descriptors.extend(Pipe::into_ends(*pipe));
         }
         let held = [up, down].concat();
-        let (seat, held_server) = (self.seat, self.held_server);
+        let (seat, held_server) = (self.seat, self.placing.is(Placing::HELD));
         Detached { seat, route, held_server, order, waits: None, state, descriptors, held }
     }
 }

@@ -196,8 +196,8 @@ impl SessionState {
             logged: session.logged,
             redispatched: session.placing.is(Placing::REDISPATCHED),
             retries: session.retries,
-            queue_time: session.queue_time,
-            connect_time: session.connect_time,
+            queue_time: session.queue_time.get(),
+            connect_time: session.connect_time.get(),
             places: (session.server_queue, session.backend_queue),
             unique_id: session.memory.as_ref().and_then(|memory| memory.made_id().map(<[u8]>::to_vec)),
             kept: (session.placing.is(Placing::DIRECT), session.placing.is(Placing::FORCED)),
@@ -205,7 +205,7 @@ impl SessionState {
             wants: None,
             due: None,
             left: session.memory.as_deref().and_then(LeftState::of),
-            answering: session.answering,
+            answering: session.placing.is(Placing::ANSWERING),
         })
     }
 
@@ -258,13 +258,13 @@ impl SessionState {
         session.placing.set(Placing::DIRECT, self.kept.0);
         session.placing.set(Placing::FORCED, self.kept.1);
         session.retries = self.retries;
-        session.queue_time = self.queue_time;
-        session.connect_time = self.connect_time;
+        session.queue_time = self.queue_time.into();
+        session.connect_time = self.connect_time.into();
         (session.server_queue, session.backend_queue) = self.places;
         session.memory = self.left.as_ref().map(|left| left.restore(&pool.variables, &pool.tables));
-        session.answering = self.answering && self.stage == Stage::Relaying;
-        session.entered = self.is_entered();
-        session.ruled = !matches!(self.stage, Stage::Inspecting(..));
+        session.placing.set(Placing::ANSWERING, self.answering && self.stage == Stage::Relaying);
+        session.placing.set(Placing::ENTERED, self.is_entered());
+        session.placing.set(Placing::RULED, !matches!(self.stage, Stage::Inspecting(..)));
         session.step = match self.stage {
             Stage::Relaying => Step::Relaying,
             Stage::Connecting => Step::Connecting,

@@ -9,6 +9,7 @@ use super::{Verdict, holds, judge};
 use crate::engine::clock;
 use crate::engine::dispatch::Step;
 use crate::engine::facts::{Subject, View, room};
+use crate::engine::placing::Placing;
 use crate::engine::proxy_header::Announced;
 use crate::engine::session::{Session, Silence};
 use crate::engine::shard::Shard;
@@ -76,6 +77,12 @@ impl Session {
         &proxy.rules
     }
 
+    /// Whether rules are going to wait for the first bytes, so that nobody needs to look for them before.
+    pub(in crate::engine) fn waits_for_bytes(&self, shared: &Shared) -> bool {
+        let inspection = Inspection::new(self.placing.is(Placing::ENTERED));
+        !self.placing.is(Placing::RULED) && self.rules(shared, inspection).request_delay.is_some()
+    }
+
     /// When it waits for more no longer.
     pub(in crate::engine) fn inspected_until(&self, shared: &Shared, inspection: Inspection) -> Option<Tick> {
         let delay = self.rules(shared, inspection).request_delay.filter(|_| inspection.may_wait());
@@ -132,7 +139,6 @@ impl Session {
             self.seat.failed_request();
             return self.over(shard, cause, Phase::Request);
         }
-        self.up.eager = true; // what was ready may have been read
         self.step = Step::Start;
         Poll::Ready(())
     }
@@ -161,7 +167,7 @@ impl Session {
     /// Ends the session so that its client does not hear of it.
     fn leave(&mut self, shard: &Shard, reach: Option<u8>) -> Poll<()> {
         self.seat.denied_request();
-        if self.entered
+        if self.placing.is(Placing::ENTERED)
             && let Some(back) = shard.shared.pool.back(self.back)
         {
             back.denied_requests.add(1);
@@ -196,14 +202,13 @@ impl Session {
                 }
                 Verdict::Drop(reach) => return self.leave(shard, reach),
                 verdict @ (Verdict::Close | Verdict::Pass | Verdict::Announce) => {
-                    self.answering = false;
+                    self.placing.set(Placing::ANSWERING, false);
                     if verdict == Verdict::Close {
                         // what it has said goes on to the client; nobody says anything more
                         self.down.ended = true;
                         self.up.discard();
                     }
                     self.learn(shard, Side::Response);
-                    self.down.eager = true;
                     return Poll::Ready(());
                 }
             }
