@@ -40,6 +40,7 @@ const RIVALS: &[&[&str]] = &[
     &["option tcplog", "option httplog"],
     &["v4v6", "v6only"],
     &["presetenv", "resetenv", "unsetenv"],
+    &["stats http-request", "stats auth", "stats realm"],
 ];
 
 /// Words that would make most seeds the same, or that say what the skeleton says.
@@ -62,6 +63,11 @@ const LEFT_OUT: &[&str] = &[
     // needs a section of that name
     "resolvers",
     "usesrc",
+    // needs a stick table in its section
+    "stick match",
+    "stick on",
+    "stick store-request",
+    "stick store-response",
     // right only in their order
     "http-check connect",
     "http-check send",
@@ -144,6 +150,7 @@ pub(crate) fn statement(kind: SectionKind, prng: &mut Prng) -> (&'static Row, St
     let fit: Vec<&'static Row> = rows(kind.kind())
         .iter()
         .filter(|row| usable(row) && row.places.has(kind.bit()) && !LEFT_OUT.contains(&row.keyword))
+        .filter(|row| kind != SectionKind::Defaults || !needs_named_defaults(row.keyword))
         .collect();
     let row = prng.pick(&fit);
     let more = match row.keyword {
@@ -152,6 +159,11 @@ pub(crate) fn statement(kind: SectionKind, prng: &mut Prng) -> (&'static Row, St
         _ => String::new(),
     };
     (row, format!("{} {}{more}", row.keyword, values::arguments(row, prng)))
+}
+
+/// Rules and ACLs may stand in defaults only if these have a name.
+fn needs_named_defaults(keyword: &str) -> bool {
+    keyword == "acl" || ["tcp-request ", "tcp-response ", "http-request "].iter().any(|head| keyword.starts_with(head))
 }
 
 fn section(kind: SectionKind, head: &str, lines: &[&str], more: usize, prng: &mut Prng) -> Section {
