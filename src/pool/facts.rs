@@ -211,8 +211,12 @@ mod tests {
         let front = [Arg::Frontend(NameRef { name: "b".into(), id })];
         let server = [Arg::Server(ServerRef { backend: None, name: "s1".into(), id: Some((0, 0)) })];
         let (state, sides) = (pool.back(ProxyIx(0)).unwrap(), pool.front(ProxyIx(0)).unwrap());
-        (0..3).for_each(|_| drop(state.session_rate.hit(NOW)));
-        (0..2).for_each(|_| drop(sides.session_rate.hit(NOW)));
+        for _ in 0..3 {
+            state.session_rate.hit(NOW);
+        }
+        for _ in 0..2 {
+            sides.session_rate.hit(NOW);
+        }
         state.servers[0].session_rate.hit(NOW);
         for (fetch, args, rate) in
             [(Known::BeSessRate, &back, 3), (Known::FeSessRate, &front, 2), (Known::SrvSessRate, &server, 1)]

@@ -8,7 +8,10 @@ use super::prng::Prng;
 const ARGUMENTS: &[(&str, &[&str])] = &[
     ("agent-addr", &["127.0.0.1"]),
     ("agent-port", &["8000"]),
-    ("balance", &["roundrobin", "static-rr", "leastconn", "first", "source", "random", "random(3)", "hash src", "rdp-cookie"]),
+    (
+        "balance",
+        &["roundrobin", "static-rr", "leastconn", "first", "source", "random", "random(3)", "hash src", "rdp-cookie"],
+    ),
     ("bind-process", &["all", "odd", "1"]),
     ("chroot", &["/var/empty", "/"]),
     ("cpu-map", &["1/all 0", "1/odd 0", "auto:1/1-2 0-1"]),
@@ -83,8 +86,14 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
     ("set-var-fmt", &["proc.c word"]),
     ("stats http-request", &["allow", "deny if FALSE"]),
     ("stick-table", &["type ip size 1k", "type string len 32 size 100 expire 30m store gpc0,conn_rate(10s)"]),
-    ("tcp-request connection", &["accept", "reject if { src 10.0.0.0/8 }", "set-var(sess.a) src", "expect-proxy layer4 if FALSE"]),
-    ("tcp-request content", &["accept if TRUE", "reject if { req.len gt 9 }", "set-var(txn.a) req.len", "set-var-fmt(txn.b) word"]),
+    (
+        "tcp-request connection",
+        &["accept", "reject if { src 10.0.0.0/8 }", "set-var(sess.a) src", "expect-proxy layer4 if FALSE"],
+    ),
+    (
+        "tcp-request content",
+        &["accept if TRUE", "reject if { req.len gt 9 }", "set-var(txn.a) req.len", "set-var-fmt(txn.b) word"],
+    ),
     ("tcp-request content accept", &["", "if TRUE"]),
     ("tcp-request content reject", &["if FALSE"]),
     ("tcp-request session", &["accept", "unset-var(sess.a)"]),
