@@ -69,13 +69,13 @@ fn counters_come_back_and_are_not_counted_twice() {
     assert!(before.iter().all(|(_, n)| *n > 0), "{before:?}");
     let dump = command(&socket, "dump stats-file");
     for line in [
-        "#fe guid,stot,bin,bout,ereq,req_tot,conn_tot,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other",
-        "front:1,3,555,555,0,0,3,0,0,0,0,0,0",
-        "#li guid,stot,bin,bout",
-        "door-0,3,555,555",
-        "#srv guid,stot,bin,bout,econ,eresp,wretr,wredis,lbtot,cli_abrt,srv_abrt",
-        "s.1,3,555,555,0,0,0,0,3,0,0",
-        "tmpl-2,0,0,0,0,0,0,0,0,0,0",
+        "#fe guid,stot,bin,bout,dcon,dses,dreq,dresp,ereq,req_tot,conn_tot,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other",
+        "front:1,3,555,555,0,0,0,0,0,0,3,0,0,0,0,0,0",
+        "#li guid,stot,bin,bout,dcon,dses,dreq,dresp",
+        "door-0,3,555,555,0,0,0,0",
+        "#srv guid,stot,bin,bout,dresp,econ,eresp,wretr,wredis,lbtot,cli_abrt,srv_abrt",
+        "s.1,3,555,555,0,0,0,0,0,3,0,0",
+        "tmpl-2,0,0,0,0,0,0,0,0,0,0,0",
     ] {
         assert!(dump.lines().any(|is| is == line), "no {line} in {dump}");
     }
