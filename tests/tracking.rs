@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 use harness::backends::Backend;
+use harness::daemon::Daemon;
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::{client, ports, stats, wait};
@@ -127,4 +128,64 @@ fn what_is_counted_when_is_the_same_on_both_programs() {
     let theirs = steps(&Program::theirs());
     assert!(theirs.len() > 20, "{theirs:#?}");
     assert_eq!(steps(&Program::ours()), theirs);
+}
+
+/// `sc-add-gpc` and `tune.stick-counters` came with 2.8: ours alone.
+#[test]
+fn later_versions_add_numbers_and_track_more() {
+    let (server, door) = (Backend::echo(), ports::free());
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("stats");
+    let config = format!(
+        "global\n tune.stick-counters 5\n stats socket {} level admin\ndefaults\n mode tcp\n timeout client 20s\n timeout server 20s\n \
+         timeout connect 5s\nbackend a\n stick-table type ip size 10 store gpc(3),gpc_rate(3,1m)\n\
+         listen l\n bind {door}\n tcp-request connection track-sc4 src table a\n tcp-request connection sc-add-gpc(2,4) 7\n \
+         tcp-request connection sc-add-gpc(0,4) dst_port,mul(0),add(3)\n server s {}\n",
+        socket.display(),
+        server.address
+    );
+    let _proxy = Proxy::start(&Program::ours(), &config);
+    say(&mut client::connect(door), b"x");
+    wait::until("the entry counts", || {
+        let said = stats::command(&socket, "show table a");
+        let sums = ["gpc2=7", "gpc0=3"]
+            .iter()
+            .all(|part| said.replace("gpc(2)", "gpc2").replace("gpc(0)", "gpc0").contains(part));
+        let times = said.split("gpc0=").nth(1)?.split(' ').next()?.parse::<u32>().ok()?;
+        (sums || times % 3 == 0 && times > 0).then_some(())
+    });
+}
+
+/// A session that moves is there once in the table of the process that has it, and is counted as a connection once.
+#[test]
+fn tracked_entries_move_with_their_sessions() {
+    let (server, door) = (Backend::echo(), ports::free());
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("stats");
+    let config = format!(
+        "global\n stats socket {} level admin\ndefaults\n mode tcp\n timeout client 60s\n timeout server 60s\n timeout connect 5s\n\
+         listen l\n bind {door}\n stick-table type ip size 10 store conn_cnt,conn_cur,sess_cnt,bytes_in_cnt\n \
+         tcp-request connection track-sc0 src\n server s {}\n",
+        socket.display(),
+        server.address
+    );
+    let mut daemon = Daemon::start(&Program::ours(), &config);
+    let mut streams = [client::connect(door), client::connect(door)];
+    streams.iter_mut().for_each(|stream| say(stream, b"hello"));
+    let entry = || {
+        let said = stats::command(&socket, "show table l");
+        Some(said.lines().find(|line| line.starts_with("0x"))?.split_once(": ")?.1.to_owned())
+    };
+    let before = wait::until("both are tracked", || entry().filter(|entry| entry.contains("conn_cur=2")));
+    daemon.reload_well();
+    daemon.settle();
+    wait::until("they are tracked in the new process", || entry().filter(|now| *now == before));
+    streams.iter_mut().for_each(|stream| say(stream, b"again"));
+    drop(streams);
+    wait::until("they have ended", || entry().filter(|now| now.contains("conn_cur=0")));
+    let ended = wait::until("their bytes count", || entry().filter(|now| now.contains("bytes_in_cnt=20")));
+    assert!(
+        ended.contains("use=0") && ended.contains(&before[before.find("conn_cnt").expect("a count")..][..10]),
+        "{ended}"
+    );
 }

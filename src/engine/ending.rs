@@ -32,7 +32,7 @@ impl Session {
         self.settle(shared);
         let proxy = self.front_proxy(shared);
         let silent = proxy.dont_log_null && self.up.bytes + self.down.bytes == 0;
-        if !self.logged && !silent {
+        if !self.placing.is(Placing::LOGGED) && !silent {
             self.log(shard);
         }
         let server = self.target;
@@ -70,7 +70,7 @@ impl Session {
         let smooth = self.retries == 0 && !self.placing.is(Placing::REDISPATCHED);
         if proxy.log_moment == LogMoment::Connected && !(proxy.dont_log_normal && smooth) {
             self.log(shard);
-            self.logged = true;
+            self.placing.set(Placing::LOGGED, true);
         }
     }
 

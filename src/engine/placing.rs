@@ -1,7 +1,7 @@
-//! How far a session's way to its server is decided, in one byte, and times that are not known yet, in four: an idle session
+//! What has been decided and done about a session, in one byte, and times that are not known yet, in four: an idle session
 //! pays for each of its fields.
 
-/// What is said of a session's way to its server.
+/// What has been decided and done about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Placing(u8);
 
@@ -21,6 +21,8 @@ impl Placing {
     /// Its server counts it.
     pub(super) const HELD: Self = Self(64);
 
+    /// Its line is written.
+    pub(super) const LOGGED: Self = Self(128);
     /// Of a session to which nothing has happened: its backend counts it, and no rules look at it.
     pub(super) const AT_REST: Self = Self(8 | 16);
 

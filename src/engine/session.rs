@@ -51,8 +51,6 @@ pub(super) struct Session {
     pub(super) counted: Option<Box<(u64, u64)>>,
     /// How it came to its server.
     pub(super) placing: Placing,
-    /// Its line is written.
-    pub(super) logged: bool,
     /// Its client is not to hear of its end.
     pub(super) silence: Option<Silence>,
     pub(super) waker: Option<Waker>,
@@ -132,7 +130,7 @@ impl Session {
         let mut session = Self::at_rest(shard, register(socket).ok()?, seat, (front, back), peer, at);
         session.client_seen = begun;
         session.server_seen = begun;
-        session.logged = short_log;
+        session.placing.set(Placing::LOGGED, short_log);
         session.wall = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
         session.announced = announced;
         session.memory = memory;
@@ -190,7 +188,6 @@ impl Session {
             blame: None,
             counted: seat.counts_at_once().then(Box::default),
             placing: Placing::AT_REST,
-            logged: false,
             silence: None,
             memory: None,
             waker: None,

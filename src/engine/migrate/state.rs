@@ -193,7 +193,7 @@ impl SessionState {
             server_seen: session.server_seen.millis(),
             blame: session.blame.map(|cause| cause as u8),
             counted: session.counted.as_deref().copied().unwrap_or_default(),
-            logged: session.logged,
+            logged: session.placing.is(Placing::LOGGED),
             redispatched: session.placing.is(Placing::REDISPATCHED),
             retries: session.retries,
             queue_time: session.queue_time.get(),
@@ -253,7 +253,7 @@ impl SessionState {
         if session.counted.is_some() || self.counted != (0, 0) {
             session.counted = Some(Box::new(self.counted));
         }
-        session.logged = self.logged;
+        session.placing.set(Placing::LOGGED, self.logged);
         session.placing.set(Placing::REDISPATCHED, self.redispatched);
         session.placing.set(Placing::DIRECT, self.kept.0);
         session.placing.set(Placing::FORCED, self.kept.1);

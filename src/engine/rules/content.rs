@@ -80,7 +80,9 @@ impl Session {
     /// Whether rules are going to wait for the first bytes, so that nobody needs to look for them before.
     pub(in crate::engine) fn waits_for_bytes(&self, shared: &Shared) -> bool {
         let inspection = Inspection::new(self.placing.is(Placing::ENTERED));
-        !self.placing.is(Placing::RULED) && self.rules(shared, inspection).request_delay.is_some()
+        let rules = self.rules(shared, inspection);
+        let asks = rules.request.first().is_some_and(|rule| rule.when.is_some());
+        !self.placing.is(Placing::RULED) && asks && rules.request_delay.is_some()
     }
 
     /// When it waits for more no longer.
