@@ -146,13 +146,14 @@ fn later_versions_add_numbers_and_track_more() {
     );
     let _proxy = Proxy::start(&Program::ours(), &config);
     say(&mut client::connect(door), b"x");
+    // the wait for the start connects, too
     wait::until("the entry counts", || {
         let said = stats::command(&socket, "show table a");
-        let sums = ["gpc2=7", "gpc0=3"]
-            .iter()
-            .all(|part| said.replace("gpc(2)", "gpc2").replace("gpc(0)", "gpc0").contains(part));
-        let times = said.split("gpc0=").nth(1)?.split(' ').next()?.parse::<u32>().ok()?;
-        (sums || times % 3 == 0 && times > 0).then_some(())
+        let number =
+            |name: &str| said.split(&format!(" {name}=")).nth(1)?.split_whitespace().next()?.parse::<u32>().ok();
+        let connections = number("gpc0")? / 3;
+        let counted = (number("gpc0")?, number("gpc1")?, number("gpc2")?);
+        (connections > 0 && counted == (3 * connections, 0, 7 * connections)).then_some(())
     });
 }
 
