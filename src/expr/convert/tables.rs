@@ -4,7 +4,7 @@ use super::{ANY, Arg, BOOL, Facts, INT, Row, Value, int, plain, row};
 use crate::expr::facts::Asked;
 use crate::expr::fetch::Datum;
 
-/// A converter that gives a datum, or 0 where there is no such entry.
+/// Converters that give a datum.
 macro_rules! data {
     ($($name:literal $datum:ident,)*) => {
         pub(super) const ROWS: &[Row] = &[
@@ -23,7 +23,7 @@ macro_rules! data {
             }),
             row("table_gpt", "it", (ANY, INT), plain, |args, value, facts| element(args, &value, Datum::Gpt, facts)),
             $(row($name, "t", (ANY, INT), plain, |args, value, facts| {
-                Some(Value::Int(ask(args, 0, &value, Datum::$datum, 0, facts).unwrap_or(0)))
+                datum(args, 0, &value, Datum::$datum, 0, facts)
             }),)*
         ];
     };
@@ -63,5 +63,19 @@ fn ask(args: &[Arg], table: usize, key: &Value<'_>, what: Datum, index: u32, fac
 
 fn element<'a>(args: &[Arg], key: &Value<'_>, what: Datum, facts: &dyn Facts) -> Option<Value<'a>> {
     let index = u32::try_from(int(args, 0)?).ok()?;
-    Some(Value::Int(ask(args, 1, key, what, index, facts).unwrap_or(0)))
+    datum(args, 1, key, what, index, facts)
+}
+
+/// A datum: 0 without an entry, nothing where the table does not store it.
+fn datum<'a>(
+    args: &[Arg],
+    table: usize,
+    key: &Value<'_>,
+    what: Datum,
+    index: u32,
+    facts: &dyn Facts,
+) -> Option<Value<'a>> {
+    let said = ask(args, table, key, what, index, facts);
+    let there = || ask(args, table, key, Datum::Present, 0, facts).is_some();
+    said.or_else(|| (!there()).then_some(0)).map(Value::Int)
 }

@@ -69,7 +69,8 @@ impl View<'_> {
 }
 
 impl Entry {
-    /// Reads, counts or clears what an expression asks for. Counting a general purpose counter counts its rate, too.
+    /// Reads, counts or clears what an expression asks for. Counting a general purpose counter counts its rate, too; where it
+    /// is not stored, that is 0.
     pub fn ask(&self, deed: Deed, what: Fetched, index: u32, now: Tick) -> Option<i64> {
         if what != Fetched::UpdtConnCnt && deed == Deed::Get {
             return self.read(now, |view| view.answer(what, index));
@@ -82,7 +83,7 @@ impl Entry {
             if let Some(rate) = rate_of(datum) {
                 data.add(rate, index, 1);
             }
-            data.add(datum, index, 1)
+            data.add(datum, index, 1).or((what != Fetched::UpdtConnCnt).then_some(0))
         })
     }
 }
@@ -93,15 +94,14 @@ impl Table {
         self.look(&self.ir.key(key)?, now, |view| view.answer(asked.what, asked.index))?
     }
 
-    /// What a `src_*` fetch asks of a key; who counts makes an entry.
+    /// What a `src_*` fetch asks of a key; without an entry that is 0. Who counts or clears makes an entry.
     pub fn ask_of(self: &Arc<Self>, key: &Key, deed: Deed, what: Fetched, index: u32, now: Tick) -> Option<i64> {
-        let counts = deed == Deed::Increment || what == Fetched::UpdtConnCnt;
-        let entry = if counts { self.entry(key, now) } else { self.lookup(key, now) };
-        let entry = entry?;
-        let answer = entry.ask(deed, what, index, now);
-        if counts {
-            entry.finish(now);
+        if deed == Deed::Get && what != Fetched::UpdtConnCnt {
+            return self.look(key, now, |view| view.answer(what, index)).unwrap_or(Some(0));
         }
+        let entry = self.entry(key, now)?;
+        let answer = entry.ask(deed, what, index, now);
+        entry.finish(now);
         answer
     }
 }
