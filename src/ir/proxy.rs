@@ -124,6 +124,8 @@ pub struct Frontend {
     pub maxconn: Option<u32>,
     /// `backlog`.
     pub backlog: Option<u32>,
+    /// How many captures its sessions can have: `declare capture request`, and each `tcp-request content capture`.
+    pub captures: u32,
     /// `default_backend`; a `listen` without one is its own backend.
     pub default_backend: Option<ProxyIx>,
     /// Keep-alive probes on the client side.

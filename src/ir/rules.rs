@@ -49,6 +49,8 @@ pub enum Action {
     PriorityClass(Expr),
     /// Queues take the session as one that came so many milliseconds later.
     PriorityOffset(Expr),
+    /// `capture`: what an expression gives is kept for the log.
+    Capture(Capture),
     /// `track-sc*`.
     Track(Box<Track>),
     /// `sc-inc-gpc*`, `sc-add-gpc`: a counter of a tracked entry grows.
@@ -68,6 +70,17 @@ pub enum End {
     Destination,
     /// That port.
     DestinationPort,
+}
+
+/// What is kept for the log.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// Its place among those of the frontend: see [`super::Frontend::captures`].
+    pub slot: u32,
+    /// What is kept.
+    pub value: Expr,
+    /// The most bytes of it.
+    pub len: u32,
 }
 
 /// Whose entry a session tracks from now on.

@@ -25,6 +25,8 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) priority: Priority,
     /// What `unique-id-format` has made.
     pub(super) unique_id: UniqueId,
+    /// What rules keep for the log, by place.
+    pub(in crate::engine) captures: Vec<Option<Box<[u8]>>>,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
     spent: Spent,
@@ -48,6 +50,7 @@ impl Memory {
     pub(in crate::engine) fn new(process: Arc<Variables>) -> Self {
         Self {
             variables: Vec::new(),
+            captures: Vec::new(),
             source: None,
             destination: None,
             level: None,

@@ -176,6 +176,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What a rule has kept, by its place.
+    fn captured(&self, args: &[Arg]) -> Option<Value<'static>> {
+        let [Arg::Int(slot), ..] = args else { return None };
+        let memory = self.memory.borrow();
+        let kept = memory.as_ref()?.captures.get(usize::try_from(*slot).ok()?)?;
+        kept.as_ref().map(|text| Value::owned(text.to_vec()))
+    }
+
     /// The variables of the process.
     fn process(&self) -> &'a Arc<Variables> {
         &self.shard.shared.pool.variables
@@ -206,6 +214,7 @@ impl Facts for View<'_> {
         let of_process = || self.shard.shared.pool.fact(fetch, args, clock::coarse());
         let found = match fetch {
             Known::UniqueId => self.unique_id(),
+            Known::CaptureReqHdr => self.captured(args),
             _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
         };
         Fetched::known(found)

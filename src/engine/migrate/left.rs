@@ -13,6 +13,9 @@ use crate::ir::Level;
 use crate::pool::tables::Tables;
 use crate::pool::{Priority, Urgency, Variables};
 
+/// More captures than lines of a frontend are none.
+const MOST_CAPTURES: usize = 10_000;
+
 /// What rules have left of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LeftState {
@@ -28,6 +31,9 @@ pub struct LeftState {
     /// Its offset in queues, ms.
     #[serde(default)]
     pub offset: i32,
+    /// What is kept for its log line, by place.
+    #[serde(default)]
+    pub captures: Vec<Option<Vec<u8>>>,
     /// The entries that it tracks: the number of each, the table's name, and the key.
     #[serde(default)]
     pub tracked: Vec<(u32, String, Vec<u8>)>,
@@ -65,7 +71,8 @@ impl LeftState {
         let Priority { class, offset } = memory.priority;
         let variables = memory.variables().iter().map(|(name, value)| (name.to_string(), value.into()));
         let tracked = memory.tracking.keys();
-        let left = Self { variables: variables.collect(), level, class, offset, tracked };
+        let captures = memory.captures.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
+        let left = Self { variables: variables.collect(), level, class, offset, captures, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -77,6 +84,8 @@ impl LeftState {
     /// A memory that holds it, as far as there is room and the tables are there.
     pub(super) fn restore(&self, process: &Arc<Variables>, tables: &Tables) -> Box<Memory> {
         let mut memory = Memory::new(Arc::clone(process));
+        let captures = self.captures.iter().take(MOST_CAPTURES);
+        memory.captures = captures.map(|kept| kept.as_deref().map(Box::from)).collect();
         for (counter, table, key) in &self.tracked {
             memory.tracking.take_up(*counter, tables.named(table), key);
         }

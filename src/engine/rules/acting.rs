@@ -10,7 +10,7 @@ use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
 
 use super::{Verdict, View};
 use crate::expr::{Expr, Facts as _, Type, Value};
-use crate::ir::{Action, Amount, End};
+use crate::ir::{Action, Amount, Capture, End};
 use crate::pool::{Peer, Urgency};
 
 /// The lowest and the highest class, as far as they count.
@@ -40,6 +40,7 @@ pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
         }
         Action::UnsetVar(name) => view.set_variable(name, None),
         Action::SetEnd(end, expr) => set_end(*end, expr, view),
+        Action::Capture(capture) => return keep(capture, view).then_some(Verdict::Wait),
         Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
         Action::Count(count) => view.count(count),
         Action::SetTag(tag) => view.tag(tag),
@@ -72,6 +73,26 @@ pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
         }
     }
     None
+}
+
+/// Keeps what an expression gives; whether it may give more later.
+fn keep(capture: &Capture, view: &View<'_>) -> bool {
+    let found = capture.value.evaluate(view);
+    if found.may_change() && view.waits {
+        return true;
+    }
+    if let Some(value) = found.value() {
+        let text = value.into_text();
+        let text: Box<[u8]> = text.get(..capture.len as usize).unwrap_or(&text).into();
+        let slot = capture.slot as usize;
+        view.remember(|memory| {
+            if memory.captures.len() <= slot {
+                memory.captures.resize(slot + 1, None);
+            }
+            memory.captures[slot] = Some(text);
+        });
+    }
+    false
 }
 
 fn integer(expr: &Expr, view: &View<'_>) -> Option<i64> {

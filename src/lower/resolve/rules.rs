@@ -86,6 +86,7 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
         Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
         Action::Mark(Amount::Number(_)) | Action::Tos(Amount::Number(_)) => Ok(()),
         Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
+        Action::Capture(capture) => capture.value.resolve(names),
         Action::Track(track) => {
             table(&mut track.table, rule.span, names, said);
             track.key.resolve(names)

@@ -4,6 +4,7 @@
 //! it, and what stands behind it. Source: configuration manual §4.2; what is an error was asked of 2.6.12.
 
 pub mod actions;
+pub mod captures;
 pub mod http;
 mod order;
 pub mod sessions;
@@ -102,7 +103,8 @@ pub fn session(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content <action> [if|unless <condition>]`.
 pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let ruleset = requests(proxy);
-    let rule = rule(proxy, args, ruleset);
+    let rule =
+        rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| captures::place(proxy, rule, args)).transpose());
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }

@@ -3,8 +3,10 @@
 //! Knows records and configuration; how a fact is written is [`crate::expr::Format`]'s. Source: manual §8.2.6; what a
 //! session without a server, without an end or on a unix socket shows was asked of 2.6.
 
+use std::cell::OnceCell;
+
 use super::{Surroundings, date, line};
-use crate::expr::{Date, Fact, Facts, LogFacts, Variable};
+use crate::expr::{Arg, Date, Fact, Facts, Known, LogFacts, Value, Variable};
 use crate::ir::{Config, Proxy};
 use crate::pool::{HttpRecord, Peer, SessionRecord};
 
@@ -23,6 +25,8 @@ pub(super) struct View<'a> {
     pub(super) logged: u64,
     /// The unique id; empty without a format for it.
     pub(super) id: &'a [u8],
+    /// What `%hr` and `%hrl` show, once one of them is asked for.
+    captured: [OnceCell<Vec<u8>>; 2],
 }
 
 /// A request of the statistics page.
@@ -47,7 +51,19 @@ impl<'a> View<'a> {
         let back = config.proxies.get(record.backend.0 as usize).unwrap_or(front);
         let state = [record.termination.cause as u8, record.termination.phase as u8, b'-', b'-'];
         let server = line::server(back, env, record);
-        Some(Self { env, record, samples, http: None, front, back, server, state, logged: 0, id: b"" })
+        Some(Self {
+            env,
+            record,
+            samples,
+            http: None,
+            front,
+            back,
+            server,
+            state,
+            logged: 0,
+            id: b"",
+            captured: <_>::default(),
+        })
     }
 
     /// The same of an answered request.
@@ -62,6 +78,35 @@ impl<'a> View<'a> {
         line::escape(&mut line, record.request.as_bytes());
         view.http = Some(Request { record, line });
         Some(view)
+    }
+
+    /// What rules have captured: `{a|b|}`, or apart by blanks with a dash for what is not there.
+    fn captures(&self, apart: bool) -> Fact<'_> {
+        let count = self.front.frontend.as_ref().map_or(0, |front| front.captures);
+        if count == 0 {
+            return Fact::Absent;
+        }
+        let text = self.captured[usize::from(apart)].get_or_init(|| {
+            let mut text = if apart { Vec::new() } else { b"{".to_vec() };
+            for slot in 0..count {
+                if slot > 0 {
+                    text.push(if apart { b' ' } else { b'|' });
+                }
+                let asked = [Arg::Int(slot.into())];
+                let kept = self.samples.known(Known::CaptureReqHdr, &asked).value().map(Value::into_text);
+                match kept {
+                    Some(kept) => kept.iter().for_each(|byte| match byte {
+                        b'|' => text.extend_from_slice(b"#7C"),
+                        byte => text.push(*byte),
+                    }),
+                    None if apart => text.push(b'-'),
+                    None => {}
+                }
+            }
+            text.extend_from_slice(if apart { b"" } else { b"}" });
+            text
+        });
+        Fact::Text(text)
     }
 
     /// A timer or a count that still grows when the line is written early.
@@ -183,10 +228,9 @@ impl LogFacts for View<'_> {
             Variable::RequestCounter => Fact::Hex(record.number, 4),
             Variable::Termination => Fact::Plain(&self.state[..2]),
             Variable::TerminationCookie => Fact::Plain(&self.state),
-            Variable::RequestHeaders
-            | Variable::RequestHeadersClf
-            | Variable::ResponseHeaders
-            | Variable::ResponseHeadersClf => Fact::Absent,
+            Variable::RequestHeaders => self.captures(false),
+            Variable::RequestHeadersClf => self.captures(true),
+            Variable::ResponseHeaders | Variable::ResponseHeadersClf => Fact::Absent,
             Variable::RequestCookie | Variable::ResponseCookie | Variable::TlsCipher | Variable::TlsVersion => {
                 Fact::Unknown
             }
