@@ -117,7 +117,9 @@ fn each_counter_says_the_same_on_both_programs() {
     assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stderr));
     // what the manual names and the binary does not know
     let takes = |one: &String| {
-        proxy::check(&Program::theirs(), &config(&[&[one.clone()]], &[place()], place(), place())).status.success()
+        proxy::check(&Program::theirs(), &config(&[std::slice::from_ref(one)], &[place()], place(), place()))
+            .status
+            .success()
     };
     let (both, ours): (Vec<String>, Vec<String>) = all.into_iter().partition(takes);
     println!("of ours alone: {ours:?}");
