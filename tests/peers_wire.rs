@@ -49,7 +49,6 @@ fn tables() -> Vec<Table> {
         peers: Some("all".into()),
         server_key: Named::Name,
         write_to: (name == "ts").then_some(TableIx(5)),
-        recv_only: false,
         owner: Some(ProxyIx(0)),
         span: Default::default(),
     };

@@ -1,6 +1,6 @@
 //! Stick tables: what a key is, what is stored with it, how long it stays.
 //!
-//! Source: manual §4.2 "stick-table"; the words of 3.x (`glitch_*`, `recv-only`, `write-to`) from its newer editions. The
+//! Source: manual §4.2 "stick-table"; the words of 3.x (`glitch_*`, `write-to`) from its newer editions. The
 //! order of [`Datum`] is that of the data types in `peers-v2.0.txt`: its number is the one on the wire. How values
 //! become keys was asked of 2.6 (`tests/tables.rs`).
 
@@ -192,8 +192,6 @@ pub struct Table {
     pub server_key: ServerKey,
     /// `write-to` (3.0): the table that what peers tell goes to.
     pub write_to: Option<TableIx>,
-    /// `recv-only` (3.0): data types are learned from peers and not counted here.
-    pub recv_only: bool,
     /// The proxy that it stands in.
     pub owner: Option<ProxyIx>,
     /// The line.

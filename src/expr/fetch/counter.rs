@@ -6,6 +6,7 @@
 use super::places::{CLIENT, LIVE};
 use crate::expr::args::Args;
 use crate::expr::{Arg, Places, TableRef, Type};
+use crate::grammar::Support;
 
 /// Whose counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,7 +145,9 @@ pub(super) fn named(name: &[u8]) -> Option<Named> {
     // `sc0_get_gpc` and its like: 2.6 has the arrays with `sc_` and `src_` alone.
     let array = what.indexed() && matches!(of, Some(Tracked::Sc(_)));
     let row = crate::grammar::row(crate::grammar::Kind::Fetch, text)?;
-    (good && !array).then_some(Named { of, deed, what, name: row.keyword })
+    // what the tables say is not built counts nowhere
+    let built = row.support == Support::Full;
+    (good && !array && built).then_some(Named { of, deed, what, name: row.keyword })
 }
 
 impl Named {
