@@ -16,15 +16,7 @@ use harness::backends::Backend;
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::{self, Stats};
-use harness::{client, ports, wait};
-
-fn fixtures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/picks");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("an entry").path()).collect();
-    files.sort();
-    files
-}
+use harness::{client, pinned, ports, wait};
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy)]
@@ -224,23 +216,7 @@ fn random_draws_respect_the_share_of_a_server() {
 
 #[test]
 fn each_session_gets_the_server_that_haproxy_gives_it() {
-    let files = fixtures();
-    assert!(files.len() >= 20, "only {} fixtures", files.len());
-    let bless = std::env::var_os("BLESS").is_some();
-    let mut wrong = String::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).expect("a fixture");
-        let got = replay(&text);
-        if got == text {
-            continue;
-        }
-        if bless {
-            std::fs::write(&file, got).expect("the fixture is written");
-        } else {
-            let _ = writeln!(wrong, "{}\n--- pinned\n{text}--- got\n{got}", file.display());
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong}");
+    pinned::replayed("output/picks", 20, replay);
 }
 
 /// `fixtures/output/changes/`: orders and weights at run time. baton's pool replays the rows too (`src/pool/picks.rs`).

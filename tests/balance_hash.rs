@@ -9,26 +9,17 @@ mod harness;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use harness::backends::Backend;
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::Stats;
-use harness::{client, ports, wait};
+use harness::{client, pinned, ports, wait};
 
 /// Keys of a file.
 const KEYS: u64 = 1_000;
 /// Clients side by side: which server a key gets does not depend on the others.
 const CLIENTS: u64 = 8;
-
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/output/keys");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("an entry").path()).collect();
-    files.sort();
-    files
-}
 
 /// What the n-th client sends: a PROXY header and, behind it in the same segment, an RDP request with a cookie.
 fn request(n: u64) -> Vec<u8> {
@@ -91,23 +82,7 @@ fn replay(text: &str) -> String {
 
 #[test]
 fn each_key_gets_the_server_that_haproxy_gives_it() {
-    let files = files();
-    assert!(files.len() >= 16, "only {} fixtures", files.len());
-    let bless = std::env::var_os("BLESS").is_some();
-    let mut wrong = String::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).expect("a fixture");
-        let got = replay(&text);
-        if got == text {
-            continue;
-        }
-        if bless {
-            std::fs::write(&file, got).expect("the fixture is written");
-        } else {
-            let _ = writeln!(wrong, "{}\n--- pinned\n{text}--- got\n{got}", file.display());
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong}");
+    pinned::replayed("output/keys", 16, replay);
 }
 
 /// `hash-preserve-affinity` is a word of 3.2, which 2.6 has not.

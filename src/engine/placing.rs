@@ -46,9 +46,9 @@ impl Placing {
 
 /// Milliseconds, or not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known(u32);
+pub(super) struct Elapsed(u32);
 
-impl Known {
+impl Elapsed {
     /// Not known yet.
     pub(super) const NOT_YET: Self = Self(u32::MAX);
 
@@ -63,13 +63,13 @@ impl Known {
     }
 }
 
-impl From<u32> for Known {
+impl From<u32> for Elapsed {
     fn from(millis: u32) -> Self {
         Self(millis.min(u32::MAX - 1))
     }
 }
 
-impl From<Option<u32>> for Known {
+impl From<Option<u32>> for Elapsed {
     fn from(millis: Option<u32>) -> Self {
         millis.map_or(Self::NOT_YET, Self::from)
     }

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use super::dispatch::{Failed, Step};
 use super::facts::Memory;
-use super::placing::{Known, Placing};
+use super::placing::{Elapsed, Placing};
 use super::proxy_header::Announced;
 use super::relay::{Broken, Flow, Moved, Socket, register};
 use super::rules::Inspection;
@@ -72,8 +72,8 @@ pub(super) struct Session {
     /// What rules have left, if they left anything.
     pub(super) memory: Option<Box<Memory>>,
     pub(super) retries: u32,
-    pub(super) queue_time: Known,
-    pub(super) connect_time: Known,
+    pub(super) queue_time: Elapsed,
+    pub(super) connect_time: Elapsed,
     pub(super) server_queue: u32,
     pub(super) backend_queue: u32,
     /// The last rule that decided about what its ends have sent.
@@ -202,8 +202,8 @@ impl Session {
             peer,
             announced: None,
             retries: 0,
-            queue_time: Known::NOT_YET,
-            connect_time: Known::NOT_YET,
+            queue_time: Elapsed::NOT_YET,
+            connect_time: Elapsed::NOT_YET,
             server_queue: 0,
             backend_queue: 0,
             last_rule: Cell::new(None),
