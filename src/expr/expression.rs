@@ -166,7 +166,7 @@ impl Expr {
         };
         let mut converted = self.converters.iter().filter_map(|converter| {
             let name = converter.name();
-            if matches!(name, "set-var" | "unset-var" | "nbsrv" | "srv_queue" | "in_table")
+            if matches!(name, "set-var" | "unset-var" | "nbsrv" | "srv_queue" | "srv_is_up" | "fe_exists" | "in_table")
                 || name.starts_with("table_")
             {
                 return Some(format!("'{name}' in a check"));

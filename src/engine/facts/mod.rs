@@ -289,6 +289,15 @@ impl Facts for View<'_> {
         self.shard.shared.pool.server_queue(own, server)
     }
 
+    fn server_is_up(&self, server: &[u8]) -> Option<bool> {
+        let own = self.session().map(|session| session.back);
+        self.shard.shared.pool.server_is_up(own, server)
+    }
+
+    fn frontend_exists(&self, frontend: &[u8]) -> Option<bool> {
+        Some(self.shard.shared.pool.frontend_exists(frontend))
+    }
+
     fn waiting(&self) -> bool {
         self.waits
     }
