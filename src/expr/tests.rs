@@ -360,7 +360,7 @@ fn any_text_and_any_bytes() {
 /// Every converter on arbitrary bytes: an answer or none.
 #[test]
 fn any_bytes_through_every_converter() {
-    const CHAINS: [&str; 40] = [
+    const CHAINS: [&str; 52] = [
         "hex",
         "base64",
         "b64dec",
@@ -401,6 +401,18 @@ fn any_bytes_through_every_converter() {
         "map_reg(map)",
         "cut_crlf,ltrim(a),rtrim(b)",
         "length,utime('%c %G %V'),http_date",
+        "date",
+        "rfc7239_is_valid",
+        "rfc7239_field(for)",
+        "rfc7239_n2nn",
+        "rfc7239_n2np",
+        "rfc7239_nn",
+        "rfc7239_np",
+        "aes_cbc_dec(128,Tk5OTk5OTk5OTk5OTk5OTg==,S0tLS0tLS0tLS0tLS0tLSw==)",
+        "eth.data,ip.data,tcp.options_list",
+        "eth.vlan",
+        "ip.src",
+        "tcp.options.tsval",
     ];
     context(|context| {
         let compile = |chain: &str| {

@@ -215,6 +215,10 @@ impl Facts for View<'_> {
         let found = match fetch {
             Known::UniqueId => self.unique_id(),
             Known::CaptureReqHdr => self.captured(args),
+            Known::ScKey => args.first().and_then(Arg::int).and_then(|number| self.tracked_key(number)),
+            Known::ScKey0 => self.tracked_key(0),
+            Known::ScKey1 => self.tracked_key(1),
+            Known::ScKey2 => self.tracked_key(2),
             _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
         };
         Fetched::known(found)
