@@ -66,6 +66,8 @@ pub struct Config {
     pub files: Vec<String>,
     /// All lists of patterns and maps, in the order in which they are named.
     pub lists: Vec<Arc<List>>,
+    /// Whether an expression asks for what PROXY headers say besides addresses (`fc_pp_tlv`).
+    pub keeps_headers: bool,
 }
 
 impl Config {

@@ -240,6 +240,17 @@ impl Table {
         })
     }
 
+    /// What the bytes of a key stand for, as the table holds them.
+    pub fn value_of(&self, key: &[u8]) -> Option<Value<'static>> {
+        Some(match self.kind {
+            KeyKind::Ip => Value::Ipv4(<[u8; 4]>::try_from(key).ok()?.into()),
+            KeyKind::Ipv6 => Value::Ipv6(<[u8; 16]>::try_from(key).ok()?.into()),
+            KeyKind::Integer => Value::Int(u32::from_le_bytes(key.try_into().ok()?).into()),
+            KeyKind::String(_) => Value::owned(key.to_vec()),
+            KeyKind::Binary(_) => Value::bytes(key.to_vec()),
+        })
+    }
+
     /// The key of bytes that were a key of such a table: of another process, of a peer. `None` if they cannot be.
     pub fn key_of_bytes(&self, bytes: &[u8]) -> Option<Key> {
         let fits = match self.kind {

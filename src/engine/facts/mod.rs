@@ -228,6 +228,10 @@ impl Facts for View<'_> {
         let found = match fetch {
             Known::UniqueId => self.unique_id(),
             Known::CaptureReqHdr => self.captured(args),
+            Known::ScKey => args.first().and_then(Arg::int).and_then(|number| self.tracked_key(number)),
+            Known::ScKey0 => self.tracked_key(0),
+            Known::ScKey1 => self.tracked_key(1),
+            Known::ScKey2 => self.tracked_key(2),
             _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
         };
         Fetched::known(found)
@@ -300,6 +304,15 @@ impl Facts for View<'_> {
     fn server_queue(&self, server: &[u8]) -> Option<i64> {
         let own = self.session().map(|session| session.back);
         self.shard.shared.pool.server_queue(own, server)
+    }
+
+    fn server_is_up(&self, server: &[u8]) -> Option<bool> {
+        let own = self.session().map(|session| session.back);
+        self.shard.shared.pool.server_is_up(own, server)
+    }
+
+    fn frontend_exists(&self, frontend: &[u8]) -> Option<bool> {
+        Some(self.shard.shared.pool.frontend_exists(frontend))
     }
 
     fn waiting(&self) -> bool {

@@ -77,6 +77,7 @@ pub(super) fn resolve(
         crate::lower::lints::judge(&global.ir, &sections, &leads.collect::<Vec<_>>(), said);
     }
     let mut tables = crate::lower::tables::collect(&mut sections, said);
+    let keeps_headers = sections.keeps_headers.get();
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -85,7 +86,7 @@ pub(super) fn resolve(
         proxies.push(proxy);
     }
     persistence::put(kept, &mut proxies, &mut tables, said);
-    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables, files, lists: lists.all(), keeps_headers }
 }
 
 /// Says which words are not built, for a reading that was not clean.

@@ -48,6 +48,10 @@ impl Resolve for Names<'_> {
         }
         self.sections.of_peers.iter().find(|draft| &*draft.table.name == name).map(|draft| draft.ix.0)
     }
+
+    fn keep_headers(&self) {
+        self.sections.keeps_headers.set(true);
+    }
 }
 
 /// Looks up the names in a proxy's rules, which it takes out of the draft. One whose names stand for nothing is an alert.
