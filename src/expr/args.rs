@@ -67,6 +67,10 @@ pub enum Arg {
     Map(Box<super::Map>),
     /// A field of an MQTT packet.
     Mqtt(PacketType, Field),
+    /// An ACL.
+    Acl(super::condition::NamedAcl),
+    /// What is to have happened to a session, or not.
+    Occasion(super::facts::Occasion, bool),
 }
 
 impl Arg {

@@ -82,8 +82,26 @@ pub struct Asked {
     pub index: u32,
 }
 
+/// What may have happened to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Something went wrong; what `option dontlog-normal` leaves out is what did not.
+    Error,
+    /// A server has got it.
+    Forwarded,
+    /// The process ends.
+    Stopping,
+    /// It was answered here.
+    Applet,
+}
+
 /// What an expression may look at.
 pub trait Facts {
+    /// Whether something has happened.
+    fn is(&self, _occasion: Occasion) -> bool {
+        false
+    }
+
     /// What a fetch that only the engine knows gives now.
     fn known(&self, _fetch: Known, _args: &[Arg]) -> Fetched<'_> {
         Fetched::Missing

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use memory::Memory;
@@ -24,7 +25,7 @@ use super::session::{RulePlace, Session};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat};
 use crate::expr::fetch::Counter;
-use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Scope, Side, TableRef, Value, VarName};
+use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Occasion, Scope, Side, TableRef, Value, VarName};
 use crate::pool::{Peer, Variables};
 use crate::units::Tick;
 
@@ -222,6 +223,16 @@ impl Facts for View<'_> {
             _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
         };
         Fetched::known(found)
+    }
+
+    fn is(&self, occasion: Occasion) -> bool {
+        let session = self.session();
+        match occasion {
+            Occasion::Error => session.is_some_and(Session::is_troubled),
+            Occasion::Forwarded => session.is_some_and(|session| session.connect_time.get().is_some()),
+            Occasion::Stopping => self.shard.shared.pool.process.stopping.load(Ordering::Relaxed),
+            Occasion::Applet => false,
+        }
     }
 
     fn buffer(&self, side: Side) -> Option<Buffer<'_>> {

@@ -56,9 +56,19 @@ impl Acls {
             return Err(ExprError::new(0, 0..name.len(), why));
         }
         let test = Test::read(words, 1, context)?;
+        // one that names itself would have no end
+        if test.expr.names_acls() {
+            let what = "'acl(…)' and 'when(acl,…)' within an ACL".to_owned();
+            return Err(ExprError::new(1, 0..words.get(1).map_or(0, |word| word.len()), Wrong::NotBuilt { what }));
+        }
         let never = test.patterns.never();
         Arc::make_mut(self.named.entry(name.into()).or_default()).push(test);
         Ok(never)
+    }
+
+    /// The tests of a name of the section.
+    pub fn named(&self, name: &[u8]) -> Option<Arc<Vec<Test>>> {
+        self.named.get(name).cloned()
     }
 
     /// The tests of a name.

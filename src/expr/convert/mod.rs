@@ -22,6 +22,7 @@ mod jwt;
 mod language;
 mod maps;
 mod mqtt;
+mod occasions;
 mod packets;
 mod protobuf;
 mod strftime;
@@ -98,6 +99,7 @@ const FAMILIES: &[&[Row]] = &[
     language::ROWS,
     maps::ROWS,
     mqtt::ROWS,
+    occasions::ROWS,
     packets::ROWS,
     protobuf::ROWS,
     strings::ROWS,

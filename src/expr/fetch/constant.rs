@@ -1,6 +1,7 @@
 //! From a name and its arguments to what is answered without the engine.
 
 use super::payload::Then;
+use crate::expr::condition::NamedAcl;
 use super::{ArgError, Fetch, Hello};
 use crate::expr::args::{Args, VARIABLE};
 use crate::expr::context::Context;
@@ -45,6 +46,10 @@ pub(super) fn build(args: &Args, context: &Context<'_>) -> Result<Fetch, ExprErr
         }
         "hostname" => constant(Value::owned(context.world.hostname().into_bytes())),
         "proc" | "nbproc" => constant(Value::Int(1)),
+        "acl" => {
+            let names = (0..args.list.len()).map(|ix| NamedAcl::read(args.text(ix), context));
+            Ok(Fetch::Acls(names.collect()))
+        }
         // There is no QUIC here.
         "quic_enabled" => constant(Value::Bool(false)),
         "date" => {
