@@ -270,7 +270,18 @@ fn expressions_name_acls() {
 
 #[test]
 fn values_pass_on_occasions() {
-    let occasions = ["error", "!error", "normal", "!normal", "forwarded", "!forwarded", "processed", "toapplet", "!toapplet", "stopping"];
+    let occasions = [
+        "error",
+        "!error",
+        "normal",
+        "!normal",
+        "forwarded",
+        "!forwarded",
+        "processed",
+        "toapplet",
+        "!toapplet",
+        "stopping",
+    ];
     let expressions: Vec<String> = occasions.iter().map(|occasion| format!("str(x),when({occasion})")).collect();
     let expressions: Vec<&str> = expressions.iter().map(String::as_str).collect();
     assert_eq!(logged("", "", &expressions), ["-", "x", "x", "-", "x", "-", "x", "-", "x", "-"]);

@@ -7,12 +7,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::args::{Arg, NameRef, ServerRef};
+use super::args::{Arg, BUFFER, NameRef, ServerRef};
 use super::context::Context;
 use super::convert::{self, Converter};
 use super::error::{ArgError, ExprError, Wrong, shown};
 use super::fetch::{self, Fetch};
-use super::{Facts, Fetched, Known, Test, Places, Scope, Type, Value, VarName};
+use super::{Facts, Fetched, Known, Places, Scope, Test, Type, Value, VarName};
 
 /// An expression.
 #[derive(Clone)]
@@ -52,6 +52,10 @@ pub trait Resolve {
     fn table(&self, name: &str) -> Option<u32>;
     /// An expression asks for what PROXY headers say besides addresses: it is to be kept.
     fn keep_headers(&self) {}
+    /// Whether there is a ring of that name.
+    fn ring(&self, _name: &str) -> bool {
+        true
+    }
     /// The tests of an ACL of the section.
     fn acl(&self, _name: &[u8]) -> Option<Arc<Vec<Test>>> {
         None
@@ -179,8 +183,20 @@ impl Expr {
         };
         let mut converted = self.converters.iter().filter_map(|converter| {
             let name = converter.name();
-            if matches!(name, "set-var" | "unset-var" | "when" | "nbsrv" | "srv_queue" | "srv_is_up" | "fe_exists" | "in_table")
-                || name.starts_with("table_")
+            if matches!(
+                name,
+                "set-var"
+                    | "unset-var"
+                    | "capture-req"
+                    | "capture-res"
+                    | "debug"
+                    | "when"
+                    | "nbsrv"
+                    | "srv_queue"
+                    | "srv_is_up"
+                    | "fe_exists"
+                    | "in_table"
+            ) || name.starts_with("table_")
             {
                 return Some(format!("'{name}' in a check"));
             }
@@ -226,6 +242,8 @@ fn resolve(arg: &mut Arg, names: &dyn Resolve) -> Result<(), Wrong> {
         Arg::Backend(name) => find(name, "backend", |name| names.backend(name)),
         Arg::Frontend(name) => find(name, "frontend", |name| names.frontend(name)),
         Arg::Acl(acl) => acl.resolve(names),
+        Arg::Sink(sink) if matches!(&*sink.name, "stdout" | "stderr" | BUFFER) || names.ring(&sink.name) => Ok(()),
+        Arg::Sink(sink) => Err(Wrong::Unresolved { what: "ring", name: sink.name.to_string() }),
         Arg::Server(server) => {
             let ServerRef { backend, name, id } = server;
             let found = names.server(backend.as_deref(), name);

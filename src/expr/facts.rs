@@ -127,6 +127,14 @@ pub trait Facts {
         None
     }
 
+    /// Tells a sink of something.
+    fn tell(&self, _sink: &str, _message: &[u8]) {}
+
+    /// Keeps a text for the log in a place of the frontend; `None`: there is no such place.
+    fn capture(&self, _side: Side, _slot: i64, _text: &[u8]) -> Option<()> {
+        None
+    }
+
     /// Sets a variable, or forgets it.
     fn set_variable(&self, _name: &VarName, _value: Option<Value<'_>>) {}
 

@@ -27,7 +27,7 @@ pub mod users;
 mod value;
 mod variable;
 
-pub use args::{Arg, NameRef, ServerRef, TableRef};
+pub use args::{Arg, BUFFER, NameRef, ServerRef, SinkRef, TableRef};
 pub use condition::{Acls, Condition, Misplaced, NamedAcl, Test, Truth};
 pub use context::Context;
 pub use convert::{Converter, Map, VarConditions};

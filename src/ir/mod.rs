@@ -37,7 +37,9 @@ pub use proxy::{
     ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Amount, Capture, Count, Destination, End, HttpRule, Rule, Rules, Service, Switch, Track};
+pub use rules::{
+    Action, Amount, Capture, Captures, Count, Destination, End, HttpRule, Rule, Rules, Service, Switch, Track,
+};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,

@@ -8,6 +8,7 @@ mod addresses;
 mod ciphers;
 mod compare;
 mod dates;
+mod debugging;
 mod digests;
 mod encodings;
 mod fields;
@@ -85,6 +86,7 @@ const FAMILIES: &[&[Row]] = &[
     ciphers::ROWS,
     compare::ROWS,
     dates::ROWS,
+    debugging::ROWS,
     digests::ROWS,
     encodings::ROWS,
     fields::ROWS,

@@ -1,9 +1,9 @@
 //! From a name and its arguments to what is answered without the engine.
 
 use super::payload::Then;
-use crate::expr::condition::NamedAcl;
 use super::{ArgError, Fetch, Hello};
 use crate::expr::args::{Args, VARIABLE};
+use crate::expr::condition::NamedAcl;
 use crate::expr::context::Context;
 use crate::expr::error::{ExprError, Wrong};
 use crate::expr::{Arg, Side, Value, VarName};

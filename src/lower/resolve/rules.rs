@@ -51,6 +51,10 @@ impl Resolve for Names<'_> {
         self.sections.of_peers.iter().find(|draft| &*draft.table.name == name).map(|draft| draft.ix.0)
     }
 
+    fn ring(&self, name: &str) -> bool {
+        self.sections.rings.iter().any(|ring| ring == name)
+    }
+
     fn acl(&self, name: &[u8]) -> Option<Arc<Vec<Test>>> {
         self.sections.proxies[self.at].set.acls.named(name)
     }
