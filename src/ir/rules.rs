@@ -30,6 +30,8 @@ pub enum Action {
     /// The client is left alone: it hears nothing, not even that the connection is gone. A number: a reset is sent that gets so
     /// many routers far.
     SilentDrop(Option<u8>),
+    /// A line is written, besides that of the session.
+    Log,
     /// A PROXY header must come first.
     ExpectProxy,
     /// A variable gets the value of an expression, if these conditions hold.

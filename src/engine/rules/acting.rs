@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::{Verdict, View, resolving};
+use super::{Verdict, View, logging, resolving};
 use crate::engine::connect;
 use crate::expr::{Expr, Facts as _, Type, Value};
 use crate::ir::{Action, Amount, Capture, End, MOST_RETRIES};
@@ -22,6 +22,7 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::Reject => return Some(Verdict::Reject),
         Action::Close => return Some(Verdict::Close),
         Action::SilentDrop(reach) => return Some(Verdict::Drop(*reach)),
+        Action::Log => logging::log(view),
         Action::ExpectProxy => return Some(Verdict::Announce),
         Action::SetVar(name, when, expr) => {
             let value = expr.value(view).map(Value::into_owned);

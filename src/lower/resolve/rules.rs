@@ -91,7 +91,7 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
         Action::Retries(by) => amount(by, names),
         Action::SetVarFormat(_, _, template) => template.resolve(names),
         Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
-        Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
+        Action::UnsetVar(_) | Action::LogLevel(_) | Action::Log => Ok(()),
         Action::Capture(capture) => capture.value.resolve(names),
         Action::Resolve(lookup) => lookup.name.resolve(names),
         Action::Track(track) => {
