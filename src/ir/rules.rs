@@ -30,6 +30,8 @@ pub enum Action {
     /// The client is left alone: it hears nothing, not even that the connection is gone. A number: a reset is sent that gets so
     /// many routers far.
     SilentDrop(Option<u8>),
+    /// A line is written, besides that of the session.
+    Log,
     /// A PROXY header must come first.
     ExpectProxy,
     /// A variable gets the value of an expression, if these conditions hold.
@@ -44,6 +46,12 @@ pub enum Action {
     Mark(Amount),
     /// The packets to the client have this type of service.
     Tos(Amount),
+    /// The packets to the server are marked so.
+    ServerMark(Amount),
+    /// The packets to the server have this type of service.
+    ServerTos(Amount),
+    /// So many attempts to connect are repeated, and not as many as the backend says; at most [`MOST_RETRIES`].
+    Retries(Amount),
     /// The session's line has this level; none: there is no line.
     LogLevel(Option<Level>),
     /// Queues serve lower classes first.
@@ -61,6 +69,9 @@ pub enum Action {
     /// `sc-set-gpt*`: a tag of a tracked entry is set.
     SetTag(Count),
 }
+
+/// Most retries that a rule may set.
+pub const MOST_RETRIES: u32 = 100;
 
 /// What is taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::tracking::Tracking;
+use crate::engine::connect::Packets;
 use crate::expr::{Scope, Side, Value, VarName};
 use crate::pool::resolution::Inquiry;
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
@@ -22,6 +23,10 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) destination: Option<SocketAddr>,
     /// The level of its line.
     pub(in crate::engine) level: Option<Urgency>,
+    /// How packets to the server are marked.
+    pub(in crate::engine) packets: Packets,
+    /// How often it may try to connect again; `None`: as the backend says.
+    pub(in crate::engine) retries: Option<u32>,
     /// What it has in queues before others.
     pub(in crate::engine) priority: Priority,
     /// What `unique-id-format` has made.
@@ -82,6 +87,8 @@ impl Memory {
             source: None,
             destination: None,
             level: None,
+            packets: Packets::default(),
+            retries: None,
             priority: Priority::default(),
             tracking: Tracking::default(),
             unique_id: UniqueId::NotMade,

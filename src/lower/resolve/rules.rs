@@ -101,25 +101,29 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
     let looked_up = match &mut rule.action {
         Action::SetVar(_, _, expr) | Action::SetEnd(_, expr) => expr.resolve(names),
         Action::PriorityClass(expr) | Action::PriorityOffset(expr) => expr.resolve(names),
-        Action::Mark(Amount::Expr(expr)) | Action::Tos(Amount::Expr(expr)) => expr.resolve(names),
+        Action::Mark(by) | Action::Tos(by) | Action::ServerMark(by) | Action::ServerTos(by) => amount(by, names),
+        Action::Retries(by) => amount(by, names),
         Action::SetVarFormat(_, _, template) => template.resolve(names),
         Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
-        Action::Mark(Amount::Number(_)) | Action::Tos(Amount::Number(_)) => Ok(()),
-        Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
+        Action::UnsetVar(_) | Action::LogLevel(_) | Action::Log => Ok(()),
         Action::Capture(capture) => capture.value.resolve(names),
         Action::Resolve(lookup) => lookup.name.resolve(names),
         Action::Track(track) => {
             table(&mut track.table, rule.span, names, said);
             track.key.resolve(names)
         }
-        Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => match by {
-            Amount::Expr(expr) => expr.resolve(names),
-            Amount::Number(_) => Ok(()),
-        },
+        Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => amount(by, names),
     };
     complain(looked_up, rule.span, names, said);
     when(&mut rule.when, rule.span, names, said);
     rule
+}
+
+fn amount(amount: &mut Amount, names: &Names<'_>) -> Result<(), ExprError> {
+    match amount {
+        Amount::Expr(expr) => expr.resolve(names),
+        Amount::Number(_) => Ok(()),
+    }
 }
 
 /// Looks up a stick table; without a name it is that of the own proxy.
