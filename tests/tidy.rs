@@ -35,6 +35,7 @@ const UNSAFE: [&str; 7] = [
     "src/sys/fd.rs",
     "src/sys/fork.rs",
     "src/sys/image.rs",
+    "src/sys/saved_syn.rs",
     "src/sys/signals.rs",
     "src/sys/socket.rs",
     "src/sys/tcp_info.rs",

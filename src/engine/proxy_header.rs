@@ -39,6 +39,8 @@ pub(crate) struct Announced {
     pub(crate) authority: Option<Box<[u8]>>,
     /// The name that the sender gave the connection.
     pub(crate) unique_id: Option<Box<[u8]>>,
+    /// What else it said, as it was written; empty where no expression asks for it.
+    pub(crate) tlvs: Box<[u8]>,
     /// When it had come.
     pub(crate) begun: Tick,
 }
@@ -46,11 +48,15 @@ pub(crate) struct Announced {
 impl Announced {
     /// Another destination, also of a connection that had no header.
     pub(super) fn change(announced: &mut Option<Box<Self>>, destination: Option<SocketAddr>, begun: Tick) {
-        let announced =
-            announced.get_or_insert_with(|| Box::new(Self { destination, authority: None, unique_id: None, begun }));
+        let announced = announced.get_or_insert_with(|| {
+            Box::new(Self { destination, authority: None, unique_id: None, tlvs: Box::default(), begun })
+        });
         announced.destination = destination;
     }
 }
+
+/// A header with what is kept of it.
+type Seen = (Header, Box<[u8]>);
 
 /// Why a connection never became a session. The texts are haproxy's, to be found in logs.
 #[derive(Debug, Error)]
@@ -102,7 +108,7 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
     };
     let by = limit.map(|limit| accepted.at.after(limit));
     match receive(accepted.socket, by, &shard).await {
-        Ok((socket, header)) => {
+        Ok((socket, (header, tlvs))) => {
             let begun = clock::now();
             accepted.socket = socket;
             if let Some(ends) = header.ends {
@@ -110,7 +116,7 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
             }
             let destination = header.ends.map(|ends| ends.destination);
             let (authority, unique_id) = (header.authority, header.unique_id);
-            accepted.announced = Some(Box::new(Announced { destination, authority, unique_id, begun }));
+            accepted.announced = Some(Box::new(Announced { destination, authority, unique_id, tlvs, begun }));
             shard.serve_now(accepted);
         }
         Err((socket, failure)) => {
@@ -209,7 +215,7 @@ impl Told<'_> {
         let (peer, local, error) = (record.client, record.local, Some((failure.code(), why.as_str())));
         let caller = Caller { seat: self.seat, socket, peer, local, at, wall, error };
         let memory = RefCell::default();
-        let view = View { shard, subject: Subject::Caller(&caller), memory: &memory, waits: false };
+        let view = View { shard, subject: Subject::Caller(&caller), memory: &memory, waits: false, patient: false };
         shard.shared.journal.refused(&record, &view, (listener, &why));
     }
 }
@@ -222,7 +228,7 @@ async fn receive(
     socket: OwnedFd,
     by: Option<Tick>,
     shard: &Shard,
-) -> Result<(OwnedFd, Header), (Option<OwnedFd>, Failure)> {
+) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
     // Mostly it lies there by the time its connection is accepted: then nothing has to be watched.
     if let Some(seen) = look(&socket, shard) {
         return finish(socket, seen);
@@ -250,10 +256,10 @@ async fn receive(
 }
 
 /// Takes a header's bytes out of the socket.
-fn finish(socket: OwnedFd, seen: Result<Header, Failure>) -> Result<(OwnedFd, Header), (Option<OwnedFd>, Failure)> {
+fn finish(socket: OwnedFd, seen: Result<Seen, Failure>) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
     match seen {
-        Ok(header) => {
-            let mut left = header.length;
+        Ok(seen) => {
+            let mut left = seen.0.length;
             let mut sink = [0; 512];
             while left > 0 {
                 let wanted = left.min(sink.len());
@@ -263,26 +269,33 @@ fn finish(socket: OwnedFd, seen: Result<Header, Failure>) -> Result<(OwnedFd, He
                     _ => return Err((Some(socket), Failure::Reset)), // cannot be: it was seen to be there
                 }
             }
-            Ok((socket, header))
+            Ok((socket, seen))
         }
         Err(failure) => Err((Some(socket), failure)),
     }
 }
 
 /// Looks at what lies in the socket; `None`: nothing yet.
-fn look(socket: &OwnedFd, shard: &Shard) -> Option<Result<Header, Failure>> {
+fn look(socket: &OwnedFd, shard: &Shard) -> Option<Result<Seen, Failure>> {
     let mut scratch = shard.scratch.borrow_mut();
     let most = shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize;
     let most = most.min(scratch.len());
     loop {
         return match recv(socket, &mut scratch[..most], RecvFlags::PEEK) {
             Ok((0, _)) => Some(Err(Failure::Closed)),
-            Ok((count, _)) => Some(proxy_header::decode(&scratch[..count]).map_err(Failure::Header)),
+            Ok((count, _)) => Some(read(&scratch[..count], shard.shared.pool.config.keeps_headers)),
             Err(Errno::AGAIN) => None,
             Err(Errno::INTR) => continue,
             Err(_) => Some(Err(Failure::Reset)),
         };
     }
+}
+
+/// A header, and what it says besides addresses if that is to be kept.
+fn read(bytes: &[u8], keeps: bool) -> Result<Seen, Failure> {
+    let header = proxy_header::decode(bytes)?;
+    let tlvs = bytes.get(header.tlvs.clone()).filter(|_| keeps).unwrap_or_default().into();
+    Ok((header, tlvs))
 }
 
 /// The header that a server is sent before its client's bytes. `ends`: `None` where the client is no TCP client;

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::convert::{self, Converter};
 use super::error::{ArgError, ExprError, Wrong, shown};
 use super::fetch::{self, Fetch};
-use super::{Facts, Fetched, Places, Scope, Type, Value, VarName};
+use super::{Facts, Fetched, Known, Places, Scope, Type, Value, VarName};
 
 /// An expression.
 #[derive(Clone)]
@@ -49,6 +49,8 @@ pub trait Resolve {
     fn server(&self, backend: Option<&str>, name: &str) -> Option<(u32, u32)>;
     /// A stick table's number.
     fn table(&self, name: &str) -> Option<u32>;
+    /// An expression asks for what PROXY headers say besides addresses: it is to be kept.
+    fn keep_headers(&self) {}
 }
 
 impl Expr {
@@ -166,7 +168,7 @@ impl Expr {
         };
         let mut converted = self.converters.iter().filter_map(|converter| {
             let name = converter.name();
-            if matches!(name, "set-var" | "unset-var" | "nbsrv" | "srv_queue" | "in_table")
+            if matches!(name, "set-var" | "unset-var" | "nbsrv" | "srv_queue" | "srv_is_up" | "fe_exists" | "in_table")
                 || name.starts_with("table_")
             {
                 return Some(format!("'{name}' in a check"));
@@ -184,6 +186,7 @@ impl Expr {
         let whole = 0..self.text.len();
         let fail = |why| ExprError::new(0, whole.clone(), why);
         match &mut self.fetch {
+            Fetch::Known(Known::FcPpTlv, _) => names.keep_headers(),
             Fetch::Known(_, args) => args.iter_mut().try_for_each(|arg| resolve(arg, names)).map_err(&fail)?,
             Fetch::Counter(counter) => {
                 // Without a name it is the table of the tracked entry; that of an address is the proxy's own.

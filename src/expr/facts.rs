@@ -74,6 +74,8 @@ pub struct Buffer<'a> {
 /// What is asked of a stick table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
+    /// What is done with the datum.
+    pub deed: super::fetch::Deed,
     /// Which datum.
     pub what: super::fetch::Datum,
     /// Which element of an array.
@@ -97,7 +99,7 @@ pub trait Facts {
         None
     }
 
-    /// What a table says of a key; `None` without such an entry.
+    /// What a table says of a key; `None` without such an entry. Who counts or clears makes one.
     fn table(&self, _table: &TableRef, _key: &Value<'_>, _asked: Asked) -> Option<i64> {
         None
     }
@@ -142,6 +144,16 @@ pub trait Facts {
 
     /// The queue of a server that is named at run time, `backend/server` or one of the own backend.
     fn server_queue(&self, _server: &[u8]) -> Option<i64> {
+        None
+    }
+
+    /// Whether a server that is named at run time is up.
+    fn server_is_up(&self, _server: &[u8]) -> Option<bool> {
+        None
+    }
+
+    /// Whether there is a frontend of that name.
+    fn frontend_exists(&self, _frontend: &[u8]) -> Option<bool> {
         None
     }
 }

@@ -37,7 +37,9 @@ pub use proxy::{
     ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
-pub use rules::{Action, Amount, Capture, Count, Destination, End, HttpRule, Rule, Rules, Service, Switch, Track};
+pub use rules::{
+    Action, Amount, Capture, Count, Destination, End, HttpRule, NameLookup, Rule, Rules, Service, Switch, Track,
+};
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
@@ -64,6 +66,8 @@ pub struct Config {
     pub files: Vec<String>,
     /// All lists of patterns and maps, in the order in which they are named.
     pub lists: Vec<Arc<List>>,
+    /// Whether an expression asks for what PROXY headers say besides addresses (`fc_pp_tlv`).
+    pub keeps_headers: bool,
 }
 
 impl Config {

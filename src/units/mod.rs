@@ -8,6 +8,7 @@ mod hostile_tests;
 pub mod mqtt;
 mod network;
 mod number;
+pub mod packet;
 pub mod peers;
 mod plain_ip;
 pub mod proxy_header;

@@ -29,5 +29,6 @@ pub mod storm;
 pub mod talkers;
 pub mod throwaway;
 pub mod tls;
+pub mod tracer;
 pub mod wait;
 pub mod yard;

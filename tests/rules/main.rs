@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod refusing;
 mod reloading;
+mod resolving;
 mod sni;
 mod stage;
 mod switching;

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use memory::Memory;
@@ -67,6 +68,8 @@ pub(super) struct View<'a> {
     pub(super) memory: &'a RefCell<Option<Box<Memory>>>,
     /// Whether rules may still wait for more.
     pub(super) waits: bool,
+    /// Whether they may still wait for a name to be looked up.
+    pub(super) patient: bool,
 }
 
 impl<'a> View<'a> {
@@ -202,6 +205,16 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The place of the rule that waits for a name, if one does.
+    pub(super) fn awaited(&self) -> Option<usize> {
+        self.memory.borrow().as_ref()?.awaited.as_ref().map(|(at, _)| *at)
+    }
+
+    /// What has the session go on.
+    pub(super) fn waker(&self) -> Option<Waker> {
+        self.session()?.waker.clone()
+    }
+
     /// Changes what rules leave.
     pub(super) fn remember(&self, change: impl FnOnce(&mut Memory)) {
         let made = || Box::new(Memory::new(Arc::clone(self.process())));
@@ -215,6 +228,10 @@ impl Facts for View<'_> {
         let found = match fetch {
             Known::UniqueId => self.unique_id(),
             Known::CaptureReqHdr => self.captured(args),
+            Known::ScKey => args.first().and_then(Arg::int).and_then(|number| self.tracked_key(number)),
+            Known::ScKey0 => self.tracked_key(0),
+            Known::ScKey1 => self.tracked_key(1),
+            Known::ScKey2 => self.tracked_key(2),
             _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
         };
         Fetched::known(found)
@@ -287,6 +304,15 @@ impl Facts for View<'_> {
     fn server_queue(&self, server: &[u8]) -> Option<i64> {
         let own = self.session().map(|session| session.back);
         self.shard.shared.pool.server_queue(own, server)
+    }
+
+    fn server_is_up(&self, server: &[u8]) -> Option<bool> {
+        let own = self.session().map(|session| session.back);
+        self.shard.shared.pool.server_is_up(own, server)
+    }
+
+    fn frontend_exists(&self, frontend: &[u8]) -> Option<bool> {
+        Some(self.shard.shared.pool.frontend_exists(frontend))
     }
 
     fn waiting(&self) -> bool {

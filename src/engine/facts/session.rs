@@ -44,6 +44,13 @@ impl View<'_> {
                 let files = &self.shard.shared.pool.config.files;
                 return files.get(session.last_rule.get()?.file()).map(|file| Value::text(file.as_bytes()));
             }
+            K::LastEntity => {
+                let rule = session.last_rule.get()?;
+                let file = self.shard.shared.pool.config.files.get(rule.file())?;
+                return Some(Value::owned(format!("{file}:{}", rule.line()).into_bytes()));
+            }
+            // What `%rt` counts.
+            K::TxnId32 => i64::from(session.number as u32),
             K::LastRuleLine => session.last_rule.get()?.line().into(),
             K::BeId => self.backend(session)?.id.into(),
             K::SrvId => self.shard.shared.pool.known(self.server(session)?)?.id.into(),

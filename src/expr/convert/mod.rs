@@ -12,6 +12,7 @@ mod digests;
 mod encodings;
 mod fields;
 mod fix;
+mod forwarded;
 mod hashes;
 mod hosts;
 mod integers;
@@ -21,12 +22,14 @@ mod jwt;
 mod language;
 mod maps;
 mod mqtt;
+mod packets;
 mod protobuf;
 mod strftime;
 mod strings;
 mod substitute;
 mod tables;
 mod variables;
+mod verification;
 
 pub use variables::VarConditions;
 
@@ -85,6 +88,7 @@ const FAMILIES: &[&[Row]] = &[
     encodings::ROWS,
     fields::ROWS,
     fix::ROWS,
+    forwarded::ROWS,
     hashes::ROWS,
     hosts::ROWS,
     integers::ROWS,
@@ -94,11 +98,13 @@ const FAMILIES: &[&[Row]] = &[
     language::ROWS,
     maps::ROWS,
     mqtt::ROWS,
+    packets::ROWS,
     protobuf::ROWS,
     strings::ROWS,
     substitute::ROWS,
     tables::ROWS,
     variables::ROWS,
+    verification::ROWS,
 ];
 
 /// A converter with its arguments.

@@ -45,6 +45,8 @@ pub(super) fn build(args: &Args, context: &Context<'_>) -> Result<Fetch, ExprErr
         }
         "hostname" => constant(Value::owned(context.world.hostname().into_bytes())),
         "proc" | "nbproc" => constant(Value::Int(1)),
+        // There is no QUIC here.
+        "quic_enabled" => constant(Value::Bool(false)),
         "date" => {
             let unit = match args.get(1).map(|_| args.text(1)) {
                 None | Some(b"s") => 1_000_000,

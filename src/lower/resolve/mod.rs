@@ -59,7 +59,7 @@ pub(super) fn resolve(
             let names = rules::Names { sections: &sections, at };
             compiled = formats::compile(&names, (&*world, &lists), said);
             crate::lower::acls::complete(&mut sections.proxies[at]);
-            resolved = rules::resolve(&mut sections, at, said);
+            resolved = rules::resolve(&mut sections, at, &global.ir.resolvers, said);
             kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);
@@ -78,6 +78,7 @@ pub(super) fn resolve(
         crate::lower::lints::judge(&global.ir, &sections, &leads.collect::<Vec<_>>(), said);
     }
     let mut tables = crate::lower::tables::collect(&mut sections, said);
+    let keeps_headers = sections.keeps_headers.get();
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -86,7 +87,7 @@ pub(super) fn resolve(
         proxies.push(proxy);
     }
     persistence::put(kept, &mut proxies, &mut tables, said);
-    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables, files, lists: lists.all(), keeps_headers }
 }
 
 /// Says which words are not built, for a reading that was not clean.
