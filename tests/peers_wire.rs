@@ -188,7 +188,12 @@ struct Theirs {
 
 fn theirs(peers: &[(&str, SocketAddr)]) -> Theirs {
     let folder = tempfile::tempdir().expect("a folder");
-    Theirs { _proxy: Proxy::start(&Program::theirs(), &config(&folder, peers)), folder }
+    let _proxy = Proxy::start(&Program::theirs(), &config(&folder, peers));
+    let socket = folder.path().join("stats");
+    wait::until_true("the stats socket to take connections", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_ok()
+    });
+    Theirs { _proxy, folder }
 }
 
 fn config(folder: &tempfile::TempDir, peers: &[(&str, SocketAddr)]) -> String {

@@ -91,7 +91,7 @@ fn steps(program: &Program) -> Vec<String> {
     run.note("first bytes", "t", "use=1");
     say(&mut one, b"world");
     drop(one);
-    run.note("ended", "t", "use=0");
+    run.note("ended", "t", "key=hell use=0");
 
     let mut bad = client::connect(every);
     bad.write_all(b"bad one").expect("sent");
@@ -106,7 +106,7 @@ fn steps(program: &Program) -> Vec<String> {
     }
     run.note("two of one key", "t", "use=2");
     drop(twice);
-    run.note("two ended", "t", "use=0");
+    run.note("two ended", "t", "key=hell use=0");
 
     for count in 1..=2 {
         let mut stream = client::connect(counted);

@@ -1,5 +1,6 @@
 //! Tiny TCP clients: what a peer can do to a proxy, one call each.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -109,4 +110,23 @@ fn unchunk(mut body: &str) -> String {
 #[track_caller]
 pub fn get(address: SocketAddr, path: &str, headers: &str) -> (String, String) {
     http(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"))
+}
+
+/// How many of the connections have bytes that the proxy has not read yet, by the kernel's table.
+///
+/// # Panics
+/// When the kernel shows no table.
+pub fn unread(clients: &[TcpStream]) -> usize {
+    let ours: HashSet<u16> = clients.iter().filter_map(|stream| Some(stream.local_addr().ok()?.port())).collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+    let own = format!("{:08X}", u32::from_ne_bytes(super::ports::address().octets()));
+    let mut read = 0;
+    for line in table.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (Some(local), Some(remote), Some(queues)) = (fields.get(1), fields.get(2), fields.get(4)) else { continue };
+        let port = remote.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
+        let of_ours = local.starts_with(&own) && port.is_some_and(|port| ours.contains(&port));
+        read += usize::from(of_ours && queues.ends_with(":00000000"));
+    }
+    clients.len() - read.min(clients.len())
 }

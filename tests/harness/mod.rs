@@ -28,6 +28,7 @@ pub mod stats;
 pub mod storm;
 pub mod talkers;
 pub mod throwaway;
+pub mod tls;
 pub mod tracer;
 pub mod wait;
 pub mod yard;

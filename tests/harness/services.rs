@@ -110,6 +110,40 @@ impl Service {
         })
     }
 
+    /// A server of TLS with a certificate for `name`; it answers HTTP.
+    ///
+    /// # Panics
+    /// When openssl is not installed or does not start.
+    #[track_caller]
+    pub fn tls(name: &str) -> Self {
+        let address = ports::free();
+        Self::start("openssl", address, |folder| {
+            let (key, certificate) = (folder.join("key"), folder.join("certificate"));
+            let mut make = Command::new("openssl");
+            make.args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+            ]);
+            make.args(["-subj", &format!("/CN={name}"), "-keyout"]).arg(&key).arg("-out").arg(&certificate);
+            let made = make.output().expect("openssl is installed");
+            assert!(made.status.success(), "a certificate: {}", String::from_utf8_lossy(&made.stderr));
+            let mut command = Command::new("openssl");
+            command
+                .args(["s_server", "-www", "-accept", &address.to_string(), "-key"])
+                .arg(key)
+                .arg("-cert")
+                .arg(certificate);
+            command
+        })
+    }
+
     #[track_caller]
     fn start(name: &str, address: SocketAddr, make: impl FnOnce(&Path) -> Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");

@@ -8,6 +8,7 @@ mod hostile;
 mod refusing;
 mod reloading;
 mod resolving;
+mod sni;
 mod stage;
 mod switching;
 mod waiting;

@@ -1,6 +1,6 @@
 //! What the scenarios share: a proxy that logs here, lines without what may differ, servers of every temper.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use nix::sys::signal::{Signal, kill};
@@ -135,11 +135,21 @@ pub(crate) fn server(name: &str, backend: &Backend) -> String {
 
 /// A server that neither reads nor closes.
 pub(crate) fn silent() -> Backend {
-    Backend::start(|stream| {
-        wait::within(std::time::Duration::from_secs(60), "the test to end", || {
-            matches!(stream.take_error(), Ok(Some(_)) | Err(_)).then_some(())
-        });
+    Backend::start(|stream| hold(&stream))
+}
+
+/// A server that says one byte, and then neither reads nor closes.
+pub(crate) fn greeting() -> Backend {
+    Backend::start(|mut stream| {
+        let _ = stream.write_all(b"!");
+        hold(&stream);
     })
+}
+
+fn hold(stream: &TcpStream) {
+    wait::within(std::time::Duration::from_secs(60), "the test to end", || {
+        matches!(stream.take_error(), Ok(Some(_)) | Err(_)).then_some(())
+    });
 }
 
 pub(crate) fn until_closed(mut stream: TcpStream) {
