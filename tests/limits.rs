@@ -3,10 +3,11 @@
 mod harness;
 
 use harness::backends::Backend;
-use harness::process::{Running, alive, send};
+use harness::process::{alive, send};
 use harness::program::Program;
 use harness::proxy::Proxy;
 use harness::stats::{Stats, command};
+use harness::tracer::Tracer;
 use harness::{client, ports, wait};
 use nix::sys::signal::Signal;
 
@@ -122,28 +123,11 @@ fn accepted_in_a_row(program: &Program, global: &str) -> usize {
         backend.address
     );
     let proxy = Proxy::start(program, &config);
-    let trace = proxy.folder().join("trace");
-    let mut command = std::process::Command::new("strace");
-    command.args(["-f", "-e", "trace=accept4,connect", "-o"]).arg(&trace);
-    command.args(["-p", &proxy.process.pid().to_string()]);
-    let mut tracer = Running::start("strace", proxy.folder(), command);
-    tracer.wait_ready(|| {
-        let said = std::fs::read_to_string(proxy.folder().join("strace.out")).unwrap_or_default();
-        said.contains("attached")
-    });
-    proxy.process.signal(Signal::SIGSTOP);
-    wait::until_true("it to stand still", || {
-        let trace = std::fs::read_to_string(&trace).unwrap_or_default();
-        trace.contains("stopped by SIGSTOP")
-    });
-    let mut clients: Vec<_> = (0..20).map(|_| client::connect(door)).collect();
-    proxy.process.signal(Signal::SIGCONT);
+    let tracer = Tracer::attach(&proxy, "accept4,connect");
+    let mut clients: Vec<_> = tracer.while_it_stands_still(&proxy, || (0..20).map(|_| client::connect(door)).collect());
     clients.iter_mut().for_each(|stream| client::echo(stream, b"served"));
-    tracer.signal(Signal::SIGTERM);
-    tracer.wait();
-    let calls = std::fs::read_to_string(&trace).expect("a trace");
     let (mut most, mut row) = (0, 0);
-    for line in calls.lines() {
+    for line in tracer.calls() {
         row = match (line.contains("connect("), line.contains("accept4(") && !line.contains("EAGAIN")) {
             (true, _) => 0,
             (_, accepted) => row + usize::from(accepted),

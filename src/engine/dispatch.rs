@@ -247,7 +247,11 @@ impl Session {
     fn way<'a>(&self, shared: &'a Shared, line: Option<&'a Server>) -> Option<Way<'a>> {
         let back = self.backend(shared)?;
         match self.target {
-            Some(_) => Some(Way::to_server(line?, self.source_ports(shared), back)),
+            Some(_) => {
+                let way = Way::to_server(line?, self.source_ports(shared), back);
+                // What the client has said goes out at once: it carries the acknowledgement of the handshake.
+                Some(Way { eager: way.eager || self.up.holds(), ..way })
+            }
             None => Some(Way::forward(back.forward.as_ref()?, back.keep_alive)),
         }
     }

@@ -215,7 +215,7 @@ impl Told<'_> {
         let (peer, local, error) = (record.client, record.local, Some((failure.code(), why.as_str())));
         let caller = Caller { seat: self.seat, socket, peer, local, at, wall, error };
         let memory = RefCell::default();
-        let view = View { shard, subject: Subject::Caller(&caller), memory: &memory, waits: false };
+        let view = View { shard, subject: Subject::Caller(&caller), memory: &memory, waits: false, patient: false };
         shard.shared.journal.refused(&record, &view, (listener, &why));
     }
 }

@@ -121,7 +121,7 @@ impl Flow {
                 }
                 return Ok(());
             }
-            let Poll::Ready(step) = self.step(from, to, cx, shard, moved) else { return Ok(()) };
+            let Poll::Ready(step) = self.step(from, to, last, cx, shard, moved) else { return Ok(()) };
             step?;
         }
         cx.waker().wake_by_ref();
@@ -272,6 +272,7 @@ impl Flow {
         &mut self,
         from: &Socket,
         to: &Socket,
+        last: bool,
         cx: &mut Context<'_>,
         shard: &Shard,
         moved: &mut Moved,
@@ -284,6 +285,7 @@ impl Flow {
             },
         };
         self.eager = false;
+        let closed = ready.as_ref().is_some_and(|ready| ready.ready().is_read_closed());
         let mut nothing_left = || {
             if let Some(ready) = &mut ready {
                 ready.clear_ready();
@@ -331,7 +333,10 @@ impl Flow {
                 } else {
                     self.full_reads = self.full_reads.saturating_add(1);
                 }
-                if let Err(errno) = self.pass(&scratch[..count], to, moved) {
+                // Its last words: the FIN goes with them, in one packet.
+                self.ended = closed && count < limit && at_end(from);
+                let more = if self.ended && !last { SendFlags::MORE } else { SendFlags::empty() };
+                if let Err(errno) = self.pass(&scratch[..count], to, more, moved) {
                     return Poll::Ready(Err(Broken::Receiver(errno)));
                 }
                 if self.full_reads >= FULL_READS
@@ -348,9 +353,9 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes `bytes`, and keeps what the receiver does not take.
-    fn pass(&mut self, bytes: &[u8], to: &Socket, moved: &mut Moved) -> Result<(), Errno> {
-        let taken = match send(to.get_ref(), bytes, SendFlags::NOSIGNAL) {
+    /// Writes `bytes`, and keeps what the receiver does not take. `more`: whether something follows at once.
+    fn pass(&mut self, bytes: &[u8], to: &Socket, more: SendFlags, moved: &mut Moved) -> Result<(), Errno> {
+        let taken = match send(to.get_ref(), bytes, SendFlags::NOSIGNAL | more) {
             Ok(taken) => taken,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(errno) => return Err(errno),
@@ -393,6 +398,12 @@ impl Flow {
         self.full_reads = 0;
         self.release_pipe(shard);
     }
+}
+
+/// Whether a sender that is known to have closed has nothing more to say. A reset behind its last words is an end like any
+/// other, as with haproxy (docs/OBSERVED.md §8.5).
+fn at_end(from: &Socket) -> bool {
+    !matches!(recv(from.get_ref(), &mut [0], RecvFlags::PEEK), Ok((1, _)) | Err(Errno::AGAIN | Errno::INTR))
 }
 
 /// Pending until the system says that the socket has become writable since the last `EAGAIN`.

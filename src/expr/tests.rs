@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::pattern::Lists;
 use super::{Acls, Buffer, Condition, Context, Expr, Facts, Format, Place, Side, Template, Truth, Value, VarName};
-use crate::text::World;
+use crate::text::{Span, World};
 
 /// A world with one list and one map.
 struct Small;
@@ -168,7 +168,7 @@ fn a_condition_says_what_can_never_hold_where_it_stands() {
             let mut acls = Acls::default();
             for acl in ["answer res.len gt 0", "both src 1.2.3.4", "both res.len gt 0"] {
                 let words: Vec<&[u8]> = acl.split(' ').map(str::as_bytes).collect();
-                acls.define(&words, context).expect(acl);
+                acls.define(&words, Span::default(), context).expect(acl);
             }
             let condition = Condition::compile(&words, &acls, context).expect(condition);
             let found = condition.misplaced(Place::FrontendContent);
@@ -347,7 +347,7 @@ fn any_text_and_any_bytes() {
                 if let Ok(condition) = Condition::compile(&condition, &Acls::default(), context) {
                     let _ = condition.evaluate(&facts);
                 }
-                let _ = Acls::default().define(&words, context);
+                let _ = Acls::default().define(&words, Span::default(), context);
                 if let Ok(template) = Template::parse(text, context) {
                     let _ = template.evaluate(&facts);
                 }

@@ -2,9 +2,10 @@
 
 use super::table::Datum;
 use super::{Level, ProxyIx};
-use crate::expr::{Condition, Expr, Side, TableRef, Template, VarConditions, VarName};
+use crate::expr::{Condition, Expr, NameRef, Side, TableRef, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
+use crate::units::address::Family;
 
 /// One rule: what is done, and when.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ pub enum Action {
     PriorityOffset(Expr),
     /// `capture`: what an expression gives is kept for the log.
     Capture(Capture),
+    /// `do-resolve`: the session waits for the address of a name.
+    Resolve(Box<NameLookup>),
     /// `track-sc*`.
     Track(Box<Track>),
     /// `sc-inc-gpc*`, `sc-add-gpc`: a counter of a tracked entry grows.
@@ -100,6 +103,19 @@ pub struct Capture {
     pub value: Expr,
     /// The most bytes of it.
     pub len: u32,
+}
+
+/// A name whose address is looked up for a session.
+#[derive(Debug, Clone)]
+pub struct NameLookup {
+    /// The variable that gets the address; `None`: the line names none that can be.
+    pub variable: Option<VarName>,
+    /// The `resolvers` section.
+    pub section: NameRef,
+    /// The family that is preferred; [`Family::Any`]: not said.
+    pub prefer: Family,
+    /// The name.
+    pub name: Expr,
 }
 
 /// Whose entry a session tracks from now on.
@@ -182,6 +198,11 @@ impl Rules {
             Destination::Named(_) => None,
         });
         named.chain(default).collect()
+    }
+
+    /// Whether names are looked up for sessions.
+    pub fn resolve(&self) -> bool {
+        self.request.iter().any(|rule| matches!(rule.action, Action::Resolve(_)))
     }
 
     /// Whether something is to be decided between the accepting of a connection and the choice of its server.

@@ -192,6 +192,8 @@ pub struct Table {
     pub server_key: ServerKey,
     /// `write-to` (3.0): the table that what peers tell goes to.
     pub write_to: Option<TableIx>,
+    /// `recv-only` (3.2): nothing is counted here, so it learns what peers otherwise keep to themselves (`conn_cur`).
+    pub recv_only: bool,
     /// The proxy that it stands in.
     pub owner: Option<ProxyIx>,
     /// The line.

@@ -1,7 +1,6 @@
 //! The first packet of a connection, which the kernel keeps if its listener asks for it. Source: tcp(7) TCP_SAVE_SYN,
 //! TCP_SAVED_SYN: what is kept can be taken once.
 
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// More than the headers of any packet that opens a connection.
@@ -10,7 +9,7 @@ const MOST: usize = 1024;
 /// The headers of a connection's first packet, from IP or Ethernet on as the listener asked for; `None`: none are kept, or they were
 /// taken already.
 pub fn take(socket: &impl AsFd) -> Option<Vec<u8>> {
-    let mut bytes = [MaybeUninit::<u8>::zeroed(); MOST];
+    let mut bytes = [0_u8; MOST];
     let mut length = MOST as libc::socklen_t;
     // SAFETY: the pointers are valid for the call, and `length` says how much may be written.
     let done = unsafe {
@@ -23,8 +22,7 @@ pub fn take(socket: &impl AsFd) -> Option<Vec<u8>> {
         )
     };
     let kept = bytes.get(..length as usize).filter(|kept| done == 0 && !kept.is_empty())?;
-    // SAFETY: all bytes were zeroes before the kernel wrote over the first of them.
-    Some(kept.iter().map(|byte| unsafe { byte.assume_init() }).collect())
+    Some(kept.to_vec())
 }
 
 #[cfg(test)]

@@ -28,5 +28,6 @@ pub mod stats;
 pub mod storm;
 pub mod talkers;
 pub mod throwaway;
+pub mod tracer;
 pub mod wait;
 pub mod yard;

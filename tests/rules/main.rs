@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod refusing;
 mod reloading;
+mod resolving;
 mod stage;
 mod switching;
 mod waiting;

@@ -1,7 +1,7 @@
 //! Sessions that a reload meets while rules wait for what they say: they go on in the new process as if nothing had been.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 
 use crate::harness::backends::Backend;
@@ -166,4 +166,33 @@ fn addresses_that_rules_set_stay_over_a_reload() {
     stage.daemon.settle();
     stream.write_all(b"b").expect("sent");
     hears(&mut stream, b"PROXY TCP4 192.0.2.1 192.0.2.2 7 8\r\nab");
+}
+
+/// A session whose name server is silent asks the new process's.
+#[test]
+fn a_name_is_asked_for_anew_after_a_reload() {
+    let echo = Backend::echo();
+    let mute = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let mut stage = start(&format!(
+        "resolvers dns\n nameserver one {}\n timeout retry 1h\n\
+         listen l\n bind DOOR\n tcp-request inspect-delay 50s\n tcp-request content do-resolve(txn.ip,dns,ipv4) str(a.test)\n\
+         tcp-request content set-dst var(txn.ip)\n server s 0.0.0.0:{}\n",
+        mute.local_addr().expect("bound"),
+        echo.address.port()
+    ));
+    let mut stream = client::connect(stage.door);
+    stage.wait("l", "FRONTEND", "scur", 1);
+    let mut question = [0; 512];
+    mute.recv(&mut question).expect("a question");
+    stage.daemon.reload_well();
+    let (_, asker) = mute.recv_from(&mut question).expect("a question of the new process");
+    // the answer: the question's own head and name, and one address
+    let end = question.windows(5).position(|bytes| bytes == b"\0\0\x01\0\x01").expect("a question of type A") + 5;
+    let IpAddr::V4(address) = echo.address.ip() else { unreachable!("the echo server's address is IPv4") };
+    let mut answer =
+        [&question[..2], b"\x81\x80\0\x01\0\x01\0\0\0\0", &question[12..end], b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04"]
+            .concat();
+    answer.extend(address.octets());
+    mute.send_to(&answer, asker).expect("sent");
+    client::echo(&mut stream, b"hello");
 }

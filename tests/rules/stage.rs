@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -144,7 +145,12 @@ impl Stage {
 
     /// `show stat`.
     pub(crate) fn stats(&self) -> Stats {
-        Stats::from_socket(&self.folder.path().join("stats"))
+        Stats::from_socket(&self.socket())
+    }
+
+    /// The path of its stats socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("stats")
     }
 }
 

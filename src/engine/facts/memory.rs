@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::tracking::Tracking;
 use crate::expr::{Scope, Side, Value, VarName};
+use crate::pool::resolution::Inquiry;
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
 /// Most bytes of a unique id, as the journal makes them.
@@ -29,6 +30,8 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) captures: Captured,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
+    /// A name that it waits for, with the place of the rule that does: no other rule is looked at before.
+    pub(in crate::engine) awaited: Option<(usize, Arc<Inquiry>)>,
     spent: Spent,
     /// Those of the process, with the room that all have.
     process: Arc<Variables>,
@@ -82,6 +85,7 @@ impl Memory {
             priority: Priority::default(),
             tracking: Tracking::default(),
             unique_id: UniqueId::NotMade,
+            awaited: None,
             spent: Spent::default(),
             process,
         }

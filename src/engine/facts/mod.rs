@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use memory::Memory;
@@ -68,6 +69,8 @@ pub(super) struct View<'a> {
     pub(super) memory: &'a RefCell<Option<Box<Memory>>>,
     /// Whether rules may still wait for more.
     pub(super) waits: bool,
+    /// Whether they may still wait for a name to be looked up.
+    pub(super) patient: bool,
 }
 
 impl<'a> View<'a> {
@@ -201,6 +204,16 @@ impl<'a> View<'a> {
             Scope::Response => answers == Some(true),
             Scope::Check => false,
         }
+    }
+
+    /// The place of the rule that waits for a name, if one does.
+    pub(super) fn awaited(&self) -> Option<usize> {
+        self.memory.borrow().as_ref()?.awaited.as_ref().map(|(at, _)| *at)
+    }
+
+    /// What has the session go on.
+    pub(super) fn waker(&self) -> Option<Waker> {
+        self.session()?.waker.clone()
     }
 
     /// Changes what rules leave.

@@ -301,7 +301,7 @@ impl Desk {
         let (peer, local, at, wall) = (self.peer, self.local, self.at, self.accepted);
         let caller = Caller { seat: &self.seat, socket: None, peer, local, at, wall, error: None };
         let (subject, memory) = (Subject::Caller(&caller), RefCell::default());
-        let view = View { shard: &self.shard, subject, memory: &memory, waits: false };
+        let view = View { shard: &self.shard, subject, memory: &memory, waits: false, patient: false };
         self.shared.journal.request(record, &view);
     }
 

@@ -183,6 +183,18 @@ mod tests {
         assert_eq!(question(&asked(&long, Kind::V4), 512), None);
     }
 
+    /// A client may say which name is looked up.
+    #[test]
+    fn any_text_is_a_name_or_none() {
+        for text in ["", ".", "..", "a..test", ".a", "\\", "\\9", "\\999", "a b", "\0", "\n", "é", "*", "\u{10ffff}"] {
+            let long = text.repeat(300);
+            for text in [text, &long] {
+                let message = question(&asked(text, Kind::V4), 512);
+                assert!(message.is_none_or(|message| message.len() <= 12 + 255 + 4 + 11), "{text:?}");
+            }
+        }
+    }
+
     #[test]
     fn answers_about_hosts() {
         let ask = asked("a.test", Kind::V4);

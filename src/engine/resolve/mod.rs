@@ -1,6 +1,6 @@
 //! Asks name servers: sockets, messages and times for what [`crate::pool::resolution`] decides.
 //!
-//! One thread for all sections, and none if no server is looked up at run time: nothing here runs on a thread that serves.
+//! One thread for all sections, and none if neither servers nor sessions have names looked up at run time: nothing here runs on a thread that serves.
 //! One task per section; one per name server that only reads. Source: manual §5.3.
 
 mod link;
@@ -44,7 +44,8 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Option<Resolver>> {
     let now = clock::now();
     let count = u32::try_from(shared.pool.config.global.resolvers.len()).unwrap_or(u32::MAX);
     let sections: Vec<_> = (0..count).map(|ix| Section::new(&shared.pool, ResolversIx(ix), now)).collect();
-    if sections.iter().all(Section::is_idle) {
+    let asked = shared.pool.config.proxies.iter().any(|proxy| proxy.rules.resolve());
+    if !asked && sections.iter().all(Section::is_idle) {
         return Ok(None);
     }
     let (stop, stopped) = oneshot::channel::<()>();
@@ -80,8 +81,7 @@ async fn run(shared: &Arc<Shared>, sections: Vec<Section>, mut orders: mpsc::Unb
         tasks.spawn_local(task::run(Arc::clone(shared), ix, section, own));
     }
     while let Some(order) = orders.recv().await {
-        let server = shared.pool.server(order.at());
-        let section = server.and_then(|server| server.resolve.as_ref().map(|resolve| resolve.section));
+        let section = order.section(&shared.pool);
         if let Some((_, sender)) = senders.iter().find(|(ix, _)| Some(*ix) == section) {
             let _ = sender.send(order);
         }

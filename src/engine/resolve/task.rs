@@ -43,7 +43,7 @@ pub(super) async fn run(
         let pause = task.section.due().map_or(LONGEST, |due| Duration::from_millis(due.since(clock::now())));
         tokio::select! {
             Some(heard) = heard.recv() => task.hear(&heard),
-            Some(order) = orders.recv() => task.section.take(&order, clock::now()),
+            Some(order) = orders.recv() => task.take(&order),
             () = tokio::time::sleep(pause.min(LONGEST)) => {}
         }
     }
@@ -78,6 +78,17 @@ impl Task {
             let control: &dyn Control = &*self.shared;
             self.shared.pool.announce(&turn.events, &*self.shared.journal, control);
         }
+    }
+
+    /// Takes an order. A name that fits into no message has no address.
+    fn take(&mut self, order: &Wanted) {
+        if let Wanted::Name(inquiry) = order
+            && let Some(inquiry) = inquiry.upgrade()
+            && message::question(&inquiry.ask(), self.section.resolvers().payload).is_none()
+        {
+            return inquiry.answer(None);
+        }
+        self.section.take(order, clock::now());
     }
 
     /// Takes what a name server sent.

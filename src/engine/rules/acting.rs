@@ -8,7 +8,7 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::Mark;
 use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
 
-use super::{Verdict, View};
+use super::{Verdict, View, resolving};
 use crate::expr::{Expr, Facts as _, Side, Type, Value};
 use crate::ir::{Action, Amount, Capture, End};
 use crate::pool::{Peer, Urgency};
@@ -18,8 +18,8 @@ const CLASSES: (i64, i64) = (-2047, 2047);
 /// The lowest and the highest offset, in milliseconds.
 const OFFSETS: (i64, i64) = (-524_287, 524_287);
 
-/// Does what a rule says. `None`: the rules behind it are looked at, too.
-pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
+/// Does what the rule at that place says. `None`: the rules behind it are looked at, too.
+pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict> {
     match action {
         Action::Accept => return Some(Verdict::Pass),
         Action::Reject => return Some(Verdict::Reject),
@@ -41,6 +41,7 @@ pub(super) fn act(action: &Action, view: &View<'_>) -> Option<Verdict> {
         Action::UnsetVar(name) => view.set_variable(name, None),
         Action::SetEnd(end, expr) => set_end(*end, expr, view),
         Action::Capture(capture) => return keep(capture, view).then_some(Verdict::Wait),
+        Action::Resolve(lookup) => return resolving::resolve(at, lookup, view).then_some(Verdict::Await),
         Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
         Action::Count(count) => view.count(count),
         Action::SetTag(tag) => view.tag(tag),

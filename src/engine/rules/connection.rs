@@ -17,7 +17,7 @@ use crate::sys::silent;
 pub(in crate::engine) fn admit(shard: &Shard, mut accepted: Accepted) -> Option<Accepted> {
     let verdict = look(|rules| &rules.connection, shard, &mut accepted);
     match verdict {
-        Verdict::Pass | Verdict::Wait | Verdict::Close => Some(accepted),
+        Verdict::Pass | Verdict::Wait | Verdict::Await | Verdict::Close => Some(accepted),
         Verdict::Announce => {
             accepted.seat.announce();
             Some(accepted)
@@ -51,7 +51,7 @@ pub(in crate::engine) fn admit_session(shard: &Shard, mut accepted: Accepted) ->
 fn look(list: impl FnOnce(&Rules) -> &Vec<Rule>, shard: &Shard, accepted: &mut Accepted) -> Verdict {
     let memory = RefCell::new(accepted.memory.take());
     let Some((_, proxy, _)) = accepted.seat.proxy() else { return Verdict::Pass };
-    let view = View { shard, subject: Subject::Connection(accepted), memory: &memory, waits: false };
+    let view = View { shard, subject: Subject::Connection(accepted), memory: &memory, waits: false, patient: false };
     let verdict = judge(list(&proxy.rules), &view);
     accepted.memory = memory.into_inner();
     accepted.settle_addresses();

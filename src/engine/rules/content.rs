@@ -40,6 +40,11 @@ impl Inspection {
     fn may_wait(self) -> bool {
         !self.late && self.lost.is_none()
     }
+
+    /// For a name. Rules behind it are looked at for one that has reset its connection, and for a silent one not.
+    fn may_await(self) -> bool {
+        !self.late && self.lost.is_none_or(|cause| cause == Cause::ClientTimeout)
+    }
 }
 
 impl Session {
@@ -63,8 +68,18 @@ impl Session {
 
     /// Has a view of the session looked at.
     pub(in crate::engine) fn viewed<R>(&mut self, shard: &Shard, waits: bool, look: impl FnOnce(&View<'_>) -> R) -> R {
+        self.viewed_in_time(shard, (waits, false), look)
+    }
+
+    /// As [`Self::viewed`]; whether it may wait for bytes, and for names.
+    fn viewed_in_time<R>(
+        &mut self,
+        shard: &Shard,
+        (waits, patient): (bool, bool),
+        look: impl FnOnce(&View<'_>) -> R,
+    ) -> R {
         let memory = RefCell::new(self.memory.take());
-        let view = View { shard, subject: Subject::Session(self), memory: &memory, waits };
+        let view = View { shard, subject: Subject::Session(self), memory: &memory, waits, patient };
         let seen = look(&view);
         self.memory = memory.into_inner();
         self.settle_addresses();
@@ -109,9 +124,17 @@ impl Session {
             let rules = self.rules(shared, inspection);
             let full = self.up.held_bytes().len() >= room(shard);
             let waits = rules.request_delay.is_some() && inspection.may_wait() && !self.up.ended && !full;
-            match self.viewed(shard, waits, |view| judge(&rules.request, view)) {
-                Verdict::Wait => {
+            let patient = rules.request_delay.is_some() && inspection.may_await();
+            match self.viewed_in_time(shard, (waits, patient), |view| judge(&rules.request, view)) {
+                Verdict::Wait | Verdict::Await => {
+                    if inspection.lost.is_some() {
+                        break; // no name is waited for without a client
+                    }
                     self.step = Step::Inspecting(inspection);
+                    if full || self.up.ended {
+                        self.arm(shard, key);
+                        return Poll::Pending;
+                    }
                     match self.up.read_more(&self.client, cx, shard, room(shard)) {
                         Poll::Pending => {
                             self.arm(shard, key);
@@ -203,7 +226,7 @@ impl Session {
                     return self.ended(Cause::Proxy, Phase::Data);
                 }
                 Verdict::Drop(reach) => return self.leave(shard, reach),
-                verdict @ (Verdict::Close | Verdict::Pass | Verdict::Announce) => {
+                verdict @ (Verdict::Close | Verdict::Pass | Verdict::Announce | Verdict::Await) => {
                     self.placing.set(Placing::ANSWERING, false);
                     if verdict == Verdict::Close {
                         // what it has said goes on to the client; nobody says anything more

@@ -7,6 +7,7 @@
 mod acting;
 mod connection;
 mod content;
+mod resolving;
 
 use super::facts::View;
 use crate::expr::{Condition, Truth};
@@ -22,6 +23,8 @@ pub(super) enum Verdict {
     Pass,
     /// Not before more is there.
     Wait,
+    /// Not before a name is looked up; then this rule goes on.
+    Await,
     /// End it.
     Reject,
     /// End it without a word to the client; a number: with a reset that gets so many routers far.
@@ -34,15 +37,16 @@ pub(super) enum Verdict {
 
 /// Looks at rules in order.
 pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
-    for rule in rules {
-        match holds(rule.when.as_ref(), view) {
+    let resumed = view.awaited();
+    for (at, rule) in rules.iter().enumerate().skip(resumed.unwrap_or(0)) {
+        match if resumed == Some(at) { Truth::True } else { holds(rule.when.as_ref(), view) } {
             Truth::True => {}
             Truth::False => continue,
             Truth::NotYet if view.waits => return Verdict::Wait,
             Truth::NotYet => continue,
         }
-        if let Some(verdict) = acting::act(&rule.action, view) {
-            if verdict != Verdict::Wait {
+        if let Some(verdict) = acting::act(at, &rule.action, view) {
+            if !matches!(verdict, Verdict::Wait | Verdict::Await) {
                 view.decided(rule.span.file.0, rule.span.line);
             }
             return verdict;

@@ -59,7 +59,8 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             let names = rules::Names { sections: &sections, at };
             compiled = formats::compile(&names, (&*world, &lists), said);
-            resolved = rules::resolve(&mut sections, at, said);
+            crate::lower::acls::complete(&mut sections.proxies[at]);
+            resolved = rules::resolve(&mut sections, at, &global.ir.resolvers, said);
             kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
             servers::look_up_resolvers(&mut sections.proxies[at], &global.ir.resolvers, said);

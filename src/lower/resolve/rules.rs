@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::called;
 use super::proxies::{Reference, look_up, reference_of};
 use crate::expr::{Condition, ExprError, NameRef, Resolve, Test};
-use crate::ir::{Action, Amount, Count, Destination, ProxyIx, Rule, Rules, Switch};
+use crate::ir::{Action, Amount, Count, Destination, ProxyIx, Resolvers, Rule, Rules, Switch};
 use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
 use crate::lower::rules::RulesDraft;
 use crate::lower::rules::switching::{DestinationDraft, SwitchDraft};
@@ -56,7 +56,7 @@ impl Resolve for Names<'_> {
     }
 
     fn acl(&self, name: &[u8]) -> Option<Arc<Vec<Test>>> {
-        self.sections.proxies[self.at].set.acls.named(name)
+        self.sections.proxies[self.at].set.acls.said(name).cloned()
     }
 
     fn keep_headers(&self) {
@@ -65,15 +65,21 @@ impl Resolve for Names<'_> {
 }
 
 /// Looks up the names in a proxy's rules, which it takes out of the draft. One whose names stand for nothing is an alert.
-pub(super) fn resolve(sections: &mut Sections, at: usize, said: &mut Vec<Diagnostic>) -> Rules {
+pub(super) fn resolve(
+    sections: &mut Sections,
+    at: usize,
+    resolvers: &[Resolvers],
+    said: &mut Vec<Diagnostic>,
+) -> Rules {
     let set = &mut sections.proxies[at].set;
-    let draft = std::mem::take(&mut set.rules);
+    let mut draft = std::mem::take(&mut set.rules);
     let mut pages = std::mem::take(&mut set.http_rules);
     let names = Names { sections, at };
     for (rule, span) in &mut pages {
         when(&mut rule.when, *span, &names, said);
     }
     super::rule_lints::judge(&names.sections.proxies[at], &draft, said);
+    look_up_resolvers(&mut draft.request, &names, resolvers, said);
     let rules = look_up_all(draft, &names, said);
     sections.proxies[at].set.http_rules = pages;
     rules
@@ -101,6 +107,7 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
         Action::Mark(Amount::Number(_)) | Action::Tos(Amount::Number(_)) => Ok(()),
         Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
         Action::Capture(capture) => capture.value.resolve(names),
+        Action::Resolve(lookup) => lookup.name.resolve(names),
         Action::Track(track) => {
             table(&mut track.table, rule.span, names, said);
             track.key.resolve(names)
@@ -123,6 +130,20 @@ pub(super) fn table(table: &mut NameRef, span: Span, names: &Names<'_>, said: &m
         let name = if table.name.is_empty() { &*proxy.name } else { &*table.name };
         let message = format!("{}: there is no stick table '{name}'", called(proxy));
         said.push(Diagnostic::alert(span, message).resolved());
+    }
+}
+
+/// Looks up the `resolvers` sections that rules name.
+fn look_up_resolvers(rules: &mut [Rule], names: &Names<'_>, resolvers: &[Resolvers], said: &mut Vec<Diagnostic>) {
+    for rule in rules {
+        let Action::Resolve(lookup) = &mut rule.action else { continue };
+        let section = &mut lookup.section;
+        section.id = (0..).zip(resolvers).find(|(_, known)| *known.name == *section.name).map(|(at, _)| at);
+        if section.id.is_none() {
+            let proxy = called(&names.sections.proxies[names.at]);
+            let message = format!("{proxy}: there is no 'resolvers {}'", section.name);
+            said.push(Diagnostic::alert(rule.span, message).resolved());
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod actions;
 pub mod captures;
 pub mod http;
 mod order;
+pub mod resolving;
 pub mod sessions;
 pub mod switching;
 pub mod tracking;

@@ -53,6 +53,11 @@ impl Addresses {
         self.0.clear();
     }
 
+    /// The first of a family, or of the other one.
+    pub(super) fn preferred(&self, prefer: Family) -> Option<IpAddr> {
+        self.0.keys().copied().min_by_key(|ip| ip.is_ipv4() != (prefer == Family::V4))
+    }
+
     /// Gives each client an address; the same order.
     pub(super) fn give<'a>(&self, clients: &mut [Client], wish: impl Fn(TrackRef) -> Option<Wish<'a>>) -> Vec<Given> {
         let mut taken: HashSet<(ProxyIx, IpAddr)> = HashSet::new();

@@ -6,6 +6,7 @@
 
 mod change;
 mod hosts;
+mod inquiry;
 mod question;
 mod section;
 mod services;
@@ -13,9 +14,11 @@ mod services;
 mod tests;
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, Weak};
 
-pub use self::section::{Ask, Section, Turn};
+pub use self::inquiry::Inquiry;
+pub use self::question::Ask;
+pub use self::section::{Section, Turn};
 use super::Pool;
 use super::counters::Counter;
 use crate::ir::{Global, ResolversIx, TrackRef};
@@ -160,20 +163,23 @@ impl NameserverState {
     }
 }
 
-/// What is wanted for a server besides what is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is wanted besides what is due.
+#[derive(Debug, Clone)]
 pub enum Wanted {
     /// It is looked up by another host name from now on.
     Host(TrackRef, String),
     /// It is looked up soon: it may be elsewhere.
     Soon(TrackRef),
+    /// A session waits for the address of a name.
+    Name(Weak<Inquiry>),
 }
 
 impl Wanted {
-    /// The server.
-    pub fn at(&self) -> TrackRef {
+    /// The section that it is for; `None`: nobody wants it any more.
+    pub fn section(&self, pool: &Pool) -> Option<ResolversIx> {
         match self {
-            Self::Host(at, _) | Self::Soon(at) => *at,
+            Self::Host(at, _) | Self::Soon(at) => Some(pool.server(*at)?.resolve.as_ref()?.section),
+            Self::Name(inquiry) => Some(inquiry.upgrade()?.section),
         }
     }
 }
@@ -231,6 +237,13 @@ impl Pool {
             listener(Wanted::Host(at, host.to_owned()));
         }
         true
+    }
+
+    /// Has a name looked up for a session.
+    pub fn inquire(&self, inquiry: &Arc<Inquiry>) {
+        if let Some(listener) = self.resolution.listener.get() {
+            listener(Wanted::Name(Arc::downgrade(inquiry)));
+        }
     }
 
     /// Nobody was reached at a server's address: its name may lead elsewhere by now.

@@ -4,7 +4,20 @@
 //! type; and after `timeout retry` for the preferred one again, `resolve_retries` times in all. Source: manual §5.3.2; the
 //! order observed on 2.6.12 (docs/OBSERVED.md).
 
+use std::sync::Arc;
+
 use super::{Fault, Kind, Status};
+
+/// A message to all name servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Its number.
+    pub id: u16,
+    /// The name that is asked for.
+    pub name: Arc<str>,
+    /// What is asked of it.
+    pub kind: Kind,
+}
 
 /// A question that is being asked.
 #[derive(Debug)]

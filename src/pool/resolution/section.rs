@@ -8,7 +8,8 @@ use slab::Slab;
 use super::super::Pool;
 use super::super::verdicts::Events;
 use super::hosts::{Addresses, Client, Given, Wish};
-use super::question::{Next, Question};
+use super::inquiry::{Askers, Inquiry};
+use super::question::{Ask, Next, Question};
 use super::services::{self, Group, Member, Record, Records};
 use super::{Answer, Fault, Kind, NameserverState, Status, Wanted};
 use crate::ir::{Config, ProxyIx, Resolve, Resolvers, ResolversIx, ServerAddress, ServerIx, TrackRef};
@@ -19,17 +20,6 @@ const LEAST_PAUSE: Millis = match Millis::new(10) {
     Some(pause) => pause,
     None => Millis::MAX,
 };
-
-/// A message to all name servers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
-    /// Its number.
-    pub id: u16,
-    /// The name that is asked for.
-    pub name: Arc<str>,
-    /// What is asked of it.
-    pub kind: Kind,
-}
 
 /// What is to be done after something has happened.
 #[derive(Debug, Default)]
@@ -62,12 +52,15 @@ struct Lookup {
     kind: Kind,
     /// The last valid answer; before the first one, when it began.
     since: Tick,
+    /// Whether the last question was answered.
+    answered: bool,
     due: Tick,
     question: Option<Question>,
     addresses: Addresses,
     clients: Vec<Client>,
     records: Records,
     groups: Vec<usize>,
+    askers: Askers,
 }
 
 impl Section {
@@ -125,6 +118,9 @@ impl Section {
         while let Some((due, key)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, key));
             let retries = self.resolvers().retries;
+            if self.forget_unwanted(key) {
+                continue;
+            }
             let Some(lookup) = self.lookups.get_mut(key) else { continue };
             match &mut lookup.question {
                 Some(question) => match question.timed_out() {
@@ -169,10 +165,15 @@ impl Section {
         match answer {
             Ok(answer) => {
                 state.valid.add(1);
-                lookup.since = now;
+                (lookup.since, lookup.answered) = (now, true);
                 self.conclude(key, now);
                 match answer {
-                    Answer::Hosts(ips) => self.give_addresses(pool, key, ips, server, now, &mut turn.events),
+                    Answer::Hosts(ips) => {
+                        self.give_addresses(pool, key, ips, server, now, &mut turn.events);
+                        let Lookup { askers, addresses, .. } = &mut self.lookups[key];
+                        askers.answer(|prefer| addresses.preferred(prefer));
+                        self.forget_unwanted(key);
+                    }
                     Answer::Services(found) => {
                         let obsolete = self.resolvers().hold.obsolete;
                         self.lookups[key].records.take(found, obsolete, now);
@@ -196,9 +197,14 @@ impl Section {
         turn
     }
 
-    /// Does what is wanted for a server. One whose name comes from a record keeps that name.
+    /// Does what is wanted. A server whose name comes from a record keeps that name.
     pub fn take(&mut self, wanted: &Wanted, now: Tick) {
         match wanted {
+            Wanted::Name(inquiry) => {
+                if let Some(inquiry) = inquiry.upgrade() {
+                    self.inquire(&inquiry, now);
+                }
+            }
             Wanted::Host(at, host) => {
                 let rules = self.rules(*at).filter(|rules| rules.service.is_none());
                 if let Some(kind) = rules.map(|rules| Kind::of(rules.prefer)) {
@@ -216,6 +222,20 @@ impl Section {
                     }
                 }
             }
+        }
+    }
+
+    /// Looks a name up for a session, unless the last answer still counts. One that a server has, too, is asked for when that
+    /// is due.
+    fn inquire(&mut self, inquiry: &Arc<Inquiry>, now: Tick) {
+        let valid = u64::from(self.resolvers().hold.valid.get());
+        let Ask { name, kind, .. } = inquiry.ask();
+        let key = self.lookup(&name, kind, now);
+        let lookup = &mut self.lookups[key];
+        lookup.askers.add(inquiry);
+        if lookup.answered && now.since(lookup.since) < valid {
+            let Lookup { askers, addresses, .. } = lookup;
+            askers.answer(|prefer| addresses.preferred(prefer));
         }
     }
 
@@ -255,6 +275,11 @@ impl Section {
     /// A name does not resolve: who has an address by it loses it, unless the last valid answer still counts.
     fn fail(&mut self, pool: &Pool, key: usize, status: Status, now: Tick, events: &mut Events) {
         self.conclude(key, now);
+        self.lookups[key].answered = false;
+        self.lookups[key].askers.answer(|_| None);
+        if self.forget_unwanted(key) {
+            return;
+        }
         let hold = self.resolvers().hold;
         let hold = match status {
             Status::Nx => hold.nx,
@@ -423,12 +448,14 @@ impl Section {
             name: Arc::clone(&name),
             kind,
             since: now,
+            answered: false,
             due: now,
             question: None,
             addresses: Addresses::default(),
             clients: Vec::new(),
             records: Records::default(),
             groups: Vec::new(),
+            askers: Askers::default(),
         });
         self.names.insert((name, kind), key);
         self.due.insert((now, key));
@@ -448,15 +475,23 @@ impl Section {
     /// A server needs the address of a host no more; a name that nobody asks for is forgotten.
     fn unlink(&mut self, at: TrackRef) {
         let Some(key) = self.hosts.remove(&at) else { return };
-        let lookup = &mut self.lookups[key];
-        lookup.clients.retain(|client| client.at != at);
-        if lookup.clients.is_empty() && lookup.groups.is_empty() {
-            let lookup = self.lookups.remove(key);
-            self.names.remove(&(lookup.name, lookup.kind));
-            self.due.remove(&(lookup.due, key));
-            if let Some(question) = lookup.question {
-                self.ids.remove(&question.id);
-            }
+        self.lookups[key].clients.retain(|client| client.at != at);
+        self.forget_unwanted(key);
+    }
+
+    /// Forgets a name that nobody asks for; whether it did.
+    fn forget_unwanted(&mut self, key: usize) -> bool {
+        let unwanted =
+            |lookup: &Lookup| lookup.clients.is_empty() && lookup.groups.is_empty() && lookup.askers.are_gone();
+        if !self.lookups.get(key).is_some_and(unwanted) {
+            return false;
         }
+        let lookup = self.lookups.remove(key);
+        self.names.remove(&(lookup.name, lookup.kind));
+        self.due.remove(&(lookup.due, key));
+        if let Some(question) = lookup.question {
+            self.ids.remove(&question.id);
+        }
+        true
     }
 }

@@ -319,3 +319,48 @@ fn hostile_answers() {
         }
     });
 }
+
+/// What sessions ask: when, how often, and until when an answer counts.
+#[test]
+fn sessions_ask_for_names() {
+    use std::task::{Poll, Waker};
+    let ask = |rig: &mut Rig, name: &str, prefer| {
+        let inquiry = Inquiry::new(ResolversIx(0), name, prefer, Waker::noop().clone());
+        rig.section.take(&Wanted::Name(Arc::downgrade(&inquiry)), rig.now);
+        inquiry
+    };
+    let found = |last: u8| Poll::Ready(Some(IpAddr::from([10, 0, 0, last])));
+    let mut rig = Rig::new(&[]);
+    let both = [ask(&mut rig, "A.test.", Family::V4), ask(&mut rig, "a.test", Family::V4)];
+    assert_eq!(rig.after(0), ["a.test V4"], "once for both");
+    assert_eq!(both[0].reply(), Poll::Pending);
+    rig.answer("a.test", hosts(&[1]));
+    assert_eq!(both.map(|inquiry| inquiry.reply()), [found(1); 2]);
+    assert!(rig.section.is_idle(), "it is forgotten with its answer");
+    // A name that does not exist is asked for again at once by the next session.
+    for _ in 0..2 {
+        let inquiry = ask(&mut rig, "b.test", Family::Any);
+        let asked: Vec<_> = (0..4).flat_map(|second| rig.after(second.min(1) * 1000)).collect();
+        assert_eq!(asked, ["b.test V6"; 3], "as often as others");
+        assert_eq!(inquiry.reply(), Poll::Ready(None));
+        assert!(rig.section.is_idle());
+    }
+    // Whom nobody waits for is asked for no more.
+    let inquiry = ask(&mut rig, "c.test", Family::V6);
+    assert_eq!(rig.after(0), ["c.test V6"]);
+    drop(inquiry);
+    assert_eq!(rig.after(1000), [""; 0]);
+    assert!(rig.section.is_idle());
+    // A server's name: for `hold valid`, which is 10 s, and then with the server's next question.
+    let mut rig = Rig::new(&["a.test"]);
+    assert_eq!(rig.after(0), ["a.test V4"]);
+    rig.answer("a.test", hosts(&[1]));
+    rig.after(9_999);
+    assert_eq!(ask(&mut rig, "a.test", Family::V4).reply(), found(1));
+    assert_eq!(rig.after(1), ["a.test V4"]);
+    let inquiry = ask(&mut rig, "a.test", Family::V4);
+    assert_eq!(inquiry.reply(), Poll::Pending);
+    rig.answer("a.test", hosts(&[2]));
+    assert_eq!(inquiry.reply(), found(2));
+    assert!(!rig.section.is_idle(), "the server wants it");
+}

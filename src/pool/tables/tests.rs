@@ -33,6 +33,7 @@ pub(super) fn table(kind: KeyKind, size: u32, expire: Option<u32>) -> table::Tab
         peers: None,
         server_key: ServerKey::Name,
         write_to: None,
+        recv_only: false,
         owner: None,
         span: Span::default(),
     }
