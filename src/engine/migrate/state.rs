@@ -162,6 +162,9 @@ pub struct AnnouncedState {
     pub unique_id: Option<Vec<u8>>,
     /// When the header had come, ms.
     pub begun: u64,
+    /// Whether it was a PROXY header.
+    #[serde(default)]
+    pub proxied: bool,
 }
 
 impl SessionState {
@@ -332,6 +335,7 @@ impl From<&Announced> for AnnouncedState {
             authority: announced.authority.as_deref().map(<[u8]>::to_vec),
             unique_id: announced.unique_id.as_deref().map(<[u8]>::to_vec),
             begun: announced.begun.millis(),
+            proxied: announced.proxied,
         }
     }
 }
@@ -343,6 +347,7 @@ impl From<AnnouncedState> for Announced {
             authority: state.authority.map(Vec::into_boxed_slice),
             unique_id: state.unique_id.map(Vec::into_boxed_slice),
             begun: Tick::from_millis(state.begun),
+            proxied: state.proxied,
         }
     }
 }
