@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use baton::expr::pattern::Lists;
 use baton::expr::{Acls, Condition, Context, Expr, Facts, Place, Truth, Value, VarName};
-use baton::text::World;
+use baton::text::{Span, World};
 use harness::program::Program;
 use harness::proxy::{self, Proxy};
 use harness::{client, ports};
@@ -290,7 +290,7 @@ fn conditions_of_ours() {
     for acl in ACLS {
         let words = words(acl);
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        acls.define(&words, &context).expect(acl);
+        acls.define(&words, Span::default(), &context).expect(acl);
     }
     let mut problems = Vec::new();
     for row in rows("conditions") {

@@ -1,5 +1,5 @@
 //! Remarks that `-dD` prints on valid configurations: `fixtures/lints/*.cfg` and what is said of each, carets included. And what is said
-//! of expressions that were copied from a document: `fixtures/lints/wrong`.
+//! of expressions that were copied from a document (`fixtures/lints/wrong`), and of rules that haproxy blames too (`fixtures/lints/blamed`).
 //!
 //! `BLESS=1` rewrites the `*.txt`. A remark is no warning: nothing is said without `-dD`, and no exit code changes.
 
@@ -11,6 +11,9 @@ use std::process::Command;
 use harness::daemon::text;
 use harness::pinned::pinned;
 use harness::program::Program;
+
+/// The fixture with `option mqtt-check`, which haproxy does not know.
+const OURS_ALONE: &str = "timeouts.cfg";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -51,7 +54,42 @@ fn remarks() {
         pinned(&format!("lints/{}", name.replace(".cfg", ".txt")), &shown);
         let quiet = said(&format!("lints/{name}"), &["-dW"]);
         assert_eq!(quiet, (Some(0), "Configuration file is valid\n".to_owned()), "{name}");
+        if name != OURS_ALONE {
+            let mut theirs = Program::theirs().command();
+            let theirs = theirs.current_dir(root()).args(["-c", "-dW", "-dD", "-f", &format!("lints/{name}")]).output();
+            let theirs = theirs.expect("haproxy runs");
+            assert!(theirs.status.success() && !text(&theirs).contains("[DIAG]"), "{name}: {}", text(&theirs));
+        }
     }
+}
+
+/// What rules say wrongly, or to no purpose: both programs blame the same lines, equally hard, and here each has a caret.
+#[test]
+fn lines_that_both_programs_blame() {
+    for name in fixtures("lints/blamed") {
+        let path = format!("lints/blamed/{name}");
+        let (code, shown) = said(&path, &[]);
+        pinned(&path.replace(".cfg", ".txt"), &shown);
+        let theirs = Program::theirs().command().current_dir(root()).args(["-c", "-f", &path]).output();
+        let theirs = theirs.expect("haproxy runs");
+        assert_eq!((code, blamed(&shown, &path)), (theirs.status.code(), blamed(&text(&theirs), &path)), "{name}");
+    }
+}
+
+/// Severity and line of each remark on a place of the file; of one without a place the severity.
+fn blamed(said: &str, path: &str) -> Vec<String> {
+    let remarks = said.lines().filter(|line| line.starts_with('[') && !line.starts_with("[NOTICE]"));
+    let places = remarks.filter(|line| !line.contains("rror(s) found") && !line.contains("Fatal errors"));
+    let mut places: Vec<String> = places
+        .map(|line| {
+            let severity = line.split(']').next().unwrap_or_default();
+            let place = line.split_once(path).and_then(|(_, rest)| rest.split(']').next());
+            format!("{severity}]{}", place.unwrap_or_default())
+        })
+        .collect();
+    places.sort();
+    assert!(!places.is_empty(), "nothing is blamed: {said}");
+    places
 }
 
 /// Characters of documents and chat programs in rules of MQTT, and blanks where none may be: both programs refuse the file, and

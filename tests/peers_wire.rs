@@ -33,7 +33,8 @@ const TABLES: &str = "backend ti\n  stick-table type ip size 100k expire 60s sto
     backend tn\n  stick-table type integer size 100 expire 40s store gpt(3),gpc(2),gpc_rate(2,10s) peers all\n\
     backend ts\n  stick-table type string len 32 size 100k expire 60s store server_id,server_key,gpc0 peers all\n  \
     server s1 127.0.0.1:9\n\
-    backend tb\n  stick-table type binary len 8 size 100 nopurge store gpc0 peers all\n";
+    backend tb\n  stick-table type binary len 8 size 100 nopurge store gpc0 peers all\n\
+    backend tr\n  stick-table type integer size 100 store conn_cur,gpc0 peers all\n";
 
 /// The same as baton holds them.
 fn tables() -> Vec<Table> {
@@ -49,6 +50,7 @@ fn tables() -> Vec<Table> {
         peers: Some("all".into()),
         server_key: Named::Name,
         write_to: (name == "ts").then_some(TableIx(5)),
+        recv_only: name == "tr",
         owner: Some(ProxyIx(0)),
         span: Default::default(),
     };
@@ -87,6 +89,7 @@ fn tables() -> Vec<Table> {
         table("tb", KeyKind::Binary(8), 100, None, vec![one(Gpc0)]),
         // what is learned in `ts` is written here, too
         Table { peers: None, ..table("further", KeyKind::String(32), 100, None, vec![one(ServerId), one(Gpc0)]) },
+        table("tr", KeyKind::Integer, 100, None, vec![one(ConnCur), one(Gpc0)]),
     ]
 }
 
@@ -269,6 +272,14 @@ fn entries_go_both_ways() {
     ours.waits_for("ti", &[10, 0, 0, 2], Datum::ServerId, 0, 4);
     let rate = ours.get("ti", &[10, 0, 0, 2], Datum::ConnRate, 0).expect("a rate");
     assert!((10..=21).contains(&rate), "{rate}");
+
+    // what nobody counts here is learned with the connections that the others have
+    said(&theirs, "set table tr key 9 data.conn_cur 3 data.gpc0 4");
+    ours.waits_for("tr", &9_u32.to_le_bytes(), Datum::Gpc0, 0, 4);
+    assert_eq!(ours.get("tr", &9_u32.to_le_bytes(), Datum::ConnCur, 0), Some(3));
+    said(&theirs, "set table ti key 10.0.0.5 data.conn_cur 3 data.gpc0 4");
+    ours.waits_for("ti", &[10, 0, 0, 5], Datum::Gpc0, 0, 4);
+    assert_eq!(ours.get("ti", &[10, 0, 0, 5], Datum::ConnCur, 0), Some(0));
 
     let v6 = "2001:db8::1".parse::<std::net::Ipv6Addr>().expect("an address").octets();
     ours.set("t6", &v6, &[(Datum::Gpc0, 0, 6)]);

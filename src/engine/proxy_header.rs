@@ -40,6 +40,8 @@ pub(crate) struct Announced {
     pub(crate) authority: Option<Box<[u8]>>,
     /// The name that the sender gave the connection.
     pub(crate) unique_id: Option<Box<[u8]>>,
+    /// What else it said, as it was written; empty where no expression asks for it.
+    pub(crate) tlvs: Box<[u8]>,
     /// When it had come.
     pub(crate) begun: Tick,
     /// Whether it was a PROXY header.
@@ -117,11 +119,21 @@ impl Announced {
     /// Another destination, also of a connection that had no header.
     pub(super) fn change(announced: &mut Option<Box<Self>>, destination: Option<SocketAddr>, begun: Tick) {
         let announced = announced.get_or_insert_with(|| {
-            Box::new(Self { destination, authority: None, unique_id: None, begun, proxied: false })
+            Box::new(Self {
+                destination,
+                authority: None,
+                unique_id: None,
+                tlvs: Box::default(),
+                begun,
+                proxied: false,
+            })
         });
         announced.destination = destination;
     }
 }
+
+/// A header with what is kept of it.
+type Seen = (Header, Box<[u8]>);
 
 /// Why a connection never became a session. The texts are haproxy's, to be found in logs.
 #[derive(Debug, Error)]
@@ -184,9 +196,9 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
     let proxy = heads.has(Heads::PROXY).then_some(Protocol::Proxy);
     for protocol in netscaler.into_iter().chain(proxy) {
         match receive(accepted.socket, protocol, by, &shard).await {
-            Ok((socket, header)) => {
+            Ok((socket, seen)) => {
                 accepted.socket = socket;
-                take(&mut accepted.peer, &mut accepted.announced, header, protocol);
+                take(&mut accepted.peer, &mut accepted.announced, seen, protocol);
             }
             Err((socket, failure)) => {
                 let (seat, announced) = (&accepted.seat, accepted.announced.as_deref());
@@ -201,7 +213,7 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
 }
 
 /// Takes over what a header says. One of a sender's own connection leaves what one before it said.
-fn take(peer: &mut Peer, announced: &mut Option<Box<Announced>>, header: Header, protocol: Protocol) {
+fn take(peer: &mut Peer, announced: &mut Option<Box<Announced>>, (header, tlvs): Seen, protocol: Protocol) {
     if let Some(ends) = header.ends {
         *peer = Peer::Inet(ends.source);
     }
@@ -209,7 +221,7 @@ fn take(peer: &mut Peer, announced: &mut Option<Box<Announced>>, header: Header,
     let destination = header.ends.map(|ends| ends.destination).or(before);
     let (authority, unique_id, begun) = (header.authority, header.unique_id, clock::now());
     let proxied = protocol == Protocol::Proxy;
-    *announced = Some(Box::new(Announced { destination, authority, unique_id, begun, proxied }));
+    *announced = Some(Box::new(Announced { destination, authority, unique_id, tlvs, begun, proxied }));
 }
 
 /// Writes the line of a connection whose header was read and which a rule refuses.
@@ -317,7 +329,7 @@ async fn receive(
     protocol: Protocol,
     by: Option<Tick>,
     shard: &Shard,
-) -> Result<(OwnedFd, Header), (Option<OwnedFd>, Failure)> {
+) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
     // Mostly it lies there by the time its connection is accepted: then nothing has to be watched.
     if let Some(seen) = look(&socket, protocol, shard) {
         return finish(socket, protocol, seen);
@@ -348,11 +360,11 @@ async fn receive(
 fn finish(
     socket: OwnedFd,
     protocol: Protocol,
-    seen: Result<Header, Failure>,
-) -> Result<(OwnedFd, Header), (Option<OwnedFd>, Failure)> {
+    seen: Result<Seen, Failure>,
+) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
     match seen {
-        Ok(header) => {
-            let mut left = header.length;
+        Ok(seen) => {
+            let mut left = seen.0.length;
             let mut sink = [0; 512];
             while left > 0 {
                 let wanted = left.min(sink.len());
@@ -360,24 +372,24 @@ fn finish(
                     Ok((count @ 1.., _)) => left -= count,
                     Err(Errno::INTR) => {}
                     // one of NetScaler may say that it is longer than what has come
-                    _ => return Err((Some(socket), Failure::Reset(protocol, header.ends))),
+                    _ => return Err((Some(socket), Failure::Reset(protocol, seen.0.ends))),
                 }
             }
-            Ok((socket, header))
+            Ok((socket, seen))
         }
         Err(failure) => Err((Some(socket), failure)),
     }
 }
 
 /// Looks at what lies in the socket; `None`: nothing yet.
-fn look(socket: &OwnedFd, protocol: Protocol, shard: &Shard) -> Option<Result<Header, Failure>> {
+fn look(socket: &OwnedFd, protocol: Protocol, shard: &Shard) -> Option<Result<Seen, Failure>> {
     let mut scratch = shard.scratch.borrow_mut();
     let most = shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize;
     let most = most.min(scratch.len());
     loop {
         return match recv(socket, &mut scratch[..most], RecvFlags::PEEK) {
             Ok((0, _)) => Some(Err(Failure::Closed(protocol))),
-            Ok((count, _)) => Some(decode(&scratch[..count], protocol)),
+            Ok((count, _)) => Some(read(&scratch[..count], protocol, shard.shared.pool.config.keeps_headers)),
             Err(Errno::AGAIN) => None,
             Err(Errno::INTR) => continue,
             Err(_) => Some(Err(Failure::Reset(protocol, None))),
@@ -385,12 +397,18 @@ fn look(socket: &OwnedFd, protocol: Protocol, shard: &Shard) -> Option<Result<He
     }
 }
 
-fn decode(bytes: &[u8], protocol: Protocol) -> Result<Header, Failure> {
+/// A header, and what it says besides addresses if that is to be kept.
+fn read(bytes: &[u8], protocol: Protocol, keeps: bool) -> Result<Seen, Failure> {
     match protocol {
-        Protocol::Proxy => Ok(proxy_header::decode(bytes)?),
+        Protocol::Proxy => {
+            let header = proxy_header::decode(bytes)?;
+            let tlvs = bytes.get(header.tlvs.clone()).filter(|_| keeps).unwrap_or_default().into();
+            Ok((header, tlvs))
+        }
         Protocol::Netscaler(magic) => {
             let Insert { length, ends } = netscaler::decode(bytes, magic)?;
-            Ok(Header { length, ends: Some(ends), authority: None, unique_id: None })
+            let header = Header { length, ends: Some(ends), authority: None, unique_id: None, tlvs: 0..0 };
+            Ok((header, Box::default()))
         }
     }
 }

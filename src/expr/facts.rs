@@ -74,14 +74,34 @@ pub struct Buffer<'a> {
 /// What is asked of a stick table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
+    /// What is done with the datum.
+    pub deed: super::fetch::Deed,
     /// Which datum.
     pub what: super::fetch::Datum,
     /// Which element of an array.
     pub index: u32,
 }
 
+/// What may have happened to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Something went wrong; what `option dontlog-normal` leaves out is what did not.
+    Error,
+    /// A server has got it.
+    Forwarded,
+    /// The process ends.
+    Stopping,
+    /// It was answered here.
+    Applet,
+}
+
 /// What an expression may look at.
 pub trait Facts {
+    /// Whether something has happened.
+    fn is(&self, _occasion: Occasion) -> bool {
+        false
+    }
+
     /// What a fetch that only the engine knows gives now.
     fn known(&self, _fetch: Known, _args: &[Arg]) -> Fetched<'_> {
         Fetched::Missing
@@ -97,13 +117,21 @@ pub trait Facts {
         None
     }
 
-    /// What a table says of a key; `None` without such an entry.
+    /// What a table says of a key; `None` without such an entry. Who counts or clears makes one.
     fn table(&self, _table: &TableRef, _key: &Value<'_>, _asked: Asked) -> Option<i64> {
         None
     }
 
     /// The value of a variable; `None` if it is not set.
     fn variable(&self, _name: &VarName) -> Option<Value<'_>> {
+        None
+    }
+
+    /// Tells a sink of something.
+    fn tell(&self, _sink: &str, _message: &[u8]) {}
+
+    /// Keeps a text for the log in a place of the frontend; `None`: there is no such place.
+    fn capture(&self, _side: Side, _slot: i64, _text: &[u8]) -> Option<()> {
         None
     }
 
@@ -142,6 +170,16 @@ pub trait Facts {
 
     /// The queue of a server that is named at run time, `backend/server` or one of the own backend.
     fn server_queue(&self, _server: &[u8]) -> Option<i64> {
+        None
+    }
+
+    /// Whether a server that is named at run time is up.
+    fn server_is_up(&self, _server: &[u8]) -> Option<bool> {
+        None
+    }
+
+    /// Whether there is a frontend of that name.
+    fn frontend_exists(&self, _frontend: &[u8]) -> Option<bool> {
         None
     }
 }

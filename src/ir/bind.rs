@@ -84,6 +84,8 @@ pub struct BindOptions {
     pub user_timeout: Option<Millis>,
     /// `transparent`: the address need not be this host's.
     pub transparent: bool,
+    /// `tcp-ss`: what the kernel keeps of a client's first packet: 0 nothing, 1 the headers of IP and TCP, 2 that of Ethernet, too.
+    pub save_syn: u8,
     /// `accept-proxy`: each connection begins with a PROXY header.
     pub accept_proxy: bool,
     /// `accept-netscaler-cip`: each connection begins with a NetScaler header that begins with this number.

@@ -38,8 +38,8 @@ pub use proxy::{
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use rules::{
-    Action, Amount, Capture, Count, Destination, End, HttpRule, MOST_RETRIES, NameLookup, Rule, Rules, Service, Switch,
-    Track,
+    Action, Amount, Capture, Captures, Count, Destination, End, HttpRule, MOST_RETRIES, NameLookup, Rule, Rules,
+    Service, Switch, Track,
 };
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
@@ -67,6 +67,8 @@ pub struct Config {
     pub files: Vec<String>,
     /// All lists of patterns and maps, in the order in which they are named.
     pub lists: Vec<Arc<List>>,
+    /// Whether an expression asks for what PROXY headers say besides addresses (`fc_pp_tlv`).
+    pub keeps_headers: bool,
 }
 
 impl Config {

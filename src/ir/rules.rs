@@ -2,7 +2,7 @@
 
 use super::table::Datum;
 use super::{Level, ProxyIx};
-use crate::expr::{Condition, Expr, NameRef, TableRef, Template, VarConditions, VarName};
+use crate::expr::{Condition, Expr, NameRef, Side, TableRef, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 use crate::units::address::Family;
@@ -88,10 +88,29 @@ pub enum End {
     DestinationPort,
 }
 
+/// The places that a frontend has for captures, and the most bytes that each holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captures {
+    /// Those of requests: `declare capture request`, and each `tcp-request content capture`.
+    pub request: Vec<u32>,
+    /// Those of responses: `declare capture response`.
+    pub response: Vec<u32>,
+}
+
+impl Captures {
+    /// Those of a direction.
+    pub fn of(&self, side: Side) -> &[u32] {
+        match side {
+            Side::Request => &self.request,
+            Side::Response => &self.response,
+        }
+    }
+}
+
 /// What is kept for the log.
 #[derive(Debug, Clone)]
 pub struct Capture {
-    /// Its place among those of the frontend: see [`super::Frontend::captures`].
+    /// Its place among those of the frontend's requests: see [`super::Frontend::captures`].
     pub slot: u32,
     /// What is kept.
     pub value: Expr,

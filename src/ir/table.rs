@@ -192,6 +192,8 @@ pub struct Table {
     pub server_key: ServerKey,
     /// `write-to` (3.0): the table that what peers tell goes to.
     pub write_to: Option<TableIx>,
+    /// `recv-only` (3.2): nothing is counted here, so it learns what peers otherwise keep to themselves (`conn_cur`).
+    pub recv_only: bool,
     /// The proxy that it stands in.
     pub owner: Option<ProxyIx>,
     /// The line.
@@ -235,6 +237,17 @@ impl Table {
                 Key(key)
             }
             _ => return None,
+        })
+    }
+
+    /// What the bytes of a key stand for, as the table holds them.
+    pub fn value_of(&self, key: &[u8]) -> Option<Value<'static>> {
+        Some(match self.kind {
+            KeyKind::Ip => Value::Ipv4(<[u8; 4]>::try_from(key).ok()?.into()),
+            KeyKind::Ipv6 => Value::Ipv6(<[u8; 16]>::try_from(key).ok()?.into()),
+            KeyKind::Integer => Value::Int(u32::from_le_bytes(key.try_into().ok()?).into()),
+            KeyKind::String(_) => Value::owned(key.to_vec()),
+            KeyKind::Binary(_) => Value::bytes(key.to_vec()),
         })
     }
 

@@ -233,6 +233,13 @@ pub fn tcp_ut(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `tcp-ss <mode>`: 0 nothing, 1 from the IP header on, 2 from the Ethernet header on.
+pub fn tcp_ss(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let mode = args.word("0, 1 or 2")?.int(0, 2)?;
+    bind.options.save_syn = u8::try_from(mode).unwrap_or(0);
+    Ok(())
+}
+
 /// `transparent`: TCP addresses that are not this host's.
 pub fn transparent(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
     bind.options.transparent = true;

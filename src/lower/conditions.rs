@@ -25,12 +25,11 @@ pub fn acl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     }
     // haproxy judges the line where the rules of a frontend's requests stand
     let context = context(args, Place::FrontendContent, false);
-    match proxy.set.acls.define(&words, &context) {
-        Ok(never) => {
-            if never {
-                let span = args.words().get(first + 1).map_or(args.span(), |word| word.span);
-                let message = "an ACL without a pattern never matches";
-                args.say(Diagnostic::warning(span, message).resolved().hint("say what it is to match, or '-m found'"));
+    let named = args.words().get(first).map_or(args.span(), |word| word.span);
+    match proxy.set.acls.define(&words, named, &context) {
+        Ok(unsaid) => {
+            if unsaid {
+                warn_of_no_pattern(first + 1, args);
             }
             Ok(())
         }
@@ -42,7 +41,7 @@ pub fn acl(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
             proxy
                 .set
                 .acls
-                .define(&[name, b"always_false"], &context)
+                .define(&[name, b"always_false"], named, &context)
                 .map(drop)
                 .map_err(|why| self::blame(args.words(), first, why))
         }
@@ -90,6 +89,7 @@ pub(super) fn rest(proxy: &ProxyDraft, args: &mut Args<'_>, place: Place) -> Low
     let (first, words) = left(args);
     let condition = Condition::compile(&words, &proxy.set.acls, &context(args, place, false));
     let condition = condition.map_err(|why| blame(args.words(), first, why))?;
+    condition.unsaid().for_each(|word| warn_of_no_pattern(first + word, args));
     if let Some(misplaced) = condition.misplaced(place) {
         let span = args.words().get(first + misplaced.word).map_or(args.span(), |word| word.span);
         args.say(Diagnostic::warning(span, misplaced.to_string()));
@@ -101,6 +101,13 @@ pub(super) fn rest(proxy: &ProxyDraft, args: &mut Args<'_>, place: Place) -> Low
     }
     args.skip(words.len());
     Ok(Some(condition))
+}
+
+/// Warns of an expression, which begins with that word, behind which not even a flag stands.
+fn warn_of_no_pattern(word: usize, args: &mut Args<'_>) {
+    let span = args.words().get(word).map_or(args.span(), |word| word.span);
+    let message = "an ACL without a pattern never matches";
+    args.say(Diagnostic::warning(span, message).resolved().hint("say what it is to match, or '-m found'"));
 }
 
 /// The expression that stands next.

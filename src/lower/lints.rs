@@ -63,7 +63,7 @@ impl<'d> Looked<'d> {
 pub(super) fn judge(global: &Global, sections: &Sections, leads: &[Vec<usize>], said: &mut Vec<Diagnostic>) {
     let looked = Looked { global, sections, mqtt: balancing_mqtt(sections, leads) };
     let mut remarks = Vec::new();
-    for lint in [short_timeouts, low_maxconn, short_keys, unchecked_servers] {
+    for lint in [short_timeouts, low_maxconn, short_keys, unchecked_servers, unused_acls] {
         lint(&looked, &mut remarks);
     }
     remarks.sort_by_key(|remark| remark.span.map(|span| (span.file, span.line, span.start)));
@@ -204,6 +204,18 @@ fn unchecked_servers(looked: &Looked<'_>, remarks: &mut Vec<Diagnostic>) {
                 names(&[proxy])
             );
             remarks.push(Diagnostic::diag(server.span, message).hint("add 'check'"));
+        }
+    }
+}
+
+/// ACLs that no condition of their section names: what they were to decide is decided without them.
+fn unused_acls(looked: &Looked<'_>, remarks: &mut Vec<Diagnostic>) {
+    let defaults = looked.sections.defaults.iter().map(|defaults| &defaults.draft);
+    for proxy in looked.proxies().map(|(_, proxy)| proxy).chain(defaults) {
+        for (name, span) in proxy.set.acls.unused() {
+            let message =
+                format!("no condition of {} names the ACL '{}'", names(&[proxy]), String::from_utf8_lossy(name));
+            remarks.push(Diagnostic::diag(span, message).hint("name it behind 'if' or 'unless', or remove the line"));
         }
     }
 }

@@ -5,6 +5,7 @@
 //! per keyword; a function sees its words only through [`Args`]. Knows no socket and no file but through
 //! [`World`]. Nothing stops at the first error; references are judged only if reading was clean, as haproxy does.
 
+mod acls;
 pub mod added;
 mod address;
 mod args;

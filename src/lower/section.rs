@@ -36,6 +36,10 @@ pub(super) struct Sections {
     pub defaults: Vec<Defaults>,
     /// Tables of `peers` sections.
     pub of_peers: Vec<super::tables::TableDraft>,
+    /// The names of rings.
+    pub rings: Vec<String>,
+    /// Whether an expression asks for what PROXY headers say besides addresses.
+    pub keeps_headers: std::cell::Cell<bool>,
     by_name: HashMap<String, Vec<usize>>,
 }
 
@@ -131,7 +135,7 @@ impl Sections {
             mixed(&name, word.span, args);
         }
         hand_rules(one, kind, args);
-        Ok(Some(one.draft.set.clone()))
+        Ok(Some(super::acls::handed(&one.draft.set)))
     }
 
     /// The settings of the last `defaults`.
@@ -142,7 +146,7 @@ impl Sections {
             mixed(&last.draft.name, args.span(), args);
         }
         hand_rules(last, kind, args);
-        last.draft.set.clone()
+        super::acls::handed(&last.draft.set)
     }
 
     /// Two proxies may have one name only if one is a frontend and the other a backend.
@@ -161,17 +165,19 @@ impl Sections {
     }
 }
 
-/// Rules of defaults are for frontends or for backends.
+/// Rules of defaults are for frontends or for backends, not for other defaults.
 fn hand_rules(defaults: &mut Defaults, kind: SectionKind, args: &mut Args<'_>) {
     let set = &defaults.draft.set;
     let rules = &set.rules;
     let early = !rules.connection.is_empty() || !rules.session.is_empty();
     let any = early || !rules.request.is_empty() || !rules.response.is_empty() || !set.http_rules.is_empty();
-    if !any || kind == SectionKind::Defaults {
+    if !any {
         return;
     }
-    let other = defaults.ruled.replace(kind).filter(|other| *other != kind);
+    let other = if kind == SectionKind::Defaults { None } else { defaults.ruled.replace(kind) };
+    let other = other.filter(|other| *other != kind);
     let wrong = match kind {
+        SectionKind::Defaults => Some("a 'defaults' section cannot inherit rules".to_owned()),
         SectionKind::Listen => Some("a 'listen' section cannot inherit rules".to_owned()),
         SectionKind::Backend if early => {
             Some("a backend cannot inherit rules about connections or sessions".to_owned())

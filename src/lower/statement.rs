@@ -233,6 +233,9 @@ fn global(draft: &mut GlobalDraft, statement: Statement, args: &mut Args<'_>) ->
 fn proxy(draft: &mut ProxyDraft, statement: Statement, args: &mut Args<'_>) -> Lowered {
     let row = statement.row;
     draft.set.noted.line(args.words());
+    if row.keyword != "acl" {
+        draft.set.acls.note_uses(args.words().iter().map(|word| &*word.bytes));
+    }
     match (row.support, table::PROXY.get(usize::from(row.index)).copied().flatten()) {
         (Support::Full, Some(function)) => function(draft, args),
         // what is switched off needs not to be built

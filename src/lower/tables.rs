@@ -71,6 +71,7 @@ pub(super) fn draft(name: &str, args: &mut Args<'_>) -> Lowered<TableDraft> {
             peers: None,
             server_key: ServerKey::Name,
             write_to: None,
+            recv_only: false,
             owner: None,
             span: args.span(),
         },
@@ -89,9 +90,7 @@ pub(super) fn draft(name: &str, args: &mut Args<'_>) -> Lowered<TableDraft> {
             }
             b"expire" => table.expire = Some(args.time()?).filter(|time| time.get() > 0),
             b"nopurge" => table.nopurge = true,
-            b"recv-only" => {
-                return Err(word.blame(LowerError::NotYet { what: "'recv-only' of a stick table".to_owned() }));
-            }
+            b"recv-only" => table.recv_only = true,
             b"peers" => draft.peers = Some(named(args, "the name of a 'peers' section")?),
             b"write-to" => draft.write_to = Some(named(args, "the name of a table")?),
             b"srvkey" => {

@@ -54,14 +54,30 @@ impl Pool {
 
     /// The queue of a server that is named at run time, with its backend or as one of `own`.
     pub fn server_queue(&self, own: Option<ProxyIx>, name: &[u8]) -> Option<i64> {
+        Some(i64::from(self.state_of(self.typed_server(own, name)?)?.queue.get()))
+    }
+
+    /// Whether a server that is named at run time is up.
+    pub fn server_is_up(&self, own: Option<ProxyIx>, name: &[u8]) -> Option<bool> {
+        let at = self.typed_server(own, name)?;
+        Some(self.back(at.proxy)?.lock().members.get(at.server.0 as usize)?.running())
+    }
+
+    /// Whether there is a frontend of that name, which is running.
+    pub fn frontend_exists(&self, name: &[u8]) -> bool {
+        let wanted = |proxy: &crate::ir::Proxy| proxy.frontend.is_some() && proxy.name.as_bytes() == name;
+        self.config.proxies.iter().any(wanted)
+    }
+
+    /// A server, with its backend or as one of `own`.
+    fn typed_server(&self, own: Option<ProxyIx>, name: &[u8]) -> Option<TrackRef> {
         let (backend, server) = match name.iter().position(|byte| *byte == b'/') {
             Some(slash) => (self.back_named(&name[..slash])?, &name[slash + 1..]),
             None => (own?, name),
         };
         let places = self.back(backend)?.servers.len();
         let mut places = (0..u32::try_from(places).ok()?).map(|at| TrackRef { proxy: backend, server: ServerIx(at) });
-        let found = places.find(|at| self.server(*at).is_some_and(|line| line.name.as_bytes() == server))?;
-        Some(i64::from(self.state_of(found)?.queue.get()))
+        places.find(|at| self.server(*at).is_some_and(|line| line.name.as_bytes() == server))
     }
 
     fn back_named(&self, name: &[u8]) -> Option<ProxyIx> {
@@ -229,9 +245,11 @@ mod tests {
         assert_eq!(pool.fact(Known::SrvConn, &back, NOW), None);
         assert_eq!(pool.fact(Known::Src, &[], NOW), None);
         assert_eq!((pool.usable_servers(b"b"), pool.usable_servers(b"x")), (Some(1), None));
+        assert_eq!((pool.frontend_exists(b"b"), pool.frontend_exists(b"x")), (true, false));
         let own = Some(ProxyIx(0));
         for (name, queue) in [(&b"b/s1"[..], Some(0)), (b"s1", Some(0)), (b"s2", None), (b"x/s1", None)] {
             assert_eq!(pool.server_queue(own, name), queue, "{name:?}");
+            assert_eq!(pool.server_is_up(own, name), queue.map(|_| true), "{name:?}");
         }
     }
 }

@@ -131,6 +131,7 @@ fn tcp_options(options: &BindOptions, reuse_port: bool, backlog: u32) -> TcpOpti
         defer_accept: options.defer_accept,
         user_timeout: options.user_timeout.map(Millis::get),
         transparent: options.transparent,
+        save_syn: options.save_syn,
     }
 }
 

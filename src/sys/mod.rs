@@ -19,6 +19,7 @@ pub mod passing;
 pub mod pidfd;
 pub mod pipe;
 pub mod proc;
+pub mod saved_syn;
 pub mod signals;
 pub mod silent;
 pub mod socket;

@@ -42,6 +42,8 @@ pub struct TcpOptions {
     pub user_timeout: Option<u32>,
     /// The address need not be this host's (IP_TRANSPARENT); takes CAP_NET_ADMIN.
     pub transparent: bool,
+    /// What is kept of each connection's first packet (TCP_SAVE_SYN): 0 nothing, 1 from the IP header on, 2 all.
+    pub save_syn: u8,
 }
 
 /// Whether this host has an address: whether a socket can be bound to it.
@@ -94,6 +96,7 @@ pub fn bind_tcp(address: SocketAddr, options: &TcpOptions) -> io::Result<OwnedFd
 pub fn set_live_options(socket: impl AsFd, options: &TcpOptions) -> io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_tcp_user_timeout(&socket, options.user_timeout.unwrap_or(0))?;
+    set_tcp_int(socket.as_fd(), libc::TCP_SAVE_SYN, options.save_syn.into())?;
     set_defer_accept(socket.as_fd(), options.defer_accept)
 }
 

@@ -9,6 +9,7 @@ pub mod mqtt;
 pub mod netscaler;
 mod network;
 mod number;
+pub mod packet;
 pub mod peers;
 mod plain_ip;
 pub mod proxy_header;

@@ -122,3 +122,52 @@ fn a_frontend_hears_its_own_rules_about_answers() {
     }
     compared.end();
 }
+
+/// All lines of a name are one ACL, those below a rule too; what is always there gets more if it was used before a line of its name, and
+/// is another if not.
+#[test]
+fn lines_of_an_acl_below_its_rule() {
+    let mut compared = Compared::default();
+    let (one_server, two_server) = (speaker("one"), speaker("two"));
+    for front in [
+        " acl a src 192.0.2.1\n use_backend two if a\n acl a src 127.0.0.0/8\n default_backend one",
+        " acl a src 192.0.2.1\n use_backend two if !a\n acl a src 127.0.0.0/8\n default_backend one",
+        " acl a src 192.0.2.1\n tcp-request connection reject if a\n acl a src 127.0.0.0/8\n default_backend one",
+        " acl a src 192.0.2.1\n tcp-request content reject unless a\n acl a src 127.0.0.0/8\n default_backend one",
+        " use_backend two if FALSE\n acl FALSE src 127.0.0.0/8\n default_backend one",
+        " use_backend one if FALSE\n acl FALSE src 192.0.2.1\n acl FALSE src 127.0.0.0/8\n use_backend two",
+        " use_backend two if TRUE\n acl TRUE src 192.0.2.1\n use_backend one if TRUE",
+        " acl TRUE src 192.0.2.1\n use_backend two if TRUE\n default_backend one",
+        " acl TRUE src 192.0.2.1\n use_backend two if TRUE\n acl TRUE src 127.0.0.0/8\n default_backend one",
+        " use_backend one if FALSE\n acl FALSE src 192.0.2.1\n use_backend two if !FALSE",
+    ] {
+        compared.same(&sections(front, &one_server, &two_server), move |stage| {
+            vec![outcome(stage.connect_saying(b"hello"))]
+        });
+    }
+    compared.end();
+}
+
+/// Rules of defaults mean their ACLs, whatever the section that inherits them calls so. (2.6.12 forgets inherited rules of a kind of
+/// which the section has none.)
+#[test]
+fn acls_of_inherited_rules() {
+    let mut compared = Compared::default();
+    let one_server = speaker("one");
+    for (outer, inner) in [
+        ("192.0.2.1", "127.0.0.0/8"),
+        ("127.0.0.0/8", "192.0.2.1"),
+        ("192.0.2.1\n tcp-request connection reject if a\n acl a src 127.0.0.0/8", "192.0.2.1"),
+    ] {
+        let text = format!(
+            "defaults ruled from usual\n acl a src {outer}\n tcp-request session reject if a\n\
+             frontend f from ruled\n bind DOOR\n acl a src {inner}\n tcp-request connection accept if FALSE\n tcp-request session accept if FALSE\n default_backend b\n\
+             backend b from usual\n server s {}\n",
+            one_server.address
+        );
+        // what the stage writes below takes the last defaults
+        let text = format!("{text}defaults rest from usual");
+        compared.one(&text, outcome);
+    }
+    compared.end();
+}

@@ -11,6 +11,7 @@ use crate::engine::clock;
 use crate::expr::{Arg, Known, Value};
 use crate::pool::Peer;
 use crate::sys;
+use crate::units::proxy_header::find;
 
 impl View<'_> {
     pub(super) fn of_client(&self, fetch: Known, args: &[Arg]) -> Option<Value<'_>> {
@@ -32,6 +33,11 @@ impl View<'_> {
             K::FcRcvdProxy => Some(Value::Bool(self.announced().is_some_and(|announced| announced.proxied))),
             K::FcPpAuthority => self.announced()?.authority.as_deref().map(Value::text),
             K::FcPpUniqueId => self.announced()?.unique_id.as_deref().map(Value::text),
+            K::FcPpTlv => {
+                let kind = u8::try_from(args.first()?.int()?).ok()?;
+                find(&self.announced()?.tlvs, kind).map(Value::text)
+            }
+            K::FcSavedSyn => sys::saved_syn::take(&self.socket()?).map(Value::bytes),
             K::FcErr => Some(Value::Int(self.error().map_or(0, |error| error.0))),
             K::FcErrStr => Some(Value::text(self.error().map_or("Success", |error| error.1).as_bytes())),
             K::AcceptDate => {

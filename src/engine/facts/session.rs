@@ -11,7 +11,7 @@ use crate::engine::placing::Placing;
 use crate::engine::session::Session;
 use crate::expr::{Arg, Known, Value};
 use crate::ir::{Proxy, TrackRef};
-use crate::pool::Peer;
+use crate::pool::{Cause, Peer, Termination};
 use crate::sys;
 use crate::units::Millis;
 
@@ -44,6 +44,13 @@ impl View<'_> {
                 let files = &self.shard.shared.pool.config.files;
                 return files.get(session.last_rule.get()?.file()).map(|file| Value::text(file.as_bytes()));
             }
+            K::LastEntity => {
+                let rule = session.last_rule.get()?;
+                let file = self.shard.shared.pool.config.files.get(rule.file())?;
+                return Some(Value::owned(format!("{file}:{}", rule.line()).into_bytes()));
+            }
+            // What `%rt` counts.
+            K::TxnId32 => i64::from(session.number as u32),
             K::LastRuleLine => session.last_rule.get()?.line().into(),
             K::BeId => self.backend(session)?.id.into(),
             K::SrvId => self.shard.shared.pool.known(self.server(session)?)?.id.into(),
@@ -94,6 +101,14 @@ impl View<'_> {
 
     fn server(&self, session: &Session) -> Option<TrackRef> {
         session.target.map(|server| TrackRef { proxy: session.back, server })
+    }
+}
+
+impl Session {
+    /// Whether something has gone wrong so far, as `option dontlog-normal` means it.
+    pub(super) fn is_troubled(&self) -> bool {
+        let good = |end: Termination| matches!(end.cause, Cause::Normal | Cause::Local);
+        !self.end.is_none_or(good) || self.retries > 0 || self.placing.is(Placing::REDISPATCHED)
     }
 }
 

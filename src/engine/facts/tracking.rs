@@ -183,6 +183,13 @@ impl View<'_> {
         }
     }
 
+    /// The key of a tracked entry.
+    pub(super) fn tracked_key(&self, number: i64) -> Option<Value<'static>> {
+        self.entry(u32::try_from(number).ok()?, |entry| {
+            entry.read(clock::now(), |view| entry.table().ir.value_of(view.key()))
+        })?
+    }
+
     /// What a table says of a key.
     pub(super) fn asked(&self, table: &TableRef, key: &Value<'_>, asked: Asked) -> Option<i64> {
         self.table(table)?.ask(key, asked, clock::now())

@@ -41,6 +41,9 @@ pub struct LeftState {
     /// What is kept for its log line, by place.
     #[serde(default)]
     pub captures: Vec<Option<Vec<u8>>>,
+    /// The same of responses.
+    #[serde(default)]
+    pub answers: Vec<Option<Vec<u8>>>,
     /// The entries that it tracks: the number of each, the table's name, and the key.
     #[serde(default)]
     pub tracked: Vec<(u32, String, Vec<u8>)>,
@@ -78,10 +81,12 @@ impl LeftState {
         let Priority { class, offset } = memory.priority;
         let variables = memory.variables().iter().map(|(name, value)| (name.to_string(), value.into()));
         let tracked = memory.tracking.keys();
-        let captures = memory.captures.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
+        let kept = |all: &[Option<Box<[u8]>>]| all.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
+        let (captures, answers) = (kept(&memory.captures.request), kept(&memory.captures.response));
         let Packets { mark, tos } = memory.packets;
         let (packets, retries) = ((mark, tos), memory.retries);
-        let left = Self { variables: variables.collect(), level, class, offset, packets, retries, captures, tracked };
+        let variables = variables.collect();
+        let left = Self { variables, level, class, offset, packets, retries, captures, answers, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -93,8 +98,11 @@ impl LeftState {
     /// A memory that holds it, as far as there is room and the tables are there.
     pub(super) fn restore(&self, process: &Arc<Variables>, tables: &Tables) -> Box<Memory> {
         let mut memory = Memory::new(Arc::clone(process));
-        let captures = self.captures.iter().take(MOST_CAPTURES);
-        memory.captures = captures.map(|kept| kept.as_deref().map(Box::from)).collect();
+        let kept = |all: &[Option<Vec<u8>>]| {
+            all.iter().take(MOST_CAPTURES).map(|kept| kept.as_deref().map(Box::from)).collect()
+        };
+        memory.captures.request = kept(&self.captures);
+        memory.captures.response = kept(&self.answers);
         for (counter, table, key) in &self.tracked {
             memory.tracking.take_up(*counter, tables.named(table), key);
         }

@@ -160,6 +160,9 @@ pub struct AnnouncedState {
     /// The name that the sender gave the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_id: Option<Vec<u8>>,
+    /// What else the header said, if it is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tlvs: Vec<u8>,
     /// When the header had come, ms.
     pub begun: u64,
     /// Whether it was a PROXY header.
@@ -334,6 +337,7 @@ impl From<&Announced> for AnnouncedState {
             destination: announced.destination,
             authority: announced.authority.as_deref().map(<[u8]>::to_vec),
             unique_id: announced.unique_id.as_deref().map(<[u8]>::to_vec),
+            tlvs: announced.tlvs.to_vec(),
             begun: announced.begun.millis(),
             proxied: announced.proxied,
         }
@@ -346,6 +350,7 @@ impl From<AnnouncedState> for Announced {
             destination: state.destination,
             authority: state.authority.map(Vec::into_boxed_slice),
             unique_id: state.unique_id.map(Vec::into_boxed_slice),
+            tlvs: state.tlvs.into_boxed_slice(),
             begun: Tick::from_millis(state.begun),
             proxied: state.proxied,
         }

@@ -137,7 +137,7 @@ fn update(session: &mut Session, numbered: bool, timed: bool, body: &[u8], now: 
             let Some(datum) = Datum::numbered(described.kind) else { continue };
             let new = match value {
                 // what goes on elsewhere is not what goes on here
-                _ if datum == Datum::ConnCur => continue,
+                _ if datum == Datum::ConnCur && !table.ir.recv_only => continue,
                 Value::Number(number) => New::Number(number as i64),
                 Value::Rate { age, current, previous } => New::Rate(RateParts { age, current, previous }),
                 Value::Word(word) => New::Word(word.map(|word| String::from_utf8_lossy(word).into_owned())),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::{Verdict, View, logging, resolving};
 use crate::engine::connect;
 use crate::engine::proxy_header::Heads;
-use crate::expr::{Expr, Facts as _, Type, Value};
+use crate::expr::{Expr, Facts as _, Side, Type, Value};
 use crate::ir::{Action, Amount, Capture, End, MOST_RETRIES};
 use crate::pool::{Peer, Urgency};
 
@@ -99,12 +99,7 @@ fn keep(capture: &Capture, view: &View<'_>) -> bool {
         let text = value.into_text();
         let text: Box<[u8]> = text.get(..capture.len as usize).unwrap_or(&text).into();
         let slot = capture.slot as usize;
-        view.remember(|memory| {
-            if memory.captures.len() <= slot {
-                memory.captures.resize(slot + 1, None);
-            }
-            memory.captures[slot] = Some(text);
-        });
+        view.remember(|memory| memory.captures.keep(Side::Request, slot, text));
     }
     false
 }

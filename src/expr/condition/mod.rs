@@ -4,6 +4,7 @@
 //! bytes which are still to come wait. Source: manual §7.1, §7.2, §7.4; asked of 2.6 (`fixtures/expr/conditions.txt`).
 
 mod acls;
+mod named;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use super::{Facts, Fetched, Place};
 use crate::text::{Like, look_alike};
 
 pub use acls::Acls;
+pub use named::NamedAcl;
+pub(super) use named::all;
 
 /// What a condition says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +111,7 @@ impl Test {
 struct Term {
     negated: bool,
     tests: Arc<Vec<Test>>,
-    /// The name of its ACL; none between braces.
+    /// The name of its ACL, until it is complete; none between braces.
     name: Option<Box<[u8]>>,
     /// The word of the condition that it begins with.
     word: usize,
@@ -252,6 +255,12 @@ impl Condition {
         found.min_by_key(|misplaced| misplaced.others)
     }
 
+    /// The words of expressions between braces behind which nothing says what they are compared with.
+    pub fn unsaid(&self) -> impl Iterator<Item = usize> {
+        let terms = self.rows.iter().flatten().filter(|term| term.name.is_none());
+        terms.filter(|term| term.tests.iter().any(|test| test.patterns.unsaid())).map(|term| term.word + 1)
+    }
+
     /// Whether it is the same whenever it is asked: it holds always, or never.
     pub fn is_constant(&self) -> Option<bool> {
         let constant = |term: &Term| match term.tests.as_slice() {
@@ -276,6 +285,16 @@ impl Condition {
     /// All its tests: for warnings.
     pub fn tests(&self) -> impl Iterator<Item = &Test> {
         self.rows.iter().flatten().flat_map(|term| term.tests.iter())
+    }
+
+    /// Takes the tests of its ACLs from all lines of their section: those below count, too. Then it names none any more, so that a
+    /// section which inherits it means what its defaults meant.
+    pub fn complete(&mut self, acls: &Acls) {
+        for term in self.rows.iter_mut().flatten() {
+            if let Some(tests) = term.name.take().and_then(|name| acls.said(&name)) {
+                term.tests = Arc::clone(tests);
+            }
+        }
     }
 
     /// Looks up the names among the arguments of its expressions.

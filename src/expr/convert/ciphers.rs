@@ -1,4 +1,4 @@
-//! AES in Galois/Counter mode: bytes that are encrypted and authenticated.
+//! AES in Galois/Counter mode, where bytes are authenticated too, and with block chaining, where they are not.
 //!
 //! Nonce, key and tag are in base64, or in variables that hold base64. Source: manual §7.3.1 "aes_gcm_dec"; NIST SP 800-38D;
 //! asked of 2.6 (`fixtures/expr/ciphers.txt`), which takes nonces of any length and tags that are cut off: here a nonce has 8, 12 or
@@ -7,7 +7,8 @@
 use aes_gcm::aead::array::ArraySize;
 use aes_gcm::aead::consts::{U8, U12, U16};
 use aes_gcm::aead::{Aead, KeyInit};
-use aes_gcm::aes::cipher::BlockCipherEncrypt;
+use aes_gcm::aes::cipher::block_padding::Pkcs7;
+use aes_gcm::aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use aes_gcm::aes::{Aes128, Aes192, Aes256};
 use aes_gcm::{AesGcm, Nonce};
 
@@ -18,6 +19,12 @@ use crate::expr::args::VARIABLE;
 use crate::expr::error::ArgError;
 
 pub(super) const ROWS: &[Row] = &[
+    row("aes_cbc_dec", "iss", (BIN, BIN), chained, |args, value, facts| {
+        chain(args, &value.into_bytes(), facts, true).map(Value::bytes)
+    }),
+    row("aes_cbc_enc", "iss", (BIN, BIN), chained, |args, value, facts| {
+        chain(args, &value.into_bytes(), facts, false).map(Value::bytes)
+    }),
     row("aes_gcm_dec", "isss", (BIN, BIN), check, |args, value, facts| {
         let (nonce, key, tag) = (bytes(args, 1, facts)?, bytes(args, 2, facts)?, bytes(args, 3, facts)?);
         if tag.len() != TAG {
@@ -66,6 +73,33 @@ fn common(args: &mut Args, _: &Context<'_>, last: usize) -> Result<(), ExprError
         args.set(ix, arg);
     }
     Ok(())
+}
+
+fn chained(args: &mut Args, context: &Context<'_>) -> Result<(), ExprError> {
+    common(args, context, 2)
+}
+
+/// With blocks that are filled up as PKCS #7 says; the first one is mixed with 16 bytes of the nonce.
+fn chain(args: &[Arg], bytes: &[u8], facts: &dyn Facts, open: bool) -> Option<Vec<u8>> {
+    fn run<A>((nonce, key, bytes, open): (&[u8], &[u8], &[u8], bool)) -> Option<Vec<u8>>
+    where
+        A: KeyInit + BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
+    {
+        if open {
+            let cipher = cbc::Decryptor::<A>::new_from_slices(key, nonce).ok()?;
+            cipher.decrypt_padded_vec::<Pkcs7>(bytes).ok()
+        } else {
+            Some(cbc::Encryptor::<A>::new_from_slices(key, nonce).ok()?.encrypt_padded_vec::<Pkcs7>(bytes))
+        }
+    }
+    let (nonce, key) = (self::bytes(args, 1, facts)?, self::bytes(args, 2, facts)?);
+    let what = (&*nonce, &*key, bytes, open);
+    match int(args, 0)? {
+        128 => run::<Aes128>(what),
+        192 => run::<Aes192>(what),
+        256 => run::<Aes256>(what),
+        _ => None,
+    }
 }
 
 fn bytes(args: &[Arg], ix: usize, facts: &dyn Facts) -> Option<Vec<u8>> {

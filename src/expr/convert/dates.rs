@@ -1,11 +1,19 @@
-//! Seconds since 1970 as text. Source: manual §7.3.1, strftime(3).
+//! Seconds since 1970 as text, and dates of HTTP as seconds. Source: manual §7.3.1, strftime(3); RFC 9110 §5.6.7, of which the
+//! crate `httpdate` reads all three forms.
 
 use std::borrow::Cow;
+use std::time::UNIX_EPOCH;
 
 use super::strftime::{Moment, format};
 use super::{Arg, Args, Context, ExprError, Facts, INT, Row, STR, Value, int, plain, row, text};
 
 pub(super) const ROWS: &[Row] = &[
+    row("date", "", (STR, INT), plain, |_, value, _| {
+        let text = value.into_text();
+        let at = httpdate::parse_http_date(std::str::from_utf8(&text).ok()?).ok()?;
+        let seconds = at.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        i64::try_from(seconds).ok().map(Value::Int)
+    }),
     row("http_date", "|is", (INT, STR), unit, http_date),
     row("ltime", "s|i", (INT, STR), plain, |args, value, facts| local(args, value, facts, 1)),
     row("ms_ltime", "s|i", (INT, STR), plain, |args, value, facts| local(args, value, facts, 1_000)),

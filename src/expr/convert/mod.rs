@@ -8,10 +8,12 @@ mod addresses;
 mod ciphers;
 mod compare;
 mod dates;
+mod debugging;
 mod digests;
 mod encodings;
 mod fields;
 mod fix;
+mod forwarded;
 mod hashes;
 mod hosts;
 mod integers;
@@ -21,12 +23,15 @@ mod jwt;
 mod language;
 mod maps;
 mod mqtt;
+mod occasions;
+mod packets;
 mod protobuf;
 mod strftime;
 mod strings;
 mod substitute;
 mod tables;
 mod variables;
+mod verification;
 
 pub use variables::VarConditions;
 
@@ -81,10 +86,12 @@ const FAMILIES: &[&[Row]] = &[
     ciphers::ROWS,
     compare::ROWS,
     dates::ROWS,
+    debugging::ROWS,
     digests::ROWS,
     encodings::ROWS,
     fields::ROWS,
     fix::ROWS,
+    forwarded::ROWS,
     hashes::ROWS,
     hosts::ROWS,
     integers::ROWS,
@@ -94,11 +101,14 @@ const FAMILIES: &[&[Row]] = &[
     language::ROWS,
     maps::ROWS,
     mqtt::ROWS,
+    occasions::ROWS,
+    packets::ROWS,
     protobuf::ROWS,
     strings::ROWS,
     substitute::ROWS,
     tables::ROWS,
     variables::ROWS,
+    verification::ROWS,
 ];
 
 /// A converter with its arguments.

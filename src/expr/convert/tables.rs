@@ -2,7 +2,7 @@
 
 use super::{ANY, Arg, BOOL, Facts, INT, Row, Value, int, plain, row};
 use crate::expr::facts::Asked;
-use crate::expr::fetch::Datum;
+use crate::expr::fetch::{Datum, Deed};
 
 /// Converters that give a datum.
 macro_rules! data {
@@ -22,6 +22,24 @@ macro_rules! data {
                 element(args, &value, Datum::GpcRate, facts)
             }),
             row("table_gpt", "it", (ANY, INT), plain, |args, value, facts| element(args, &value, Datum::Gpt, facts)),
+            row("table_inc_gpc", "it", (ANY, INT), plain, |args, value, facts| {
+                change(args, 1, &value, (Deed::Increment, Datum::Gpc), facts)
+            }),
+            row("table_inc_gpc0", "t", (ANY, INT), plain, |args, value, facts| {
+                change(args, 0, &value, (Deed::Increment, Datum::Gpc0), facts)
+            }),
+            row("table_inc_gpc1", "t", (ANY, INT), plain, |args, value, facts| {
+                change(args, 0, &value, (Deed::Increment, Datum::Gpc1), facts)
+            }),
+            row("table_clr_gpc", "it", (ANY, INT), plain, |args, value, facts| {
+                change(args, 1, &value, (Deed::Clear, Datum::Gpc), facts)
+            }),
+            row("table_clr_gpc0", "t", (ANY, INT), plain, |args, value, facts| {
+                change(args, 0, &value, (Deed::Clear, Datum::Gpc0), facts)
+            }),
+            row("table_clr_gpc1", "t", (ANY, INT), plain, |args, value, facts| {
+                change(args, 0, &value, (Deed::Clear, Datum::Gpc1), facts)
+            }),
             $(row($name, "t", (ANY, INT), plain, |args, value, facts| {
                 datum(args, 0, &value, Datum::$datum, 0, facts)
             }),)*
@@ -56,7 +74,22 @@ data! {
 
 fn ask(args: &[Arg], table: usize, key: &Value<'_>, what: Datum, index: u32, facts: &dyn Facts) -> Option<i64> {
     match args.get(table)? {
-        Arg::Table(table) => facts.table(table, key, Asked { what, index }),
+        Arg::Table(table) => facts.table(table, key, Asked { deed: Deed::Get, what, index }),
+        _ => None,
+    }
+}
+
+/// Counts or clears a general purpose counter; the index of an array comes before the table.
+fn change<'a>(
+    args: &[Arg],
+    table: usize,
+    key: &Value<'_>,
+    (deed, what): (Deed, Datum),
+    facts: &dyn Facts,
+) -> Option<Value<'a>> {
+    let index = if table == 0 { 0 } else { u32::try_from(int(args, 0)?).ok()? };
+    match args.get(table)? {
+        Arg::Table(table) => facts.table(table, key, Asked { deed, what, index }).map(Value::Int),
         _ => None,
     }
 }

@@ -1,14 +1,20 @@
 //! Variables that are set in the middle of an expression, and names that are looked up at run time.
 
-use super::{ANY, Arg, Args, Context, ExprError, Facts, INT, Row, STR, Value, row, text};
+use super::{ANY, Arg, Args, BOOL, Context, ExprError, Facts, INT, Row, STR, Value, row, text};
 use crate::expr::VarName;
 use crate::expr::args::VARIABLE;
 
 pub(super) const ROWS: &[Row] = &[
+    row("fe_exists", "", (STR, BOOL), super::plain, |_, value, facts| {
+        facts.frontend_exists(&value.into_text()).map(Value::Bool)
+    }),
     row("nbsrv", "", (STR, INT), super::plain, |_, value, facts| {
         facts.usable_servers(&value.into_text()).map(Value::Int)
     }),
     row("set-var", "s|ssss", (ANY, ANY), conditions, set),
+    row("srv_is_up", "", (STR, BOOL), super::plain, |_, value, facts| {
+        facts.server_is_up(&value.into_text()).map(Value::Bool)
+    }),
     row("srv_queue", "", (STR, INT), super::plain, |_, value, facts| {
         facts.server_queue(&value.into_text()).map(Value::Int)
     }),

@@ -22,10 +22,12 @@ pub use tls::Hello;
 
 use self::places::{ALWAYS, BUFFER, CLIENT, LIVE, REQUEST, RESPONSE, STREAM};
 use super::args::{self, Args};
+use super::condition::NamedAcl;
 use super::context::Context;
 use super::error::{ArgError, ExprError, Wrong, shown};
 use super::{Arg, Places, Side, Type, Value, VarName};
 use crate::grammar::{self, Kind};
+use crate::units::proxy_header;
 
 /// Where an expression gets its value from.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +99,8 @@ pub enum Fetch {
     },
     /// A counter of a stick table.
     Counter(Box<Counter>),
+    /// Whether all these ACLs hold.
+    Acls(Box<[NamedAcl]>),
     /// What only the engine knows.
     Known(Known, Box<[Arg]>),
 }
@@ -123,6 +127,7 @@ pub(super) struct Row {
 
 /// Those that are answered here.
 const OWN: &[Row] = &[
+    row("acl", "s|sssssssssss", Type::Bool, ALWAYS),
     row("always_false", "", Type::Bool, ALWAYS),
     row("always_true", "", Type::Bool, ALWAYS),
     row("bin", "s", Type::Bin, ALWAYS),
@@ -141,6 +146,7 @@ const OWN: &[Row] = &[
     row("payload", "ii", Type::Bin, BUFFER),
     row("payload_lv", "ii|s", Type::Bin, BUFFER),
     row("proc", "", Type::Int, ALWAYS),
+    row("quic_enabled", "", Type::Bool, ALWAYS),
     row("rand", "|i", Type::Int, ALWAYS),
     row("rdp_cookie", "|s", Type::Str, REQUEST),
     row("rdp_cookie_cnt", "|s", Type::Int, REQUEST),
@@ -245,8 +251,20 @@ fn checked(known: Known, args: Args) -> Result<Box<[Arg]>, ExprError> {
         Known::BcRtt | Known::BcRttvar | Known::FcRtt | Known::FcRttvar if !matches!(given, b"ms" | b"us") => {
             return Err(args.kind(0, "'us' or 'ms'"));
         }
+        Known::FcPpTlv => return tlv(args),
         _ => {}
     }
+    Ok(args.into_list())
+}
+
+/// The number of what a PROXY header says: 0 to 255, or one of the names of its specification.
+fn tlv(mut args: Args) -> Result<Box<[Arg]>, ExprError> {
+    let given = args.text(0);
+    let named = proxy_header::TLV_NAMES.iter().find(|(name, _)| name.as_bytes() == given).map(|(_, kind)| *kind);
+    let kind = named.or_else(|| u8::try_from(args::int(given)?).ok());
+    let kind =
+        kind.ok_or_else(|| args.kind(0, "a number from 0 to 255, or 'ALPN', 'AUTHORITY', 'NETNS', 'SSL_CN'…"))?;
+    args.set(0, Arg::Int(kind.into()));
     Ok(args.into_list())
 }
 

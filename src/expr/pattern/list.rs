@@ -136,8 +136,7 @@ impl List {
                 return Err((entry.line, why));
             }
         }
-        let view =
-            Arc::new(View { of_file: self.file.is_some(), look, set: ArcSwap::from_pointee(Set::new(look, layers)) });
+        let view = Arc::new(View { look, set: ArcSwap::from_pointee(Set::new(look, layers)) });
         contents.names.extend(names.into_inner().unwrap_or_else(PoisonError::into_inner));
         contents.views.push(view.clone());
         Ok(view)

@@ -21,7 +21,6 @@ const SHOWN: usize = 100;
 
 /// What one way to compare sees of a list.
 pub struct View {
-    pub(super) of_file: bool,
     pub(super) look: Look,
     pub(super) set: ArcSwap<Set>,
 }
@@ -65,11 +64,6 @@ impl fmt::Debug for View {
 }
 
 impl View {
-    /// Whether its list is that of a file.
-    pub fn is_of_file(&self) -> bool {
-        self.of_file
-    }
-
     /// How it looks at the list.
     pub fn look(&self) -> Look {
         self.look

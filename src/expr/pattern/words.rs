@@ -14,6 +14,8 @@ use crate::expr::{Type, Value};
 pub struct Patterns {
     method: Method,
     views: Vec<Arc<View>>,
+    /// Whether nothing stands behind the expression.
+    bare: bool,
 }
 
 impl Patterns {
@@ -27,9 +29,9 @@ impl Patterns {
         &self.views
     }
 
-    /// Whether no value can fit: there is nothing to compare with.
-    pub fn never(&self) -> bool {
-        !self.method.needs_none() && self.views.iter().all(|view| !view.is_of_file() && view.set().is_empty())
+    /// Whether a line says not even by a flag what its values are compared with, so that none fits.
+    pub fn unsaid(&self) -> bool {
+        self.bare && !self.method.needs_none()
     }
 
     /// Whether a value fits.
@@ -123,5 +125,5 @@ pub(in crate::expr) fn read(
     // Even an empty one has its number, and may be filled at run time.
     let list = context.lists.inline(id, fetch, entries).map_err(|why| blame(at, why))?;
     views.push(list.view(look(flags), context.world).map_err(|(ix, why)| blame(ix, why))?);
-    Ok(Patterns { method, views })
+    Ok(Patterns { method, views, bare: at >= end })
 }

@@ -31,6 +31,7 @@ pub(super) fn resolve(
     let Reading { mut global, mut sections, rings, resolvers, userlists, lists, peers, .. } = reading;
     sections.of_peers = peers.tables;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
+    sections.rings = global.ir.rings.iter().map(|ring| ring.name.clone()).collect();
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     global.ir.userlists = crate::lower::userlist::judge(userlists, said);
     crate::lower::stats::judge(&sections.proxies, &global.ir.userlists, said);
@@ -58,6 +59,7 @@ pub(super) fn resolve(
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
             let names = rules::Names { sections: &sections, at };
             compiled = formats::compile(&names, (&*world, &lists), said);
+            crate::lower::acls::complete(&mut sections.proxies[at]);
             resolved = rules::resolve(&mut sections, at, &global.ir.resolvers, said);
             kept.push(persistence::resolve(&mut sections, at, world, &lists, said));
             servers::judge(&sections, at, &mut tracked, said);
@@ -77,6 +79,7 @@ pub(super) fn resolve(
         crate::lower::lints::judge(&global.ir, &sections, &leads.collect::<Vec<_>>(), said);
     }
     let mut tables = crate::lower::tables::collect(&mut sections, said);
+    let keeps_headers = sections.keeps_headers.get();
     let Sections { proxies: drafts, .. } = sections;
     for ((at, draft), formats) in drafts.into_iter().enumerate().zip(formats) {
         let (formats, rules) = formats;
@@ -85,7 +88,7 @@ pub(super) fn resolve(
         proxies.push(proxy);
     }
     persistence::put(kept, &mut proxies, &mut tables, said);
-    Config { global: global.ir, proxies, tables, files, lists: lists.all() }
+    Config { global: global.ir, proxies, tables, files, lists: lists.all(), keeps_headers }
 }
 
 /// Says which words are not built, for a reading that was not clean.

@@ -1,8 +1,10 @@
 //! Rules: the names in them are looked up.
 
+use std::sync::Arc;
+
 use super::called;
 use super::proxies::{Reference, look_up, reference_of};
-use crate::expr::{Condition, ExprError, NameRef, Resolve};
+use crate::expr::{Condition, ExprError, NameRef, Resolve, Test};
 use crate::ir::{Action, Amount, Count, Destination, ProxyIx, Resolvers, Rule, Rules, Switch};
 use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
 use crate::lower::rules::RulesDraft;
@@ -47,6 +49,18 @@ impl Resolve for Names<'_> {
             return self.sections.proxies[found].table.as_ref().map(|table| table.ix.0);
         }
         self.sections.of_peers.iter().find(|draft| &*draft.table.name == name).map(|draft| draft.ix.0)
+    }
+
+    fn ring(&self, name: &str) -> bool {
+        self.sections.rings.iter().any(|ring| ring == name)
+    }
+
+    fn acl(&self, name: &[u8]) -> Option<Arc<Vec<Test>>> {
+        self.sections.proxies[self.at].set.acls.named(name)
+    }
+
+    fn keep_headers(&self) {
+        self.sections.keeps_headers.set(true);
     }
 }
 

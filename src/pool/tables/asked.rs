@@ -89,9 +89,14 @@ impl Entry {
 }
 
 impl Table {
-    /// What a converter asks of a key: it refreshes nothing. `None` without an entry, or without the datum.
-    pub fn ask(&self, key: &Value<'_>, asked: Asked, now: Tick) -> Option<i64> {
-        self.look(&self.ir.key(key)?, now, |view| view.answer(asked.what, asked.index))?
+    /// What a converter asks of a key: a look refreshes nothing, and is `None` without an entry, or without the datum. Who counts
+    /// or clears makes an entry.
+    pub fn ask(self: &Arc<Self>, key: &Value<'_>, asked: Asked, now: Tick) -> Option<i64> {
+        let key = self.ir.key(key)?;
+        match asked.deed {
+            Deed::Get => self.look(&key, now, |view| view.answer(asked.what, asked.index))?,
+            deed => self.ask_of(&key, deed, asked.what, asked.index, now),
+        }
     }
 
     /// What a `src_*` fetch asks of a key; without an entry that is 0. Who counts or clears makes an entry.

@@ -8,7 +8,7 @@
 
 use super::record::{Data, RateParts, View};
 use super::{Cursor, Table, Tables, low};
-use crate::ir::table::{Datum, KeyKind, Shape, Stored};
+use crate::ir::table::{Datum, KeyKind, Shape};
 use crate::units::Tick;
 
 /// Bytes of a body, about.
@@ -113,7 +113,7 @@ impl Table {
                     let end = body.len();
                     // what has passed since the body was begun is counted by who reads it
                     let passed = u32::try_from(now.since(begun)).unwrap_or(u32::MAX);
-                    write(&entry, passed, &self.ir.store, &mut body);
+                    write(&entry, passed, &self.ir, &mut body);
                     if body.len() - end > LONGEST {
                         body.truncate(end);
                     }
@@ -129,10 +129,10 @@ impl Table {
     }
 }
 
-fn write(entry: &View<'_>, passed: u32, store: &[Stored], out: &mut Vec<u8>) {
+fn write(entry: &View<'_>, passed: u32, ir: &crate::ir::table::Table, out: &mut Vec<u8>) {
     put(out, u64::from(entry.idle().saturating_sub(passed)));
     put_bytes(out, entry.key());
-    for stored in store.iter() {
+    for stored in &ir.store {
         for index in 0..stored.elements {
             match stored.datum.shape() {
                 Shape::Word => put_bytes(out, entry.server_key().as_deref().unwrap_or_default().as_bytes()),
@@ -147,7 +147,8 @@ fn write(entry: &View<'_>, passed: u32, store: &[Stored], out: &mut Vec<u8>) {
                 }
                 Shape::Count | Shape::Long => {
                     let number = entry.exact(stored.datum, index).unwrap_or(0) as u64;
-                    put(out, if stored.datum == Datum::ConnCur { 0 } else { number });
+                    let of_here = stored.datum == Datum::ConnCur && !ir.recv_only;
+                    put(out, if of_here { 0 } else { number });
                 }
             }
         }

@@ -33,6 +33,7 @@ pub(super) fn table(kind: KeyKind, size: u32, expire: Option<u32>) -> table::Tab
         peers: None,
         server_key: ServerKey::Name,
         write_to: None,
+        recv_only: false,
         owner: None,
         span: Span::default(),
     }
@@ -218,7 +219,7 @@ fn changes_are_told_in_order() {
 fn expressions_ask() {
     let table = Arc::new(Table::new(table(KeyKind::Ip, 10, Some(1000))));
     let value = Value::text(b"10.0.0.9");
-    let asked = |what| Asked { what, index: 0 };
+    let asked = |what| Asked { deed: Deed::Get, what, index: 0 };
     let wanted = table.ir.key(&value).unwrap();
     assert_eq!(table.ask(&value, asked(Fetched::Present), at(0)), None);
     assert_eq!(table.ask_of(&wanted, Deed::Get, Fetched::Gpc0, 0, at(0)), Some(0), "nobody was counted");

@@ -54,7 +54,7 @@ fn v1(line: &[u8], all: usize) -> Result<Header, HeaderError> {
 }
 
 fn plain(length: usize, ends: Option<Ends>) -> Header {
-    Header { length, ends, authority: None, unique_id: None }
+    Header { length, ends, authority: None, unique_id: None, tlvs: 0..0 }
 }
 
 /// Four words, each ended by a blank, the line's end or a NUL; more are ignored.
@@ -133,6 +133,7 @@ fn v2(bytes: &[u8]) -> Result<Header, HeaderError> {
     }
     let (ends, tlvs) = addresses(fixed[13], body).ok_or(HeaderError::INVALID)?;
     header.ends = Some(ends);
+    header.tlvs = header.length - tlvs.len()..header.length;
     let whole = &bytes[..header.length];
     let good = read_tlvs(whole, header.length - tlvs.len(), &mut header);
     if good { Ok(header) } else { Err(HeaderError::Invalid { ends: Some(ends) }) }

@@ -10,13 +10,16 @@ mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
+mod tlvs;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use thiserror::Error;
 
 pub use decode::decode;
 pub use encode::{Command, Extras, v1, v2};
+pub use tlvs::find;
 
 /// The first twelve bytes of a version 2 header.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
@@ -34,6 +37,22 @@ const TLV_CRC32C: u8 = 0x03;
 const TLV_UNIQUE_ID: u8 = 0x05;
 /// What is known of the client's TLS.
 const TLV_SSL: u8 = 0x20;
+
+/// What a header may say, by the names of its specification.
+pub const TLV_NAMES: [(&str, u8); 12] = [
+    ("ALPN", 0x01),
+    ("AUTHORITY", TLV_AUTHORITY),
+    ("CRC32", TLV_CRC32C),
+    ("NOOP", 0x04),
+    ("UNIQUE_ID", TLV_UNIQUE_ID),
+    ("SSL", TLV_SSL),
+    ("SSL_VERSION", 0x21),
+    ("SSL_CN", 0x22),
+    ("SSL_CIPHER", 0x23),
+    ("SSL_SIG_ALG", 0x24),
+    ("SSL_KEY_ALG", 0x25),
+    ("NETNS", 0x30),
+];
 
 /// Both ends of a connection: the client, and the address it connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +74,8 @@ pub struct Header {
     pub authority: Option<Box<[u8]>>,
     /// The name of the connection, of 128 bytes at most.
     pub unique_id: Option<Box<[u8]>>,
+    /// Where what else it says stands among its bytes.
+    pub tlvs: Range<usize>,
 }
 
 /// Why bytes are not a header that is accepted. The texts are haproxy's, to be found in logs.
