@@ -1,4 +1,4 @@
-//! The PROXY header around a connection: read before there is a session, and made for a server.
+//! The PROXY header around a connection: read before there is a session, and made for a server; and NetScaler's, which is only read.
 //!
 //! A listener without `accept-proxy` never comes here. The header is looked at once, as it lies in the socket, and only
 //! its own bytes are taken out: what follows is read by whoever serves the connection. A header that has not come whole
@@ -21,7 +21,8 @@ use super::shard::Shard;
 use super::shared::Accepted;
 use super::{Purpose, clock};
 use crate::ir::SendProxy;
-use crate::pool::{Cause, Peer, Phase, SessionRecord, Termination, Timers};
+use crate::pool::{Cause, Peer, Phase, Pool, SessionRecord, Termination, Timers};
+use crate::units::netscaler::{self, Insert, NetscalerError};
 use crate::units::proxy_header::{self, Command, Ends, Extras, Header, HeaderError};
 use crate::units::{Millis, Tick};
 
@@ -43,13 +44,89 @@ pub(crate) struct Announced {
     pub(crate) tlvs: Box<[u8]>,
     /// When it had come.
     pub(crate) begun: Tick,
+    /// Whether it was a PROXY header.
+    pub(crate) proxied: bool,
+}
+
+/// Headers that a connection begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Heads(u8);
+
+impl Heads {
+    /// One of the PROXY protocol.
+    pub(super) const PROXY: Self = Self(1);
+    /// One of NetScaler, which comes first.
+    pub(super) const NETSCALER: Self = Self(2);
+
+    /// These and those.
+    pub(super) fn and(self, those: Self) -> Self {
+        Self(self.0 | those.0)
+    }
+
+    fn has(self, wanted: Self) -> bool {
+        self.0 & wanted.0 != 0
+    }
+}
+
+/// What the line of a listening socket says of headers; with the number of NetScaler's, 0 where none is said.
+pub(super) fn heads(pool: &Pool, purpose: Purpose) -> (Heads, u32) {
+    let config = &pool.config;
+    let (proxy, netscaler) = match purpose {
+        Purpose::Frontend(proxy, bind) => {
+            let front = config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.frontend.as_ref());
+            let options = front.and_then(|front| front.binds.get(bind)).map(|bind| &bind.options);
+            options.map_or((false, None), |options| (options.accept_proxy, options.netscaler))
+        }
+        Purpose::Commands(at) => {
+            let socket = config.global.stats_sockets.get(at);
+            socket.map_or((false, None), |socket| (socket.accept_proxy, socket.netscaler))
+        }
+        Purpose::Peers(..) => (false, None),
+    };
+    let heads = if proxy { Heads::PROXY } else { Heads::default() };
+    let heads = if netscaler.is_some() { heads.and(Heads::NETSCALER) } else { heads };
+    (heads, netscaler.unwrap_or_default())
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Proxy,
+    /// With the number that it begins with.
+    Netscaler(u32),
+}
+
+impl Protocol {
+    /// What stands before its name where a time is over, by haproxy's words.
+    fn article(self) -> &'static str {
+        match self {
+            Self::Proxy => "",
+            Self::Netscaler(_) => "a ",
+        }
+    }
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Proxy => "PROXY protocol",
+            Self::Netscaler(_) => "NetScaler Client IP",
+        })
+    }
 }
 
 impl Announced {
     /// Another destination, also of a connection that had no header.
     pub(super) fn change(announced: &mut Option<Box<Self>>, destination: Option<SocketAddr>, begun: Tick) {
         let announced = announced.get_or_insert_with(|| {
-            Box::new(Self { destination, authority: None, unique_id: None, tlvs: Box::default(), begun })
+            Box::new(Self {
+                destination,
+                authority: None,
+                unique_id: None,
+                tlvs: Box::default(),
+                begun,
+                proxied: false,
+            })
         });
         announced.destination = destination;
     }
@@ -61,14 +138,17 @@ type Seen = (Header, Box<[u8]>);
 /// Why a connection never became a session. The texts are haproxy's, to be found in logs.
 #[derive(Debug, Error)]
 enum Failure {
-    #[error("Connection closed while waiting for PROXY protocol header")]
-    Closed,
-    #[error("Connection error while waiting for PROXY protocol header")]
-    Reset,
-    #[error("Timeout while waiting for PROXY protocol header")]
-    TooLate,
+    #[error("Connection closed while waiting for {0} header")]
+    Closed(Protocol),
+    /// Of a header that says more than has come: with the ends that it names.
+    #[error("Connection error while waiting for {0} header")]
+    Reset(Protocol, Option<Ends>),
+    #[error("Timeout while waiting for {article}{protocol} header", article = protocol.article())]
+    TooLate { protocol: Protocol },
     #[error(transparent)]
     Header(#[from] HeaderError),
+    #[error(transparent)]
+    Netscaler(#[from] NetscalerError),
     /// A rule about sessions refuses it: to haproxy's line nothing went wrong.
     #[error("Success")]
     Denied,
@@ -77,21 +157,25 @@ enum Failure {
 impl Failure {
     /// Its number, as `fc_err` tells it. Source: manual §7.3.3 "fc_err_str".
     fn code(&self) -> i64 {
+        let later = |protocol: &Protocol| if *protocol == Protocol::Proxy { 0 } else { 7 };
         match self {
             Self::Denied => 0,
-            Self::Closed => 11,
-            Self::Reset => 12,
-            Self::TooLate => 13,
+            Self::Closed(protocol) => 11 + later(protocol),
+            Self::Reset(protocol, _) => 12 + later(protocol),
+            Self::TooLate { protocol } => 13 + later(protocol),
             Self::Header(HeaderError::Truncated) => 14,
             Self::Header(HeaderError::Foreign) => 15,
             Self::Header(HeaderError::Invalid { .. }) => 16,
             Self::Header(HeaderError::Unhandled) => 17,
+            Self::Netscaler(NetscalerError::Truncated) => 21,
+            Self::Netscaler(NetscalerError::Magic) => 22,
+            Self::Netscaler(NetscalerError::Unhandled) => 23,
         }
     }
 
     /// Whether not a byte came: a probe, which `option dontlognull` is silent about.
     fn is_silent(&self) -> bool {
-        !matches!(self, Self::Header(_))
+        !matches!(self, Self::Header(_) | Self::Netscaler(_))
     }
 }
 
@@ -107,30 +191,43 @@ pub(super) async fn greet(mut accepted: Accepted, shard: Rc<Shard>) {
         }
     };
     let by = limit.map(|limit| accepted.at.after(limit));
-    match receive(accepted.socket, by, &shard).await {
-        Ok((socket, (header, tlvs))) => {
-            let begun = clock::now();
-            accepted.socket = socket;
-            if let Some(ends) = header.ends {
-                accepted.peer = Peer::Inet(ends.source);
+    let (heads, magic) = accepted.seat.heads();
+    let netscaler = heads.has(Heads::NETSCALER).then_some(Protocol::Netscaler(magic));
+    let proxy = heads.has(Heads::PROXY).then_some(Protocol::Proxy);
+    for protocol in netscaler.into_iter().chain(proxy) {
+        match receive(accepted.socket, protocol, by, &shard).await {
+            Ok((socket, seen)) => {
+                accepted.socket = socket;
+                take(&mut accepted.peer, &mut accepted.announced, seen, protocol);
             }
-            let destination = header.ends.map(|ends| ends.destination);
-            let (authority, unique_id) = (header.authority, header.unique_id);
-            accepted.announced = Some(Box::new(Announced { destination, authority, unique_id, tlvs, begun }));
-            shard.serve_now(accepted);
-        }
-        Err((socket, failure)) => {
-            let told = Told { peer: accepted.peer, seat: &accepted.seat, at: accepted.at, wall: accepted.wall };
-            told.refuse(&shard, &failure, socket.as_ref());
-            // Bytes that nobody read turn this close into a reset.
-            drop(socket);
+            Err((socket, failure)) => {
+                let (seat, announced) = (&accepted.seat, accepted.announced.as_deref());
+                let told = Told { peer: accepted.peer, announced, seat, at: accepted.at, wall: accepted.wall };
+                told.refuse(&shard, &failure, socket.as_ref());
+                // Bytes that nobody read turn this close into a reset.
+                return drop(socket);
+            }
         }
     }
+    shard.serve_now(accepted);
+}
+
+/// Takes over what a header says. One of a sender's own connection leaves what one before it said.
+fn take(peer: &mut Peer, announced: &mut Option<Box<Announced>>, (header, tlvs): Seen, protocol: Protocol) {
+    if let Some(ends) = header.ends {
+        *peer = Peer::Inet(ends.source);
+    }
+    let before = announced.take().and_then(|before| before.destination);
+    let destination = header.ends.map(|ends| ends.destination).or(before);
+    let (authority, unique_id, begun) = (header.authority, header.unique_id, clock::now());
+    let proxied = protocol == Protocol::Proxy;
+    *announced = Some(Box::new(Announced { destination, authority, unique_id, tlvs, begun, proxied }));
 }
 
 /// Writes the line of a connection whose header was read and which a rule refuses.
 pub(super) fn denied(shard: &Shard, accepted: &Accepted) {
-    let told = Told { peer: accepted.peer, seat: &accepted.seat, at: accepted.at, wall: accepted.wall };
+    let (seat, announced) = (&accepted.seat, accepted.announced.as_deref());
+    let told = Told { peer: accepted.peer, announced, seat, at: accepted.at, wall: accepted.wall };
     told.refuse(shard, &Failure::Denied, Some(&accepted.socket));
 }
 
@@ -158,6 +255,8 @@ impl Session {
 /// What is left of a connection whose socket is looked at elsewhere.
 struct Told<'a> {
     peer: Peer,
+    /// What a header or a rule has said before.
+    announced: Option<&'a Announced>,
     seat: &'a super::shared::Seat,
     at: Tick,
     wall: std::time::SystemTime,
@@ -172,11 +271,12 @@ impl Told<'_> {
             return;
         }
         let ends = match failure {
-            Failure::Header(HeaderError::Invalid { ends }) => *ends,
+            Failure::Header(HeaderError::Invalid { ends }) | Failure::Reset(_, ends) => *ends,
             _ => None,
         };
         let pool = &shard.shared.pool;
-        let local = socket.and_then(|socket| getsockname(socket).ok()?.try_into().ok());
+        let own = || socket.and_then(|socket| getsockname(socket).ok()?.try_into().ok());
+        let local = self.announced.and_then(|announced| announced.destination).or_else(own);
         let spent = clock::now().since(self.at) as u32;
         // only a line of a format of its own takes a number (observed)
         let formatted = proxy.formats.as_ref().is_some_and(|formats| formats.error.is_some());
@@ -226,19 +326,20 @@ impl Told<'_> {
 /// Why there is none, with the socket if it can still be closed by the caller.
 async fn receive(
     socket: OwnedFd,
+    protocol: Protocol,
     by: Option<Tick>,
     shard: &Shard,
 ) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
     // Mostly it lies there by the time its connection is accepted: then nothing has to be watched.
-    if let Some(seen) = look(&socket, shard) {
-        return finish(socket, seen);
+    if let Some(seen) = look(&socket, protocol, shard) {
+        return finish(socket, protocol, seen);
     }
-    let Ok(watched) = register(socket) else { return Err((None, Failure::Reset)) };
+    let Ok(watched) = register(socket) else { return Err((None, Failure::Reset(protocol, None))) };
     let seen = async {
         loop {
             match watched.readable().await {
-                Err(_) => return Err(Failure::Reset),
-                Ok(mut ready) => match look(watched.get_ref(), shard) {
+                Err(_) => return Err(Failure::Reset(protocol, None)),
+                Ok(mut ready) => match look(watched.get_ref(), protocol, shard) {
                     Some(seen) => return seen,
                     None => ready.clear_ready(),
                 },
@@ -249,14 +350,18 @@ async fn receive(
         None => seen.await,
         Some(by) => {
             let left = std::time::Duration::from_millis(by.since(clock::now()));
-            tokio::time::timeout(left, seen).await.unwrap_or(Err(Failure::TooLate))
+            tokio::time::timeout(left, seen).await.unwrap_or(Err(Failure::TooLate { protocol }))
         }
     };
-    finish(watched.into_inner(), seen)
+    finish(watched.into_inner(), protocol, seen)
 }
 
 /// Takes a header's bytes out of the socket.
-fn finish(socket: OwnedFd, seen: Result<Seen, Failure>) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
+fn finish(
+    socket: OwnedFd,
+    protocol: Protocol,
+    seen: Result<Seen, Failure>,
+) -> Result<(OwnedFd, Seen), (Option<OwnedFd>, Failure)> {
     match seen {
         Ok(seen) => {
             let mut left = seen.0.length;
@@ -266,7 +371,8 @@ fn finish(socket: OwnedFd, seen: Result<Seen, Failure>) -> Result<(OwnedFd, Seen
                 match recv(&socket, &mut sink[..wanted], RecvFlags::empty()) {
                     Ok((count @ 1.., _)) => left -= count,
                     Err(Errno::INTR) => {}
-                    _ => return Err((Some(socket), Failure::Reset)), // cannot be: it was seen to be there
+                    // one of NetScaler may say that it is longer than what has come
+                    _ => return Err((Some(socket), Failure::Reset(protocol, seen.0.ends))),
                 }
             }
             Ok((socket, seen))
@@ -276,26 +382,35 @@ fn finish(socket: OwnedFd, seen: Result<Seen, Failure>) -> Result<(OwnedFd, Seen
 }
 
 /// Looks at what lies in the socket; `None`: nothing yet.
-fn look(socket: &OwnedFd, shard: &Shard) -> Option<Result<Seen, Failure>> {
+fn look(socket: &OwnedFd, protocol: Protocol, shard: &Shard) -> Option<Result<Seen, Failure>> {
     let mut scratch = shard.scratch.borrow_mut();
     let most = shard.shared.pool.config.global.bufsize.unwrap_or(BUFSIZE) as usize;
     let most = most.min(scratch.len());
     loop {
         return match recv(socket, &mut scratch[..most], RecvFlags::PEEK) {
-            Ok((0, _)) => Some(Err(Failure::Closed)),
-            Ok((count, _)) => Some(read(&scratch[..count], shard.shared.pool.config.keeps_headers)),
+            Ok((0, _)) => Some(Err(Failure::Closed(protocol))),
+            Ok((count, _)) => Some(read(&scratch[..count], protocol, shard.shared.pool.config.keeps_headers)),
             Err(Errno::AGAIN) => None,
             Err(Errno::INTR) => continue,
-            Err(_) => Some(Err(Failure::Reset)),
+            Err(_) => Some(Err(Failure::Reset(protocol, None))),
         };
     }
 }
 
 /// A header, and what it says besides addresses if that is to be kept.
-fn read(bytes: &[u8], keeps: bool) -> Result<Seen, Failure> {
-    let header = proxy_header::decode(bytes)?;
-    let tlvs = bytes.get(header.tlvs.clone()).filter(|_| keeps).unwrap_or_default().into();
-    Ok((header, tlvs))
+fn read(bytes: &[u8], protocol: Protocol, keeps: bool) -> Result<Seen, Failure> {
+    match protocol {
+        Protocol::Proxy => {
+            let header = proxy_header::decode(bytes)?;
+            let tlvs = bytes.get(header.tlvs.clone()).filter(|_| keeps).unwrap_or_default().into();
+            Ok((header, tlvs))
+        }
+        Protocol::Netscaler(magic) => {
+            let Insert { length, ends } = netscaler::decode(bytes, magic)?;
+            let header = Header { length, ends: Some(ends), authority: None, unique_id: None, tlvs: 0..0 };
+            Ok((header, Box::default()))
+        }
+    }
 }
 
 /// The header that a server is sent before its client's bytes. `ends`: `None` where the client is no TCP client;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::control::Mailbox;
 use super::facts::Memory;
-use super::proxy_header::Announced;
+use super::proxy_header::{self, Announced, Heads};
 use super::splice::Budget;
 use super::{Input, Purpose};
 use crate::ir::{Bind, Frontend, Proxy, ProxyIx};
@@ -92,8 +92,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) purpose: Purpose,
-    /// `accept-proxy`: its connections begin with a PROXY header.
-    pub(super) announces: bool,
+    /// What its connections begin with, and the number of its NetScaler headers.
+    pub(super) heads: (Heads, u32),
     seats: AtomicU32,
 }
 
@@ -103,8 +103,8 @@ pub(crate) struct Seat {
     place: u32,
     /// The thread that serves it; [`NOBODY`]: none yet.
     thread: u16,
-    /// A rule wants a PROXY header.
-    announces: bool,
+    /// Headers that a rule wants.
+    heads: Heads,
     /// Its session is counted.
     begun: bool,
 }
@@ -132,8 +132,8 @@ impl Shared {
         let mut places = Vec::new();
         let mut sockets = Vec::new();
         for listening in input.listeners {
-            let announces = announces(&input.pool, listening.purpose);
-            places.push(Place { purpose: listening.purpose, announces, seats: AtomicU32::new(0) });
+            let heads = proxy_header::heads(&input.pool, listening.purpose);
+            places.push(Place { purpose: listening.purpose, heads, seats: AtomicU32::new(0) });
             sockets.push(listening.socket);
         }
         let proxies = input.pool.config.proxies.len();
@@ -248,7 +248,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Some(Seat { shared: Arc::clone(self), place, thread: NOBODY, announces: false, begun: false })
+        Some(Seat { shared: Arc::clone(self), place, thread: NOBODY, heads: Heads::default(), begun: false })
     }
 
     /// A seat for a connection that is there already, whatever the limits say: it came from another process.
@@ -266,7 +266,7 @@ impl Shared {
             }
         }
         self.live.fetch_add(1, Ordering::AcqRel);
-        Seat { shared: Arc::clone(self), place, thread: NOBODY, announces: false, begun: false }
+        Seat { shared: Arc::clone(self), place, thread: NOBODY, heads: Heads::default(), begun: false }
     }
 
     /// The thread with the fewest connections; `home` among equals.
@@ -290,19 +290,6 @@ impl Shared {
 
     fn bind(&self, proxy: ProxyIx, bind: usize) -> Option<&Bind> {
         self.pool.config.proxies.get(proxy.0 as usize)?.frontend.as_ref()?.binds.get(bind)
-    }
-}
-
-/// Whether a listening socket's line has `accept-proxy`.
-fn announces(pool: &Pool, purpose: Purpose) -> bool {
-    let config = &pool.config;
-    match purpose {
-        Purpose::Frontend(proxy, bind) => {
-            let front = config.proxies.get(proxy.0 as usize).and_then(|proxy| proxy.frontend.as_ref());
-            front.and_then(|front| front.binds.get(bind)).is_some_and(|bind| bind.options.accept_proxy)
-        }
-        Purpose::Commands(at) => config.global.stats_sockets.get(at).is_some_and(|socket| socket.accept_proxy),
-        Purpose::Peers(..) => false,
     }
 }
 
@@ -396,14 +383,20 @@ impl Seat {
         }
     }
 
-    /// Whether the connection begins with a PROXY header.
+    /// Whether the connection begins with a header.
     pub(super) fn announces(&self) -> bool {
-        self.announces || self.shared.places[self.place as usize].announces
+        self.heads().0 != Heads::default()
     }
 
-    /// `expect-proxy`: the connection is to begin with a PROXY header.
-    pub(super) fn announce(&mut self) {
-        self.announces = true;
+    /// Headers that the connection begins with, and the number that one of NetScaler begins with.
+    pub(super) fn heads(&self) -> (Heads, u32) {
+        let (heads, magic) = self.shared.places[self.place as usize].heads;
+        (heads.and(self.heads), magic)
+    }
+
+    /// The connection is to begin with these headers, too.
+    pub(super) fn announce(&mut self, heads: Heads) {
+        self.heads = self.heads.and(heads);
     }
 
     /// Counts a connection that `tcp-request connection` refuses.

@@ -88,6 +88,8 @@ pub struct BindOptions {
     pub save_syn: u8,
     /// `accept-proxy`: each connection begins with a PROXY header.
     pub accept_proxy: bool,
+    /// `accept-netscaler-cip`: each connection begins with a NetScaler header that begins with this number.
+    pub netscaler: Option<u32>,
 }
 
 /// Owner and mode of a unix socket's file; `None` leaves what the system gives.

@@ -243,6 +243,8 @@ pub struct StatsSocket {
     pub span: Span,
     /// `accept-proxy`: each connection begins with a PROXY header.
     pub accept_proxy: bool,
+    /// `accept-netscaler-cip`: each connection begins with a NetScaler header that begins with this number.
+    pub netscaler: Option<u32>,
     /// Of no line: the master's commands come over it, also while the process finishes its sessions.
     pub masters: bool,
 }

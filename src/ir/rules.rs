@@ -34,6 +34,8 @@ pub enum Action {
     Log,
     /// A PROXY header must come first.
     ExpectProxy,
+    /// A NetScaler header must come first.
+    ExpectNetscaler,
     /// A variable gets the value of an expression, if these conditions hold.
     SetVar(VarName, VarConditions, Expr),
     /// A variable gets a text, if these conditions hold.

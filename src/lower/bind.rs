@@ -208,6 +208,19 @@ pub fn accept_proxy(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
     Ok(())
 }
 
+/// `accept-netscaler-cip <number>`: connections begin with a NetScaler header that begins with this number, of which the lower
+/// 32 bits count; 0 is none.
+pub fn accept_netscaler_cip(bind: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("a number")?;
+    let number = word.lenient(i64::MIN, i64::MAX, args)?;
+    let magic = u32::try_from(number & i64::from(u32::MAX)).unwrap_or_default();
+    if magic == 0 {
+        return Err(word.range(1, i64::from(u32::MAX)));
+    }
+    bind.options.netscaler = Some(magic);
+    Ok(())
+}
+
 /// `defer-accept`: TCP connections come with their first bytes, or when their SYN is repeated.
 pub fn defer_accept(bind: &mut BindDraft, _args: &mut Args<'_>) -> Lowered {
     bind.options.defer_accept = true;

@@ -107,6 +107,10 @@ fn table(section: &str, args: &mut Args<'_>) -> Lowered<TableDraft> {
 /// The options of a line that says how the local peer listens.
 fn bind_options(draft: &mut BindDraft, args: &mut Args<'_>) -> Lowered {
     options_line::bind(draft, OptionLine::Bind, args)?;
+    if draft.options.netscaler.is_some() {
+        let what = "NetScaler headers between peers ('accept-netscaler-cip')".to_owned();
+        return Err(args.blame_keyword(LowerError::NotYet { what }));
+    }
     if draft.options.accept_proxy {
         let what = "PROXY headers between peers ('accept-proxy')".to_owned();
         return Err(args.blame_keyword(LowerError::NotYet { what }));

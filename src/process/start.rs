@@ -203,6 +203,7 @@ impl Story<'_> {
                 maxconn: 0,
                 span: Span::line(FileId(0), 0),
                 accept_proxy: false,
+                netscaler: None,
                 masters: true,
             });
             opened.listening.push(Listening { purpose, socket });

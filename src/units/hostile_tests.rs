@@ -24,6 +24,19 @@ fn any_bytes_are_judged() {
 }
 
 #[test]
+fn any_bytes_are_a_netscaler_header_or_none() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let _ = netscaler::decode(bytes, 0);
+        // likelier ones: both forms, both versions of IP
+        for head in [&b"\0\0\x12\x34"[..], b"\0\0\x12\x34\0\0\0\x28\x45", b"\0\0\x12\x34\0\0\0\x28\0\x01\0\x28\x65"] {
+            if let Ok(insert) = netscaler::decode(&[head, bytes].concat(), 0x1234) {
+                assert!(insert.length >= 8 && head.len() + bytes.len() >= 40);
+            }
+        }
+    });
+}
+
+#[test]
 fn any_bytes_are_taken_apart() {
     /// Bytes that addresses are made of, so that more than one in a million is one.
     const ALPHABET: &[u8] = b"0189af.:[]*-+%@/,xunipv46";

@@ -6,6 +6,7 @@ pub mod address;
 #[cfg(test)]
 mod hostile_tests;
 pub mod mqtt;
+pub mod netscaler;
 mod network;
 mod number;
 pub mod packet;

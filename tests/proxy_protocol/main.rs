@@ -5,5 +5,6 @@
 mod harness;
 mod incoming;
 mod neighbours;
+mod netscaler;
 mod outgoing;
 mod stage;

@@ -155,6 +155,7 @@ impl Rig {
             name: None,
             maxconn: 0,
             accept_proxy: false,
+            netscaler: None,
             masters: false,
             severity_output: baton::ir::SeverityOutput::None,
             span: Default::default(),

@@ -30,7 +30,7 @@ impl View<'_> {
             K::FcSrcIsLocal => self.is_local(self.own_source()),
             K::FcDstIsLocal => self.is_local(self.own_local()),
             K::FcRcvdProxy if self.error().is_some() => None,
-            K::FcRcvdProxy => Some(Value::Bool(self.announced().is_some())),
+            K::FcRcvdProxy => Some(Value::Bool(self.announced().is_some_and(|announced| announced.proxied))),
             K::FcPpAuthority => self.announced()?.authority.as_deref().map(Value::text),
             K::FcPpUniqueId => self.announced()?.unique_id.as_deref().map(Value::text),
             K::FcPpTlv => {

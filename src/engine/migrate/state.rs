@@ -165,6 +165,9 @@ pub struct AnnouncedState {
     pub tlvs: Vec<u8>,
     /// When the header had come, ms.
     pub begun: u64,
+    /// Whether it was a PROXY header.
+    #[serde(default)]
+    pub proxied: bool,
 }
 
 impl SessionState {
@@ -336,6 +339,7 @@ impl From<&Announced> for AnnouncedState {
             unique_id: announced.unique_id.as_deref().map(<[u8]>::to_vec),
             tlvs: announced.tlvs.to_vec(),
             begun: announced.begun.millis(),
+            proxied: announced.proxied,
         }
     }
 }
@@ -348,6 +352,7 @@ impl From<AnnouncedState> for Announced {
             unique_id: state.unique_id.map(Vec::into_boxed_slice),
             tlvs: state.tlvs.into_boxed_slice(),
             begun: Tick::from_millis(state.begun),
+            proxied: state.proxied,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Verdict, View, logging, resolving};
 use crate::engine::connect;
+use crate::engine::proxy_header::Heads;
 use crate::expr::{Expr, Facts as _, Side, Type, Value};
 use crate::ir::{Action, Amount, Capture, End, MOST_RETRIES};
 use crate::pool::{Peer, Urgency};
@@ -23,7 +24,8 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::Close => return Some(Verdict::Close),
         Action::SilentDrop(reach) => return Some(Verdict::Drop(*reach)),
         Action::Log => logging::log(view),
-        Action::ExpectProxy => return Some(Verdict::Announce),
+        Action::ExpectProxy => return Some(Verdict::Announce(Heads::PROXY)),
+        Action::ExpectNetscaler => return Some(Verdict::Announce(Heads::NETSCALER)),
         Action::SetVar(name, when, expr) => {
             let value = expr.value(view).map(Value::into_owned);
             if let Some(value) = value.filter(|value| when.hold(name, value, view)) {

@@ -18,8 +18,8 @@ pub(in crate::engine) fn admit(shard: &Shard, mut accepted: Accepted) -> Option<
     let verdict = look(|rules| &rules.connection, shard, &mut accepted);
     match verdict {
         Verdict::Pass | Verdict::Wait | Verdict::Await | Verdict::Close => Some(accepted),
-        Verdict::Announce => {
-            accepted.seat.announce();
+        Verdict::Announce(heads) => {
+            accepted.seat.announce(heads);
             Some(accepted)
         }
         Verdict::Reject => {

@@ -160,8 +160,8 @@ impl Session {
                     return self.over(shard, Cause::Proxy, Phase::Request);
                 }
                 Verdict::Drop(reach) => return self.leave(shard, reach),
-                Verdict::Pass | Verdict::Announce if inspection.of_backend => break,
-                Verdict::Pass | Verdict::Announce => {
+                Verdict::Pass | Verdict::Announce(_) if inspection.of_backend => break,
+                Verdict::Pass | Verdict::Announce(_) => {
                     self.switch(shard);
                     if self.back == self.front || self.back_proxy(shared).rules.request.is_empty() {
                         break;
@@ -237,7 +237,7 @@ impl Session {
                     return self.ended(Cause::Proxy, Phase::Data);
                 }
                 Verdict::Drop(reach) => return self.leave(shard, reach),
-                verdict @ (Verdict::Close | Verdict::Pass | Verdict::Announce | Verdict::Await) => {
+                verdict @ (Verdict::Close | Verdict::Pass | Verdict::Announce(_) | Verdict::Await) => {
                     self.placing.set(Placing::ANSWERING, false);
                     if verdict == Verdict::Close {
                         // what it has said goes on to the client; nobody says anything more

@@ -11,6 +11,7 @@ mod logging;
 mod resolving;
 
 use super::facts::View;
+use super::proxy_header::Heads;
 use crate::expr::{Condition, Truth};
 use crate::ir::Rule;
 
@@ -32,8 +33,8 @@ pub(super) enum Verdict {
     Drop(Option<u8>),
     /// End the connection to the server, and the client's after it.
     Close,
-    /// A PROXY header must come first.
-    Announce,
+    /// Such a header must come first.
+    Announce(Heads),
 }
 
 /// Looks at rules in order.

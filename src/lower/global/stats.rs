@@ -25,6 +25,7 @@ pub fn stats_socket(global: &mut GlobalDraft, args: &mut Args<'_>) -> Lowered {
         maxconn: draft.options.maxconn,
         severity_output: draft.severity_output,
         accept_proxy: draft.options.accept_proxy,
+        netscaler: draft.options.netscaler,
         masters: false,
         span: word.span,
     }));

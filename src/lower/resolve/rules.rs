@@ -104,7 +104,12 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
         Action::Mark(by) | Action::Tos(by) | Action::ServerMark(by) | Action::ServerTos(by) => amount(by, names),
         Action::Retries(by) => amount(by, names),
         Action::SetVarFormat(_, _, template) => template.resolve(names),
-        Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
+        Action::Accept
+        | Action::Reject
+        | Action::Close
+        | Action::SilentDrop(_)
+        | Action::ExpectProxy
+        | Action::ExpectNetscaler => Ok(()),
         Action::UnsetVar(_) | Action::LogLevel(_) | Action::Log => Ok(()),
         Action::Capture(capture) => capture.value.resolve(names),
         Action::Resolve(lookup) => lookup.name.resolve(names),

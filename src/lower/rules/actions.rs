@@ -36,9 +36,18 @@ pub fn silent_drop(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Act
 
 /// `expect-proxy layer4`.
 pub fn expect_proxy(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    layer4(args, Action::ExpectProxy)
+}
+
+/// `expect-netscaler-cip layer4`.
+pub fn expect_netscaler(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    layer4(args, Action::ExpectNetscaler)
+}
+
+fn layer4(args: &mut Args<'_>, action: Action) -> Lowered<Action> {
     let word = args.word("'layer4'")?;
     match word.bytes {
-        b"layer4" => Ok(Action::ExpectProxy),
+        b"layer4" => Ok(action),
         _ => Err(word.blame(LowerError::Choice { text: word.text(), choices: &["layer4"] })),
     }
 }
