@@ -112,11 +112,6 @@ pub trait Facts {
     /// Sets a variable, or forgets it.
     fn set_variable(&self, _name: &VarName, _value: Option<Value<'_>>) {}
 
-    /// Keeps a text for the log, in that place of those of a direction; `false`: there is no such place.
-    fn capture(&self, _side: Side, _slot: u32, _text: &[u8]) -> bool {
-        false
-    }
-
     /// Whether a variable was ever set, even if it is not now.
     fn variable_exists(&self, name: &VarName) -> bool {
         self.variable(name).is_some()

@@ -33,7 +33,7 @@ pub use log::{
 pub use peers::{Peer, Peers};
 pub use persistence::{Choice, Force, Persistence, Stick, UseServer};
 pub use proxy::{
-    Affinity, Backend, Balance, Captures, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
+    Affinity, Backend, Balance, ErrorFile, Frontend, HashFunction, HashType, KeepAlive, Mode, Proxy, ProxyIx,
     ProxyKind, Redispatch, Splice, Timeouts,
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};

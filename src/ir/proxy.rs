@@ -6,7 +6,7 @@ use super::check::Script;
 use super::{
     Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Persistence, Rules, Server, SessionLog, StatsPage,
 };
-use crate::expr::{Expr, Side};
+use crate::expr::Expr;
 use crate::text::Span;
 use crate::units::Millis;
 
@@ -115,25 +115,6 @@ pub struct Timeouts {
     pub http_keep_alive: Option<Millis>,
 }
 
-/// Places for what is kept of sessions, each with the most bytes of it.
-#[derive(Debug, Clone, Default)]
-pub struct Captures {
-    /// `declare capture request`, and each `tcp-request content capture`.
-    pub request: Vec<u32>,
-    /// `declare capture response`.
-    pub response: Vec<u32>,
-}
-
-impl Captures {
-    /// Those of a direction.
-    pub fn of(&self, side: Side) -> &[u32] {
-        match side {
-            Side::Request => &self.request,
-            Side::Response => &self.response,
-        }
-    }
-}
-
 /// The client side of a proxy.
 #[derive(Debug, Clone, Default)]
 pub struct Frontend {
@@ -143,8 +124,8 @@ pub struct Frontend {
     pub maxconn: Option<u32>,
     /// `backlog`.
     pub backlog: Option<u32>,
-    /// What its sessions can keep for the log.
-    pub captures: Captures,
+    /// How many captures its sessions can have: `declare capture request`, and each `tcp-request content capture`.
+    pub captures: u32,
     /// `default_backend`; a `listen` without one is its own backend.
     pub default_backend: Option<ProxyIx>,
     /// Keep-alive probes on the client side.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::tracking::Tracking;
-use crate::expr::{Scope, Side, Value, VarName};
+use crate::expr::{Scope, Value, VarName};
 use crate::pool::resolution::Inquiry;
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
@@ -26,10 +26,8 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) priority: Priority,
     /// What `unique-id-format` has made.
     pub(super) unique_id: UniqueId,
-    /// What is kept of requests for the log, by place.
+    /// What rules keep for the log, by place.
     pub(in crate::engine) captures: Vec<Option<Box<[u8]>>>,
-    /// What is kept of responses.
-    pub(in crate::engine) answers: Vec<Option<Box<[u8]>>>,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
     /// A name that it waits for, with the place of the rule that does: no other rule is looked at before.
@@ -56,7 +54,6 @@ impl Memory {
         Self {
             variables: Vec::new(),
             captures: Vec::new(),
-            answers: Vec::new(),
             source: None,
             destination: None,
             level: None,
@@ -66,29 +63,6 @@ impl Memory {
             awaited: None,
             spent: Spent::default(),
             process,
-        }
-    }
-
-    /// What is kept for the log, by place.
-    pub(super) fn captured(&self, side: Side) -> &[Option<Box<[u8]>>] {
-        match side {
-            Side::Request => &self.captures,
-            Side::Response => &self.answers,
-        }
-    }
-
-    /// Keeps a text in that place, which is one of the frontend's.
-    pub(in crate::engine) fn keep(&mut self, side: Side, slot: u32, text: &[u8]) {
-        let places = match side {
-            Side::Request => &mut self.captures,
-            Side::Response => &mut self.answers,
-        };
-        let slot = slot as usize;
-        if places.len() <= slot {
-            places.resize(slot + 1, None);
-        }
-        if let Some(place) = places.get_mut(slot) {
-            *place = Some(text.into());
         }
     }
 

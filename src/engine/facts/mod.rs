@@ -179,11 +179,11 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is kept for the log, by its place.
-    fn captured(&self, side: Side, args: &[Arg]) -> Option<Value<'static>> {
+    /// What a rule has kept, by its place.
+    fn captured(&self, args: &[Arg]) -> Option<Value<'static>> {
         let [Arg::Int(slot), ..] = args else { return None };
         let memory = self.memory.borrow();
-        let kept = memory.as_ref()?.captured(side).get(usize::try_from(*slot).ok()?)?;
+        let kept = memory.as_ref()?.captures.get(usize::try_from(*slot).ok()?)?;
         kept.as_ref().map(|text| Value::owned(text.to_vec()))
     }
 
@@ -227,8 +227,7 @@ impl Facts for View<'_> {
         let of_process = || self.shard.shared.pool.fact(fetch, args, clock::coarse());
         let found = match fetch {
             Known::UniqueId => self.unique_id(),
-            Known::CaptureReqHdr => self.captured(Side::Request, args),
-            Known::CaptureResHdr => self.captured(Side::Response, args),
+            Known::CaptureReqHdr => self.captured(args),
             Known::ScKey => args.first().and_then(Arg::int).and_then(|number| self.tracked_key(number)),
             Known::ScKey0 => self.tracked_key(0),
             Known::ScKey1 => self.tracked_key(1),
@@ -284,17 +283,6 @@ impl Facts for View<'_> {
                 }
             }
         }
-    }
-
-    fn capture(&self, side: Side, slot: u32, text: &[u8]) -> bool {
-        // there are places from the first rule about contents on
-        let Some(session) = self.session() else { return false };
-        let front = self.shard.shared.pool.config.proxies.get(session.front.0 as usize);
-        let places = front.and_then(|proxy| proxy.frontend.as_ref()).map(|front| front.captures.of(side));
-        let Some(most) = places.and_then(|places| places.get(slot as usize)) else { return false };
-        let text = text.get(..*most as usize).unwrap_or(text);
-        self.remember(|memory| memory.keep(side, slot, text));
-        true
     }
 
     fn now(&self) -> Duration {

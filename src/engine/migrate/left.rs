@@ -34,9 +34,6 @@ pub struct LeftState {
     /// What is kept for its log line, by place.
     #[serde(default)]
     pub captures: Vec<Option<Vec<u8>>>,
-    /// The same of responses.
-    #[serde(default)]
-    pub answers: Vec<Option<Vec<u8>>>,
     /// The entries that it tracks: the number of each, the table's name, and the key.
     #[serde(default)]
     pub tracked: Vec<(u32, String, Vec<u8>)>,
@@ -74,10 +71,8 @@ impl LeftState {
         let Priority { class, offset } = memory.priority;
         let variables = memory.variables().iter().map(|(name, value)| (name.to_string(), value.into()));
         let tracked = memory.tracking.keys();
-        let kept =
-            |kept: &[Option<Box<[u8]>>]| kept.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
-        let (captures, answers) = (kept(&memory.captures), kept(&memory.answers));
-        let left = Self { variables: variables.collect(), level, class, offset, captures, answers, tracked };
+        let captures = memory.captures.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
+        let left = Self { variables: variables.collect(), level, class, offset, captures, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -89,11 +84,8 @@ impl LeftState {
     /// A memory that holds it, as far as there is room and the tables are there.
     pub(super) fn restore(&self, process: &Arc<Variables>, tables: &Tables) -> Box<Memory> {
         let mut memory = Memory::new(Arc::clone(process));
-        let kept = |kept: &[Option<Vec<u8>>]| {
-            kept.iter().take(MOST_CAPTURES).map(|kept| kept.as_deref().map(Box::from)).collect()
-        };
-        memory.captures = kept(&self.captures);
-        memory.answers = kept(&self.answers);
+        let captures = self.captures.iter().take(MOST_CAPTURES);
+        memory.captures = captures.map(|kept| kept.as_deref().map(Box::from)).collect();
         for (counter, table, key) in &self.tracked {
             memory.tracking.take_up(*counter, tables.named(table), key);
         }

@@ -9,7 +9,7 @@ use nix::sys::socket::sockopt::Mark;
 use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
 
 use super::{Verdict, View, resolving};
-use crate::expr::{Expr, Facts as _, Side, Type, Value};
+use crate::expr::{Expr, Facts as _, Type, Value};
 use crate::ir::{Action, Amount, Capture, End};
 use crate::pool::{Peer, Urgency};
 
@@ -84,8 +84,14 @@ fn keep(capture: &Capture, view: &View<'_>) -> bool {
     }
     if let Some(value) = found.value() {
         let text = value.into_text();
-        let text = text.get(..capture.len as usize).unwrap_or(&text);
-        view.remember(|memory| memory.keep(Side::Request, capture.slot, text));
+        let text: Box<[u8]> = text.get(..capture.len as usize).unwrap_or(&text).into();
+        let slot = capture.slot as usize;
+        view.remember(|memory| {
+            if memory.captures.len() <= slot {
+                memory.captures.resize(slot + 1, None);
+            }
+            memory.captures[slot] = Some(text);
+        });
     }
     false
 }

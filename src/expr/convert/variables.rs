@@ -1,14 +1,10 @@
-//! Variables that are set and texts that are kept in the middle of an expression, and names that are looked up at run time.
+//! Variables that are set in the middle of an expression, and names that are looked up at run time.
 
 use super::{ANY, Arg, Args, BOOL, Context, ExprError, Facts, INT, Row, STR, Value, row, text};
+use crate::expr::VarName;
 use crate::expr::args::VARIABLE;
-use crate::expr::{Side, VarName};
 
 pub(super) const ROWS: &[Row] = &[
-    row("capture-req", "i", (STR, STR), super::plain, |args, value, facts| captured(Side::Request, args, value, facts)),
-    row("capture-res", "i", (STR, STR), super::plain, |args, value, facts| {
-        captured(Side::Response, args, value, facts)
-    }),
     row("fe_exists", "", (STR, BOOL), super::plain, |_, value, facts| {
         facts.frontend_exists(&value.into_text()).map(Value::Bool)
     }),
@@ -29,13 +25,6 @@ pub(super) const ROWS: &[Row] = &[
         Some(value)
     }),
 ];
-
-/// Keeps the value for the log; gives nothing where there is no such place.
-fn captured<'a>(side: Side, args: &'a [Arg], value: Value<'a>, facts: &'a dyn Facts) -> Option<Value<'a>> {
-    let slot = u32::try_from(args.first()?.int()?).ok()?;
-    let Value::Str(text) = &value else { return None };
-    facts.capture(side, slot, text).then_some(value)
-}
 
 fn name(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {
     let name = VarName::parse(args.text(0)).ok_or_else(|| args.kind(0, VARIABLE))?;

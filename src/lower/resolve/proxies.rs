@@ -241,7 +241,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats, ru
     let frontend = is_frontend(draft.kind).then(|| Frontend {
         binds: draft.binds,
         maxconn: set.maxconn,
-        captures: std::mem::take(&mut set.captures),
+        captures: set.captures,
         backlog: set.backlog,
         default_backend,
         keep_alive: keep_alive(set.client_keep_alive),
