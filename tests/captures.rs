@@ -72,3 +72,36 @@ fn captures_move_with_their_session() {
     });
     assert!(line.contains("<- he hel - a|b 7 -> {|he|hel||a#7Cb|7|} <- he hel - a#7Cb 7 ->"), "{line}");
 }
+
+/// `capture-req` and `capture-res` fill the places that are declared: in rules of the frontend and of the backend, in the line itself,
+/// and nowhere before there is a session.
+#[test]
+fn converters_capture_alike() {
+    let [theirs, ours] = [Program::theirs(), Program::ours()].map(|program| {
+        let (server, (log, sink), door) = (Backend::echo(), LogReceiver::udp(), ports::free());
+        let _proxy = Proxy::start(
+            &program,
+            &format!(
+                "global\n nbthread 1\ndefaults\n mode tcp\n timeout client 20s\n timeout server 20s\n timeout connect 5s\nfrontend f\n bind {door}\n \
+                 log {sink} len 9000 format raw local0\n declare capture request len 4\n declare capture response len 3\n \
+                 declare capture request len 80\n declare capture request len 8\n declare capture request len 8\n declare capture response len 9\n \
+                 tcp-request connection set-var(sess.early) str(early),capture-req(2)\n tcp-request content set-var(txn.cut) \
+                 str(hello),capture-req(0)\n tcp-request content set-var(txn.answer) str(resp),capture-res(0)\n tcp-request content \
+                 set-var(txn.none) str(x),capture-req(9)\n tcp-request content set-var(txn.under) str(x),capture-req(-1)\n tcp-request content \
+                 set-var(txn.address) src,capture-req(1)\n tcp-request content set-var(txn.empty) str(),capture-req(3)\n tcp-request content \
+                 capture str(a|b) len 3\n default_backend b\n log-format \"line %B|%hr|%hrl|%hs|%hsl|%[var(sess.early)]|%[var(txn.cut)]|\
+                 %[var(txn.answer)]|%[var(txn.none)]|%[var(txn.under)]|%[var(txn.address)]|%[var(txn.empty)]|%[capture.res.hdr(0)]|\
+                 %[capture.res.hdr(1)]|%[str(inline),capture-req(2)]|%[capture.req.hdr(2)]|%[str(z),capture-req(4)]|%[capture.req.hdr(4)]\"\nbackend b\n \
+                 tcp-response content set-var(res.late) str(late|one),capture-res(1)\n server s {}\n",
+                server.address
+            ),
+        );
+        let mut stream = client::connect(door);
+        stream.write_all(b"hello").expect("sent");
+        stream.read_exact(&mut [0; 5]).expect("echoed");
+        drop(stream);
+        log.wait_for("line 5|")
+    });
+    assert!(theirs.contains("|{res|late#7Cone}|"), "{theirs}");
+    assert_eq!(ours, theirs);
+}

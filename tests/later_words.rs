@@ -7,7 +7,7 @@ use harness::backends::Backend;
 use harness::daemon::Daemon;
 use harness::logs::LogReceiver;
 use harness::program::Program;
-use harness::proxy::Proxy;
+use harness::proxy::{self, Proxy};
 use harness::{client, ports};
 
 use std::io::{Read, Write};
@@ -220,4 +220,82 @@ fn the_first_packet_of_a_client_is_kept() {
         };
         assert_eq!(line, want);
     }
+}
+
+#[test]
+fn expressions_name_acls() {
+    let rules = " acl loud req.payload(0,5) -m str HELLO\n acl loud str(b) b\n acl local src 127.0.0.0/8\n acl away src 192.0.2.0/24\n acl many \
+                 nbsrv(l) gt 5\n tcp-request inspect-delay 5s\n tcp-request content set-var(txn.early) acl(late)\n tcp-request content reject unless \
+                 { acl(REQ_CONTENT,local) }\n acl late int(1) 1\n tcp-request content set-var(txn.both) acl(local,!away)\n";
+    are(
+        "",
+        rules,
+        &[
+            ("acl(local)", "1"),
+            ("acl(!local)", "0"),
+            ("acl(away)", "0"),
+            ("acl(local,!away)", "1"),
+            ("acl(local,away)", "0"),
+            ("acl(loud)", "1"), // one of two tests
+            ("acl(many)", "0"),
+            ("acl(TRUE)", "1"),
+            ("acl(TRUE,FALSE)", "0"),
+            ("var(txn.early)", "1"), // written below the rule
+            ("var(txn.both)", "1"),
+            ("str(a),when(acl,local)", "a"),
+            ("str(a),when(!acl,local)", "-"),
+            ("str(a),when(acl,away)", "-"),
+            ("str(a),when(acl,many),upper", "-"),
+        ],
+    );
+    for (rule, good) in [
+        ("tcp-request content set-var(txn.a) acl(nobody)", false),
+        ("tcp-request content set-var(txn.a) str(a),when(acl,nobody)", false),
+        ("tcp-request content set-var(txn.a) acl()", false),
+        ("acl a acl(TRUE)", false), // refused: it could name itself
+        ("acl a str(x),when(acl,a) -m found", false),
+        ("tcp-request content set-var(txn.a) acl(LOCALHOST)", true),
+        ("tcp-request content set-var(txn.a) str(a),when(nothing)", false),
+        ("tcp-request content set-var(txn.a) str(a),when(error,x)", false),
+        ("tcp-request content set-var(txn.a) str(a),when(acl)", false),
+    ] {
+        let config = format!(
+            "defaults\n mode tcp\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nlisten l\n bind {}\n {rule}\n server s 127.0.0.1:9\n",
+            ports::free()
+        );
+        let said = proxy::check(&Program::ours(), &config);
+        assert_eq!(said.status.success(), good, "{rule}: {}", String::from_utf8_lossy(&said.stderr));
+    }
+}
+
+#[test]
+fn values_pass_on_occasions() {
+    let occasions = [
+        "error",
+        "!error",
+        "normal",
+        "!normal",
+        "forwarded",
+        "!forwarded",
+        "processed",
+        "toapplet",
+        "!toapplet",
+        "stopping",
+    ];
+    let expressions: Vec<String> = occasions.iter().map(|occasion| format!("str(x),when({occasion})")).collect();
+    let expressions: Vec<&str> = expressions.iter().map(String::as_str).collect();
+    assert_eq!(logged("", "", &expressions), ["-", "x", "x", "-", "x", "-", "x", "-", "x", "-"]);
+    // one that no server takes
+    let (log, sink) = LogReceiver::udp();
+    let door = ports::free();
+    let _proxy = Proxy::start(
+        &Program::ours(),
+        &format!(
+            "defaults\n mode tcp\n retries 0\n timeout connect 1s\n timeout client 5s\n timeout server 5s\nlisten l\n bind {door}\n log {sink} format \
+             raw local0\n log-format 'line %ts|%[str(x),when(error)]|%[str(x),when(normal)]|%[str(x),when(forwarded)]'\n server s {}\n",
+            ports::refused()
+        ),
+    );
+    let _client = client::connect(door);
+    assert_eq!(log.wait_for("line SC"), "line SC|x|-|-");
 }

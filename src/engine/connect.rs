@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::{IpBindAddressNoPort, IpTransparent};
+use nix::sys::socket::sockopt::{IpBindAddressNoPort, IpTransparent, Mark};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
@@ -25,6 +25,15 @@ use crate::units::Millis;
 /// Ports of a range that are tried for one connection, as with haproxy.
 const PORTS_TRIED: u32 = 10;
 
+/// What rules say of the packets to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Packets {
+    /// Netfilter's mark.
+    pub(super) mark: Option<u32>,
+    /// Type of service, or traffic class.
+    pub(super) tos: Option<u8>,
+}
+
 /// What a connection is opened by.
 pub(super) struct Way<'a> {
     pub(super) address: &'a ServerAddress,
@@ -36,6 +45,7 @@ pub(super) struct Way<'a> {
     pub(super) user_timeout: Option<Millis>,
     /// What is said first waits for nobody: the handshake is not to be acknowledged without it.
     pub(super) eager: bool,
+    pub(super) packets: Packets,
 }
 
 impl<'a> Way<'a> {
@@ -48,6 +58,7 @@ impl<'a> Way<'a> {
             keep_alive: back.keep_alive,
             user_timeout: server.user_timeout,
             eager: back.smart_connect && !server.send_proxy.is_empty(),
+            packets: Packets::default(),
         }
     }
 
@@ -66,6 +77,7 @@ impl<'a> Way<'a> {
             keep_alive,
             user_timeout: None,
             eager: false,
+            packets: Packets::default(),
         }
     }
 }
@@ -117,6 +129,12 @@ pub(super) fn open(
             }
             keep_alive(&socket, way.keep_alive);
             buffer_sizes(&socket, buffers);
+            if let Some(mark) = way.packets.mark {
+                set_mark(&socket, mark);
+            }
+            if let Some(tos) = way.packets.tos {
+                set_tos(&socket, tos);
+            }
             if let Some(limit) = way.user_timeout {
                 sockopt::set_tcp_user_timeout(&socket, limit.get())?;
             }
@@ -167,6 +185,18 @@ pub(super) fn close(socket: OwnedFd, ports: Option<&SourcePorts>) {
     if let Some(local) = local {
         ports.give_back(local.port());
     }
+}
+
+/// Marks the packets of a socket, if the process may.
+pub(super) fn set_mark(socket: impl AsFd, mark: u32) {
+    let _ = setsockopt(&socket, Mark, &mark);
+}
+
+/// Sets the type of service of a socket's packets. A unix socket refuses.
+pub(super) fn set_tos(socket: impl AsFd, tos: u8) {
+    // one of them is the socket's family
+    let _ = sockopt::set_ip_tos(&socket, tos);
+    let _ = sockopt::set_ipv6_tclass(&socket, tos.into());
 }
 
 /// Where to connect: an unspecified address, and a port that counts from the client's, are those the client chose.

@@ -223,6 +223,7 @@ impl Session {
         if way.is_up_to_the_client() && self.local().is_none() {
             return self.over(shard, Cause::Internal, Phase::Connect);
         }
+        let way = Way { packets: self.packets(), ..way };
         let opened = connect::open(&way, shard.shared.pool.config.global.server_buffers, || self.local(), self.peer);
         drop(line);
         self.step = Step::Connecting;
@@ -347,7 +348,7 @@ impl Session {
         self.observe(shard, false);
         let cause = if how == Failed::Late { Cause::ServerTimeout } else { Cause::Server };
         let Some(back) = self.backend(&shard.shared) else { return self.over(shard, cause, Phase::Connect) };
-        if self.retries >= back.retries {
+        if self.retries >= self.most_retries(back) {
             return self.over(shard, cause, Phase::Connect); // the socket stays: a log line may show its address
         }
         self.close_server(&shard.shared);

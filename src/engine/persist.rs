@@ -62,7 +62,7 @@ impl Session {
         let Some(state) = pool.back(self.back) else { return false };
         let direct = self.placing.is(Placing::DIRECT);
         let lost = direct && self.target.is_some_and(|server| !state.keeps(server));
-        let left = back.retries.saturating_sub(self.retries);
+        let left = self.most_retries(back).saturating_sub(self.retries);
         (lost || state.active() > 1)
             && back.forward.is_none()
             && !self.placing.is(Placing::FORCED)

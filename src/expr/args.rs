@@ -33,6 +33,16 @@ pub struct ServerRef {
     pub id: Option<(u32, u32)>,
 }
 
+/// The ring that is always there.
+pub const BUFFER: &str = "buf0";
+
+/// Where values are told of: a ring, 'stdout' or 'stderr'.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkRef {
+    /// Its name.
+    pub name: Box<str>,
+}
+
 /// A stick table.
 pub type TableRef = NameRef;
 
@@ -67,6 +77,12 @@ pub enum Arg {
     Map(Box<super::Map>),
     /// A field of an MQTT packet.
     Mqtt(PacketType, Field),
+    /// Where values are told of.
+    Sink(SinkRef),
+    /// An ACL.
+    Acl(super::condition::NamedAcl),
+    /// What is to have happened to a session, or not.
+    Occasion(super::facts::Occasion, bool),
 }
 
 impl Arg {

@@ -5,13 +5,14 @@
 //! Source: manual §7.3; words, blanks and commas asked of 2.6 (docs/OBSERVED.md).
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::args::{Arg, NameRef, ServerRef};
+use super::args::{Arg, BUFFER, NameRef, ServerRef};
 use super::context::Context;
 use super::convert::{self, Converter};
 use super::error::{ArgError, ExprError, Wrong, shown};
 use super::fetch::{self, Fetch};
-use super::{Facts, Fetched, Known, Places, Scope, Type, Value, VarName};
+use super::{Facts, Fetched, Known, Places, Scope, Test, Type, Value, VarName};
 
 /// An expression.
 #[derive(Clone)]
@@ -51,6 +52,14 @@ pub trait Resolve {
     fn table(&self, name: &str) -> Option<u32>;
     /// An expression asks for what PROXY headers say besides addresses: it is to be kept.
     fn keep_headers(&self) {}
+    /// Whether there is a ring of that name.
+    fn ring(&self, _name: &str) -> bool {
+        true
+    }
+    /// The tests of an ACL of the section.
+    fn acl(&self, _name: &[u8]) -> Option<Arc<Vec<Test>>> {
+        None
+    }
 }
 
 impl Expr {
@@ -133,6 +142,12 @@ impl Expr {
         !self.converters.is_empty()
     }
 
+    /// Whether it names ACLs.
+    pub(super) fn names_acls(&self) -> bool {
+        let mut args = self.converters.iter().flat_map(Converter::args);
+        matches!(self.fetch, Fetch::Acls(_)) || args.any(|arg| matches!(arg, Arg::Acl(_)))
+    }
+
     /// Where its fetch may stand.
     pub fn places(&self) -> Places {
         self.places
@@ -168,8 +183,20 @@ impl Expr {
         };
         let mut converted = self.converters.iter().filter_map(|converter| {
             let name = converter.name();
-            if matches!(name, "set-var" | "unset-var" | "nbsrv" | "srv_queue" | "srv_is_up" | "fe_exists" | "in_table")
-                || name.starts_with("table_")
+            if matches!(
+                name,
+                "set-var"
+                    | "unset-var"
+                    | "capture-req"
+                    | "capture-res"
+                    | "debug"
+                    | "when"
+                    | "nbsrv"
+                    | "srv_queue"
+                    | "srv_is_up"
+                    | "fe_exists"
+                    | "in_table"
+            ) || name.starts_with("table_")
             {
                 return Some(format!("'{name}' in a check"));
             }
@@ -186,6 +213,7 @@ impl Expr {
         let whole = 0..self.text.len();
         let fail = |why| ExprError::new(0, whole.clone(), why);
         match &mut self.fetch {
+            Fetch::Acls(acls) => acls.iter_mut().try_for_each(|acl| acl.resolve(names)).map_err(&fail)?,
             Fetch::Known(Known::FcPpTlv, _) => names.keep_headers(),
             Fetch::Known(_, args) => args.iter_mut().try_for_each(|arg| resolve(arg, names)).map_err(&fail)?,
             Fetch::Counter(counter) => {
@@ -213,6 +241,9 @@ fn resolve(arg: &mut Arg, names: &dyn Resolve) -> Result<(), Wrong> {
         Arg::Table(name) => find(name, "stick table", |name| names.table(name)),
         Arg::Backend(name) => find(name, "backend", |name| names.backend(name)),
         Arg::Frontend(name) => find(name, "frontend", |name| names.frontend(name)),
+        Arg::Acl(acl) => acl.resolve(names),
+        Arg::Sink(sink) if matches!(&*sink.name, "stdout" | "stderr" | BUFFER) || names.ring(&sink.name) => Ok(()),
+        Arg::Sink(sink) => Err(Wrong::Unresolved { what: "ring", name: sink.name.to_string() }),
         Arg::Server(server) => {
             let ServerRef { backend, name, id } = server;
             let found = names.server(backend.as_deref(), name);

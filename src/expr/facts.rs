@@ -82,8 +82,26 @@ pub struct Asked {
     pub index: u32,
 }
 
+/// What may have happened to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Something went wrong; what `option dontlog-normal` leaves out is what did not.
+    Error,
+    /// A server has got it.
+    Forwarded,
+    /// The process ends.
+    Stopping,
+    /// It was answered here.
+    Applet,
+}
+
 /// What an expression may look at.
 pub trait Facts {
+    /// Whether something has happened.
+    fn is(&self, _occasion: Occasion) -> bool {
+        false
+    }
+
     /// What a fetch that only the engine knows gives now.
     fn known(&self, _fetch: Known, _args: &[Arg]) -> Fetched<'_> {
         Fetched::Missing
@@ -106,6 +124,14 @@ pub trait Facts {
 
     /// The value of a variable; `None` if it is not set.
     fn variable(&self, _name: &VarName) -> Option<Value<'_>> {
+        None
+    }
+
+    /// Tells a sink of something.
+    fn tell(&self, _sink: &str, _message: &[u8]) {}
+
+    /// Keeps a text for the log in a place of the frontend; `None`: there is no such place.
+    fn capture(&self, _side: Side, _slot: i64, _text: &[u8]) -> Option<()> {
         None
     }
 

@@ -27,13 +27,13 @@ pub mod users;
 mod value;
 mod variable;
 
-pub use args::{Arg, NameRef, ServerRef, TableRef};
-pub use condition::{Acls, Condition, Misplaced, Test, Truth};
+pub use args::{Arg, BUFFER, NameRef, ServerRef, SinkRef, TableRef};
+pub use condition::{Acls, Condition, Misplaced, NamedAcl, Test, Truth};
 pub use context::Context;
 pub use convert::{Converter, Map, VarConditions};
 pub use error::{ArgError, ConditionError, ExprError, FileError, PatternError, Wrong};
 pub use expression::{Expr, Resolve};
-pub use facts::{Asked, Buffer, Facts, Fetched, Nothing, Side};
+pub use facts::{Asked, Buffer, Facts, Fetched, Nothing, Occasion, Side};
 pub use fetch::{Counter, Fetch, Known};
 pub use format::{Date, Fact, Facts as LogFacts, Flags, Format, FormatError, Piece, Stage, Variable};
 pub use place::{Place, Places};

@@ -38,7 +38,8 @@ pub use proxy::{
 };
 pub use resolvers::{Hold, Nameserver, Resolve, Resolvers, ResolversIx};
 pub use rules::{
-    Action, Amount, Capture, Count, Destination, End, HttpRule, NameLookup, Rule, Rules, Service, Switch, Track,
+    Action, Amount, Capture, Captures, Count, Destination, End, HttpRule, MOST_RETRIES, NameLookup, Rule, Rules,
+    Service, Switch, Track,
 };
 pub use server::{
     Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::check::Script;
 use super::{
-    Bind, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Persistence, Rules, Server, SessionLog, StatsPage,
+    Bind, Captures, External, Formats, Forward, HttpRule, LogMoment, LogTarget, Persistence, Rules, Server, SessionLog,
+    StatsPage,
 };
 use crate::expr::Expr;
 use crate::text::Span;
@@ -124,8 +125,8 @@ pub struct Frontend {
     pub maxconn: Option<u32>,
     /// `backlog`.
     pub backlog: Option<u32>,
-    /// How many captures its sessions can have: `declare capture request`, and each `tcp-request content capture`.
-    pub captures: u32,
+    /// The captures that its sessions can have.
+    pub captures: Captures,
     /// `default_backend`; a `listen` without one is its own backend.
     pub default_backend: Option<ProxyIx>,
     /// Keep-alive probes on the client side.

@@ -2,7 +2,7 @@
 
 use super::table::Datum;
 use super::{Level, ProxyIx};
-use crate::expr::{Condition, Expr, NameRef, TableRef, Template, VarConditions, VarName};
+use crate::expr::{Condition, Expr, NameRef, Side, TableRef, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
 use crate::units::address::Family;
@@ -30,6 +30,8 @@ pub enum Action {
     /// The client is left alone: it hears nothing, not even that the connection is gone. A number: a reset is sent that gets so
     /// many routers far.
     SilentDrop(Option<u8>),
+    /// A line is written, besides that of the session.
+    Log,
     /// A PROXY header must come first.
     ExpectProxy,
     /// A variable gets the value of an expression, if these conditions hold.
@@ -44,6 +46,12 @@ pub enum Action {
     Mark(Amount),
     /// The packets to the client have this type of service.
     Tos(Amount),
+    /// The packets to the server are marked so.
+    ServerMark(Amount),
+    /// The packets to the server have this type of service.
+    ServerTos(Amount),
+    /// So many attempts to connect are repeated, and not as many as the backend says; at most [`MOST_RETRIES`].
+    Retries(Amount),
     /// The session's line has this level; none: there is no line.
     LogLevel(Option<Level>),
     /// Queues serve lower classes first.
@@ -62,6 +70,9 @@ pub enum Action {
     SetTag(Count),
 }
 
+/// Most retries that a rule may set.
+pub const MOST_RETRIES: u32 = 100;
+
 /// What is taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -75,10 +86,29 @@ pub enum End {
     DestinationPort,
 }
 
+/// The places that a frontend has for captures, and the most bytes that each holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captures {
+    /// Those of requests: `declare capture request`, and each `tcp-request content capture`.
+    pub request: Vec<u32>,
+    /// Those of responses: `declare capture response`.
+    pub response: Vec<u32>,
+}
+
+impl Captures {
+    /// Those of a direction.
+    pub fn of(&self, side: Side) -> &[u32] {
+        match side {
+            Side::Request => &self.request,
+            Side::Response => &self.response,
+        }
+    }
+}
+
 /// What is kept for the log.
 #[derive(Debug, Clone)]
 pub struct Capture {
-    /// Its place among those of the frontend: see [`super::Frontend::captures`].
+    /// Its place among those of the frontend's requests: see [`super::Frontend::captures`].
     pub slot: u32,
     /// What is kept.
     pub value: Expr,

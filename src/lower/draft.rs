@@ -204,8 +204,8 @@ pub struct Settings {
     pub option_persist: bool,
     /// `stick`, `use-server` and their neighbours, with names still to be looked up.
     pub persistence: super::persistence::PersistenceDraft,
-    /// How many captures are declared, by lines of their own or by rules.
-    pub captures: u32,
+    /// The captures that are declared, by lines of their own or by rules.
+    pub captures: ir::Captures,
     /// Rules, with names still to be looked up.
     pub rules: super::rules::RulesDraft,
     /// `http-request` rules that are built, and where they stand.

@@ -36,6 +36,8 @@ pub(super) struct Sections {
     pub defaults: Vec<Defaults>,
     /// Tables of `peers` sections.
     pub of_peers: Vec<super::tables::TableDraft>,
+    /// The names of rings.
+    pub rings: Vec<String>,
     /// Whether an expression asks for what PROXY headers say besides addresses.
     pub keeps_headers: std::cell::Cell<bool>,
     by_name: HashMap<String, Vec<usize>>,

@@ -26,6 +26,8 @@ pub trait Journal: Send + Sync {
     /// Something happened to a proxy or server. Goes to the proxy's (or the process's) targets, and to stderr while
     /// the process is in the foreground and not quiet.
     fn event(&self, proxy: Option<ProxyIx>, level: Level, message: &str);
+    /// An expression tells a sink of a value: a ring, 'stdout' or 'stderr'.
+    fn tell(&self, _sink: &str, _message: &[u8]) {}
     /// Lines that could not be sent since the start.
     fn lost(&self) -> u64;
 }

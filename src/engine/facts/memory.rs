@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::tracking::Tracking;
-use crate::expr::{Scope, Value, VarName};
+use crate::engine::connect::Packets;
+use crate::expr::{Scope, Side, Value, VarName};
 use crate::pool::resolution::Inquiry;
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
@@ -22,12 +23,16 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) destination: Option<SocketAddr>,
     /// The level of its line.
     pub(in crate::engine) level: Option<Urgency>,
+    /// How packets to the server are marked.
+    pub(in crate::engine) packets: Packets,
+    /// How often it may try to connect again; `None`: as the backend says.
+    pub(in crate::engine) retries: Option<u32>,
     /// What it has in queues before others.
     pub(in crate::engine) priority: Priority,
     /// What `unique-id-format` has made.
     pub(super) unique_id: UniqueId,
-    /// What rules keep for the log, by place.
-    pub(in crate::engine) captures: Vec<Option<Box<[u8]>>>,
+    /// What is kept for the log.
+    pub(in crate::engine) captures: Captured,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
     /// A name that it waits for, with the place of the rule that does: no other rule is looked at before.
@@ -35,6 +40,31 @@ pub(in crate::engine) struct Memory {
     spent: Spent,
     /// Those of the process, with the room that all have.
     process: Arc<Variables>,
+}
+
+/// What is kept of a session for its log line, by place.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Captured {
+    pub(in crate::engine) request: Vec<Option<Box<[u8]>>>,
+    pub(in crate::engine) response: Vec<Option<Box<[u8]>>>,
+}
+
+impl Captured {
+    pub(in crate::engine) fn get(&self, side: Side, slot: usize) -> Option<&[u8]> {
+        let all = if side == Side::Request { &self.request } else { &self.response };
+        all.get(slot)?.as_deref()
+    }
+
+    /// Keeps a text. `slot`: a place that the frontend has.
+    pub(in crate::engine) fn keep(&mut self, side: Side, slot: usize, text: Box<[u8]>) {
+        let all = if side == Side::Request { &mut self.request } else { &mut self.response };
+        if all.len() <= slot {
+            all.resize(slot + 1, None);
+        }
+        if let Some(place) = all.get_mut(slot) {
+            *place = Some(text);
+        }
+    }
 }
 
 /// A session's unique id.
@@ -53,10 +83,12 @@ impl Memory {
     pub(in crate::engine) fn new(process: Arc<Variables>) -> Self {
         Self {
             variables: Vec::new(),
-            captures: Vec::new(),
+            captures: Captured::default(),
             source: None,
             destination: None,
             level: None,
+            packets: Packets::default(),
+            retries: None,
             priority: Priority::default(),
             tracking: Tracking::default(),
             unique_id: UniqueId::NotMade,

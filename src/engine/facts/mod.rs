@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +26,7 @@ use super::session::{RulePlace, Session};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat};
 use crate::expr::fetch::Counter;
-use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Scope, Side, TableRef, Value, VarName};
+use crate::expr::{Arg, Asked, Buffer, Facts, Fetched, Known, Occasion, Scope, Side, TableRef, Value, VarName};
 use crate::pool::{Peer, Variables};
 use crate::units::Tick;
 
@@ -179,12 +180,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What a rule has kept, by its place.
-    fn captured(&self, args: &[Arg]) -> Option<Value<'static>> {
+    /// What was kept for the log, by its place.
+    fn captured(&self, side: Side, args: &[Arg]) -> Option<Value<'static>> {
         let [Arg::Int(slot), ..] = args else { return None };
         let memory = self.memory.borrow();
-        let kept = memory.as_ref()?.captures.get(usize::try_from(*slot).ok()?)?;
-        kept.as_ref().map(|text| Value::owned(text.to_vec()))
+        let kept = memory.as_ref()?.captures.get(side, usize::try_from(*slot).ok()?)?;
+        Some(Value::owned(kept.to_vec()))
     }
 
     /// The variables of the process.
@@ -227,7 +228,8 @@ impl Facts for View<'_> {
         let of_process = || self.shard.shared.pool.fact(fetch, args, clock::coarse());
         let found = match fetch {
             Known::UniqueId => self.unique_id(),
-            Known::CaptureReqHdr => self.captured(args),
+            Known::CaptureReqHdr => self.captured(Side::Request, args),
+            Known::CaptureResHdr => self.captured(Side::Response, args),
             Known::ScKey => args.first().and_then(Arg::int).and_then(|number| self.tracked_key(number)),
             Known::ScKey0 => self.tracked_key(0),
             Known::ScKey1 => self.tracked_key(1),
@@ -235,6 +237,29 @@ impl Facts for View<'_> {
             _ => self.of_client(fetch, args).or_else(|| self.of_session(fetch, args)).or_else(of_process),
         };
         Fetched::known(found)
+    }
+
+    fn tell(&self, sink: &str, message: &[u8]) {
+        self.shard.shared.journal.tell(sink, message);
+    }
+
+    fn capture(&self, side: Side, slot: i64, text: &[u8]) -> Option<()> {
+        self.session()?;
+        let slot = usize::try_from(slot).ok()?;
+        let most = *self.seat().proxy()?.2.captures.of(side).get(slot)?;
+        let kept = text.get(..most as usize).unwrap_or(text).into();
+        self.remember(|memory| memory.captures.keep(side, slot, kept));
+        Some(())
+    }
+
+    fn is(&self, occasion: Occasion) -> bool {
+        let session = self.session();
+        match occasion {
+            Occasion::Error => session.is_some_and(Session::is_troubled),
+            Occasion::Forwarded => session.is_some_and(|session| session.connect_time.get().is_some()),
+            Occasion::Stopping => self.shard.shared.pool.process.stopping.load(Ordering::Relaxed),
+            Occasion::Applet => false,
+        }
     }
 
     fn buffer(&self, side: Side) -> Option<Buffer<'_>> {

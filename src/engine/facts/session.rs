@@ -11,7 +11,7 @@ use crate::engine::placing::Placing;
 use crate::engine::session::Session;
 use crate::expr::{Arg, Known, Value};
 use crate::ir::{Proxy, TrackRef};
-use crate::pool::Peer;
+use crate::pool::{Cause, Peer, Termination};
 use crate::sys;
 use crate::units::Millis;
 
@@ -101,6 +101,14 @@ impl View<'_> {
 
     fn server(&self, session: &Session) -> Option<TrackRef> {
         session.target.map(|server| TrackRef { proxy: session.back, server })
+    }
+}
+
+impl Session {
+    /// Whether something has gone wrong so far, as `option dontlog-normal` means it.
+    pub(super) fn is_troubled(&self) -> bool {
+        let good = |end: Termination| matches!(end.cause, Cause::Normal | Cause::Local);
+        !self.end.is_none_or(good) || self.retries > 0 || self.placing.is(Placing::REDISPATCHED)
     }
 }
 

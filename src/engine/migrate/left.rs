@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::connect::Packets;
 use crate::engine::facts::Memory;
 use crate::expr::{Value, VarName};
-use crate::ir::Level;
+use crate::ir::{Level, MOST_RETRIES};
 use crate::pool::tables::Tables;
 use crate::pool::{Priority, Urgency, Variables};
 
@@ -31,9 +32,18 @@ pub struct LeftState {
     /// Its offset in queues, ms.
     #[serde(default)]
     pub offset: i32,
+    /// The mark and the type of service of packets to its server.
+    #[serde(default)]
+    pub packets: (Option<u32>, Option<u8>),
+    /// How often it may try to connect again.
+    #[serde(default)]
+    pub retries: Option<u32>,
     /// What is kept for its log line, by place.
     #[serde(default)]
     pub captures: Vec<Option<Vec<u8>>>,
+    /// The same of responses.
+    #[serde(default)]
+    pub answers: Vec<Option<Vec<u8>>>,
     /// The entries that it tracks: the number of each, the table's name, and the key.
     #[serde(default)]
     pub tracked: Vec<(u32, String, Vec<u8>)>,
@@ -71,8 +81,12 @@ impl LeftState {
         let Priority { class, offset } = memory.priority;
         let variables = memory.variables().iter().map(|(name, value)| (name.to_string(), value.into()));
         let tracked = memory.tracking.keys();
-        let captures = memory.captures.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
-        let left = Self { variables: variables.collect(), level, class, offset, captures, tracked };
+        let kept = |all: &[Option<Box<[u8]>>]| all.iter().map(|kept| kept.as_ref().map(|text| text.to_vec())).collect();
+        let (captures, answers) = (kept(&memory.captures.request), kept(&memory.captures.response));
+        let Packets { mark, tos } = memory.packets;
+        let (packets, retries) = ((mark, tos), memory.retries);
+        let variables = variables.collect();
+        let left = Self { variables, level, class, offset, packets, retries, captures, answers, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -84,11 +98,16 @@ impl LeftState {
     /// A memory that holds it, as far as there is room and the tables are there.
     pub(super) fn restore(&self, process: &Arc<Variables>, tables: &Tables) -> Box<Memory> {
         let mut memory = Memory::new(Arc::clone(process));
-        let captures = self.captures.iter().take(MOST_CAPTURES);
-        memory.captures = captures.map(|kept| kept.as_deref().map(Box::from)).collect();
+        let kept = |all: &[Option<Vec<u8>>]| {
+            all.iter().take(MOST_CAPTURES).map(|kept| kept.as_deref().map(Box::from)).collect()
+        };
+        memory.captures.request = kept(&self.captures);
+        memory.captures.response = kept(&self.answers);
         for (counter, table, key) in &self.tracked {
             memory.tracking.take_up(*counter, tables.named(table), key);
         }
+        memory.packets = Packets { mark: self.packets.0, tos: self.packets.1 };
+        memory.retries = self.retries.map(|retries| retries.min(MOST_RETRIES));
         memory.priority = self.priority();
         memory.level = self.level.and_then(|level| match LEVELS.get(usize::from(level)) {
             Some(level) => Some(Urgency::Level(*level)),
@@ -140,6 +159,7 @@ mod tests {
         assert_eq!(LeftState::of(&memory), None);
         memory.level = Some(Urgency::Silent);
         memory.priority = Priority { class: -3, offset: 70 };
+        (memory.packets, memory.retries) = (Packets { mark: Some(7), tos: Some(255) }, Some(4));
         let name = |text: &str| VarName::parse(text.as_bytes()).expect("a name");
         memory.set(&name("sess.a"), Value::Int(7));
         memory.set(&name("txn.b"), Value::owned(b"a\0\xff".to_vec()));
@@ -151,12 +171,14 @@ mod tests {
         let back = read.restore(&process, &Tables::default());
         assert_eq!(back.variables(), memory.variables());
         assert_eq!((back.level, back.priority), (memory.level, memory.priority));
+        assert_eq!((back.packets, back.retries), (memory.packets, memory.retries));
         // what another process says is not trusted
-        let odd = r#"{"variables":[["no name",{"int":1}]],"level":200,"class":30000,"offset":-2000000000}"#;
+        let odd = r#"{"variables":[["no name",{"int":1}]],"level":200,"class":30000,"retries":4000000000,"offset":-2000000000}"#;
         let odd: LeftState = serde_json::from_str(odd).expect("it is read");
         let back = odd.restore(&process, &Tables::default());
         assert!(back.variables().is_empty() && back.level.is_none());
         assert_eq!(back.priority, Priority { class: 2047, offset: -524_287 });
+        assert_eq!(back.retries, Some(MOST_RETRIES));
     }
 
     /// Whatever another process says is taken up, and what was taken up is told the same from then on.

@@ -129,6 +129,7 @@ async fn open(hub: &Hub, peer: usize) -> io::Result<Line> {
         keep_alive: KeepAlive::default(),
         user_timeout: peer.user_timeout,
         eager: false,
+        packets: connect::Packets::default(),
     };
     let refused = |_| io::Error::from(io::ErrorKind::ConnectionRefused);
     let socket = connect::open(&way, SocketBuffers::default(), || None, Peer::Unix(0)).map_err(refused)?;

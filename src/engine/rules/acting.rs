@@ -4,13 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::Mark;
-use rustix::net::sockopt::{set_ip_tos, set_ipv6_tclass};
-
-use super::{Verdict, View, resolving};
-use crate::expr::{Expr, Facts as _, Type, Value};
-use crate::ir::{Action, Amount, Capture, End};
+use super::{Verdict, View, logging, resolving};
+use crate::engine::connect;
+use crate::expr::{Expr, Facts as _, Side, Type, Value};
+use crate::ir::{Action, Amount, Capture, End, MOST_RETRIES};
 use crate::pool::{Peer, Urgency};
 
 /// The lowest and the highest class, as far as they count.
@@ -25,6 +22,7 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::Reject => return Some(Verdict::Reject),
         Action::Close => return Some(Verdict::Close),
         Action::SilentDrop(reach) => return Some(Verdict::Drop(*reach)),
+        Action::Log => logging::log(view),
         Action::ExpectProxy => return Some(Verdict::Announce),
         Action::SetVar(name, when, expr) => {
             let value = expr.value(view).map(Value::into_owned);
@@ -47,14 +45,27 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::SetTag(tag) => view.tag(tag),
         Action::Mark(mark) => {
             if let (Some(mark), Some(socket)) = (number(mark, view), view.socket()) {
-                let _ = setsockopt(&socket, Mark, &mark);
+                connect::set_mark(socket, mark);
             }
         }
         Action::Tos(tos) => {
             if let (Some(tos), Some(socket)) = (number(tos, view), view.socket()) {
-                // one of them is the socket's family
-                let _ = set_ip_tos(socket, tos as u8);
-                let _ = set_ipv6_tclass(socket, tos & 0xff);
+                connect::set_tos(socket, tos as u8);
+            }
+        }
+        Action::ServerMark(mark) => {
+            if let Some(mark) = number(mark, view) {
+                view.remember(|memory| memory.packets.mark = Some(mark));
+            }
+        }
+        Action::ServerTos(tos) => {
+            if let Some(tos) = number(tos, view) {
+                view.remember(|memory| memory.packets.tos = Some(tos as u8));
+            }
+        }
+        Action::Retries(retries) => {
+            if let Some(retries) = number(retries, view).filter(|retries| *retries <= MOST_RETRIES) {
+                view.remember(|memory| memory.retries = Some(retries));
             }
         }
         Action::LogLevel(level) => view.remember(|memory| {
@@ -86,12 +97,7 @@ fn keep(capture: &Capture, view: &View<'_>) -> bool {
         let text = value.into_text();
         let text: Box<[u8]> = text.get(..capture.len as usize).unwrap_or(&text).into();
         let slot = capture.slot as usize;
-        view.remember(|memory| {
-            if memory.captures.len() <= slot {
-                memory.captures.resize(slot + 1, None);
-            }
-            memory.captures[slot] = Some(text);
-        });
+        view.remember(|memory| memory.captures.keep(Side::Request, slot, text));
     }
     false
 }
@@ -103,7 +109,7 @@ fn integer(expr: &Expr, view: &View<'_>) -> Option<i64> {
 fn number(number: &Amount, view: &View<'_>) -> Option<u32> {
     match number {
         Amount::Number(number) => Some(*number),
-        Amount::Expr(expr) => Some(integer(expr, view)? as u32),
+        Amount::Expr(expr) => Some(integer(expr, view)? as u32), // the lower half, as haproxy takes it
     }
 }
 

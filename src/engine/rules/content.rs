@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use super::{Verdict, holds, judge};
 use crate::engine::clock;
+use crate::engine::connect::Packets;
 use crate::engine::dispatch::Step;
 use crate::engine::facts::{Subject, View, room};
 use crate::engine::placing::Placing;
@@ -15,7 +16,7 @@ use crate::engine::session::{Session, Silence};
 use crate::engine::shard::Shard;
 use crate::engine::shared::Shared;
 use crate::expr::{Side, Truth};
-use crate::ir::{Destination, ProxyIx, Rules};
+use crate::ir::{Backend, Destination, ProxyIx, Rules};
 use crate::pool::{Cause, Peer, Phase, Priority};
 use crate::units::Tick;
 
@@ -51,6 +52,16 @@ impl Session {
     /// What it has in queues before others.
     pub(in crate::engine) fn priority(&self) -> Priority {
         self.memory.as_ref().map_or_else(Priority::default, |memory| memory.priority)
+    }
+
+    /// How the packets to its server are marked.
+    pub(in crate::engine) fn packets(&self) -> Packets {
+        self.memory.as_ref().map_or_else(Packets::default, |memory| memory.packets)
+    }
+
+    /// How often it may try to connect again.
+    pub(in crate::engine) fn most_retries(&self, back: &Backend) -> u32 {
+        self.memory.as_ref().and_then(|memory| memory.retries).unwrap_or(back.retries)
     }
 
     /// Takes over the addresses that rules have set.

@@ -7,6 +7,7 @@
 mod acting;
 mod connection;
 mod content;
+mod logging;
 mod resolving;
 
 use super::facts::View;

@@ -1,5 +1,6 @@
 //! The ACLs that conditions name: those of a section, and those that are always there.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ struct Named {
     tests: Arc<Vec<Test>>,
     /// The name in the first of them.
     span: Span,
-    /// Whether a condition names it.
-    used: bool,
+    /// Whether a condition or an expression names it.
+    used: Cell<bool>,
 }
 
 /// Those that are always there, and need no parsed HTTP.
@@ -69,6 +70,11 @@ impl Acls {
             return Err(ExprError::new(0, 0..name.len(), why));
         }
         let test = Test::read(words, 1, context)?;
+        // one that names itself would have no end
+        if test.expr.names_acls() {
+            let what = "'acl(…)' and 'when(acl,…)' within an ACL".to_owned();
+            return Err(ExprError::new(1, 0..words.get(1).map_or(0, |word| word.len()), Wrong::NotBuilt { what }));
+        }
         let unsaid = test.patterns.unsaid();
         if let Some(named) = self.named.get_mut(name) {
             Arc::make_mut(&mut named.tests).push(test);
@@ -77,7 +83,7 @@ impl Acls {
         let used = self.predefined.iter().any(|known| known.as_bytes() == name);
         let before = if used { predefined(name, context).transpose()? } else { None };
         let tests = Arc::new(before.into_iter().chain([test]).collect());
-        self.named.insert(name.into(), Named { tests, span, used });
+        self.named.insert(name.into(), Named { tests, span, used: Cell::new(used) });
         Ok(unsaid)
     }
 
@@ -86,7 +92,7 @@ impl Acls {
         for word in words.skip_while(|word| !matches!(*word, b"if" | b"unless")).skip(1) {
             let name = &word[word.iter().take_while(|byte| **byte == b'!').count()..];
             if let Some(named) = self.named.get_mut(name) {
-                named.used = true;
+                named.used.set(true);
             } else if let Some((known, _)) = ALWAYS.iter().find(|(known, _)| known.as_bytes() == name) {
                 self.predefined.insert(known);
             }
@@ -95,7 +101,14 @@ impl Acls {
 
     /// Those that no condition names, and where; in no order.
     pub fn unused(&self) -> impl Iterator<Item = (&[u8], Span)> {
-        self.named.iter().filter(|(_, named)| !named.used).map(|(name, named)| (&**name, named.span))
+        self.named.iter().filter(|(_, named)| !named.used.get()).map(|(name, named)| (&**name, named.span))
+    }
+
+    /// The tests of a name of the section, for an expression that names it.
+    pub fn named(&self, name: &[u8]) -> Option<Arc<Vec<Test>>> {
+        let named = self.named.get(name)?;
+        named.used.set(true);
+        Some(Arc::clone(&named.tests))
     }
 
     /// All tests of a name that lines of the section say, below a condition too.

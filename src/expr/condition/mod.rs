@@ -4,6 +4,7 @@
 //! bytes which are still to come wait. Source: manual §7.1, §7.2, §7.4; asked of 2.6 (`fixtures/expr/conditions.txt`).
 
 mod acls;
+mod named;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use super::{Facts, Fetched, Place};
 use crate::text::{Like, look_alike};
 
 pub use acls::Acls;
+pub use named::NamedAcl;
+pub(super) use named::all;
 
 /// What a condition says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

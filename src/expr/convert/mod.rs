@@ -8,6 +8,7 @@ mod addresses;
 mod ciphers;
 mod compare;
 mod dates;
+mod debugging;
 mod digests;
 mod encodings;
 mod fields;
@@ -22,6 +23,7 @@ mod jwt;
 mod language;
 mod maps;
 mod mqtt;
+mod occasions;
 mod packets;
 mod protobuf;
 mod strftime;
@@ -84,6 +86,7 @@ const FAMILIES: &[&[Row]] = &[
     ciphers::ROWS,
     compare::ROWS,
     dates::ROWS,
+    debugging::ROWS,
     digests::ROWS,
     encodings::ROWS,
     fields::ROWS,
@@ -98,6 +101,7 @@ const FAMILIES: &[&[Row]] = &[
     language::ROWS,
     maps::ROWS,
     mqtt::ROWS,
+    occasions::ROWS,
     packets::ROWS,
     protobuf::ROWS,
     strings::ROWS,

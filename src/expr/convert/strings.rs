@@ -1,13 +1,15 @@
 //! Parts of texts, and texts put together.
 
 use super::{Arg, Args, BIN, Context, ExprError, Facts, INT, Row, STR, Value, int, part, plain, row, text, variable};
-use crate::expr::VarName;
 use crate::expr::args;
 use crate::expr::error::{ArgError, Wrong};
+use crate::expr::{Side, VarName};
 
 pub(super) const ROWS: &[Row] = &[
     row("add_item", "ss|s", (STR, STR), item, add_item),
     row("bytes", "s|s", (BIN, BIN), numbers, bytes),
+    row("capture-req", "i", (STR, STR), plain, |args, value, facts| capture(Side::Request, args, value, facts)),
+    row("capture-res", "i", (STR, STR), plain, |args, value, facts| capture(Side::Response, args, value, facts)),
     row("concat", "s|ss", (STR, STR), |args, _| args.variable(1), concat),
     row("cut_crlf", "", (STR, STR), plain, |_, value, _| {
         let text = value.into_text();
@@ -41,6 +43,13 @@ pub(super) const ROWS: &[Row] = &[
     }),
     row("upper", "", (STR, STR), plain, |_, value, _| Some(Value::owned(value.into_text().to_ascii_uppercase()))),
 ];
+
+/// Keeps the text for the log and lets it pass; without the place there is none.
+fn capture<'a>(side: Side, args: &[Arg], value: Value<'a>, facts: &dyn Facts) -> Option<Value<'a>> {
+    let text = value.into_text();
+    facts.capture(side, int(args, 0)?, &text)?;
+    Some(Value::Str(text))
+}
 
 /// Numbers or variables.
 fn numbers(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {

@@ -3,6 +3,7 @@
 use super::payload::Then;
 use super::{ArgError, Fetch, Hello};
 use crate::expr::args::{Args, VARIABLE};
+use crate::expr::condition::NamedAcl;
 use crate::expr::context::Context;
 use crate::expr::error::{ExprError, Wrong};
 use crate::expr::{Arg, Side, Value, VarName};
@@ -45,6 +46,10 @@ pub(super) fn build(args: &Args, context: &Context<'_>) -> Result<Fetch, ExprErr
         }
         "hostname" => constant(Value::owned(context.world.hostname().into_bytes())),
         "proc" | "nbproc" => constant(Value::Int(1)),
+        "acl" => {
+            let names = (0..args.list.len()).map(|ix| NamedAcl::read(args.text(ix), context));
+            Ok(Fetch::Acls(names.collect()))
+        }
         // There is no QUIC here.
         "quic_enabled" => constant(Value::Bool(false)),
         "date" => {

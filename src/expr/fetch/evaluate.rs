@@ -1,6 +1,7 @@
 //! What a fetch gives now.
 
 use super::{Fetch, Found, distcc, http, payload, rdp, tls};
+use crate::expr::condition;
 use crate::expr::{Buffer, Facts, Fetched, Side, Value};
 
 impl Fetch {
@@ -45,6 +46,7 @@ impl Fetch {
                 Fetched::Value(Value::Bool(facts.counter(counter).is_some()))
             }
             Self::Counter(counter) => Fetched::known(facts.counter(counter).map(Value::Int)),
+            Self::Acls(acls) => condition::all(acls, facts),
             Self::Known(known, args) => facts.known(*known, args),
         }
     }

@@ -96,6 +96,7 @@ known! {
     BytesIn "bytes_in" "" Int STREAM,
     BytesOut "bytes_out" "" Int RESULT,
     CaptureReqHdr "capture.req.hdr" "i" Str STREAM,
+    CaptureResHdr "capture.res.hdr" "i" Str SERVER,
     Connslots "connslots" "b" Int LIVE,
     CpuNsAvg "cpu_ns_avg" "" Int LIVE,
     CpuNsTot "cpu_ns_tot" "" Int LIVE,

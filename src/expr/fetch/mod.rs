@@ -22,6 +22,7 @@ pub use tls::Hello;
 
 use self::places::{ALWAYS, BUFFER, CLIENT, LIVE, REQUEST, RESPONSE, STREAM};
 use super::args::{self, Args};
+use super::condition::NamedAcl;
 use super::context::Context;
 use super::error::{ArgError, ExprError, Wrong, shown};
 use super::{Arg, Places, Side, Type, Value, VarName};
@@ -98,6 +99,8 @@ pub enum Fetch {
     },
     /// A counter of a stick table.
     Counter(Box<Counter>),
+    /// Whether all these ACLs hold.
+    Acls(Box<[NamedAcl]>),
     /// What only the engine knows.
     Known(Known, Box<[Arg]>),
 }
@@ -124,6 +127,7 @@ pub(super) struct Row {
 
 /// Those that are answered here.
 const OWN: &[Row] = &[
+    row("acl", "s|sssssssssss", Type::Bool, ALWAYS),
     row("always_false", "", Type::Bool, ALWAYS),
     row("always_true", "", Type::Bool, ALWAYS),
     row("bin", "s", Type::Bin, ALWAYS),

@@ -31,6 +31,7 @@ pub(super) fn resolve(
     let Reading { mut global, mut sections, rings, resolvers, userlists, lists, peers, .. } = reading;
     sections.of_peers = peers.tables;
     crate::lower::ring::judge(&mut global.ir, &rings, said);
+    sections.rings = global.ir.rings.iter().map(|ring| ring.name.clone()).collect();
     crate::lower::resolvers::judge(&mut global.ir, &resolvers, world, said);
     global.ir.userlists = crate::lower::userlist::judge(userlists, said);
     crate::lower::stats::judge(&sections.proxies, &global.ir.userlists, said);

@@ -241,7 +241,7 @@ pub(super) fn fold(draft: ProxyDraft, reference: Reference, formats: Formats, ru
     let frontend = is_frontend(draft.kind).then(|| Frontend {
         binds: draft.binds,
         maxconn: set.maxconn,
-        captures: set.captures,
+        captures: set.captures.clone(),
         backlog: set.backlog,
         default_backend,
         keep_alive: keep_alive(set.client_keep_alive),

@@ -1,8 +1,10 @@
 //! Rules: the names in them are looked up.
 
+use std::sync::Arc;
+
 use super::called;
 use super::proxies::{Reference, look_up, reference_of};
-use crate::expr::{Condition, ExprError, NameRef, Resolve};
+use crate::expr::{Condition, ExprError, NameRef, Resolve, Test};
 use crate::ir::{Action, Amount, Count, Destination, ProxyIx, Resolvers, Rule, Rules, Switch};
 use crate::lower::draft::{ProxyDraft, is_backend, is_frontend};
 use crate::lower::rules::RulesDraft;
@@ -49,6 +51,14 @@ impl Resolve for Names<'_> {
         self.sections.of_peers.iter().find(|draft| &*draft.table.name == name).map(|draft| draft.ix.0)
     }
 
+    fn ring(&self, name: &str) -> bool {
+        self.sections.rings.iter().any(|ring| ring == name)
+    }
+
+    fn acl(&self, name: &[u8]) -> Option<Arc<Vec<Test>>> {
+        self.sections.proxies[self.at].set.acls.named(name)
+    }
+
     fn keep_headers(&self) {
         self.sections.keeps_headers.set(true);
     }
@@ -91,25 +101,29 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
     let looked_up = match &mut rule.action {
         Action::SetVar(_, _, expr) | Action::SetEnd(_, expr) => expr.resolve(names),
         Action::PriorityClass(expr) | Action::PriorityOffset(expr) => expr.resolve(names),
-        Action::Mark(Amount::Expr(expr)) | Action::Tos(Amount::Expr(expr)) => expr.resolve(names),
+        Action::Mark(by) | Action::Tos(by) | Action::ServerMark(by) | Action::ServerTos(by) => amount(by, names),
+        Action::Retries(by) => amount(by, names),
         Action::SetVarFormat(_, _, template) => template.resolve(names),
         Action::Accept | Action::Reject | Action::Close | Action::SilentDrop(_) | Action::ExpectProxy => Ok(()),
-        Action::Mark(Amount::Number(_)) | Action::Tos(Amount::Number(_)) => Ok(()),
-        Action::UnsetVar(_) | Action::LogLevel(_) => Ok(()),
+        Action::UnsetVar(_) | Action::LogLevel(_) | Action::Log => Ok(()),
         Action::Capture(capture) => capture.value.resolve(names),
         Action::Resolve(lookup) => lookup.name.resolve(names),
         Action::Track(track) => {
             table(&mut track.table, rule.span, names, said);
             track.key.resolve(names)
         }
-        Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => match by {
-            Amount::Expr(expr) => expr.resolve(names),
-            Amount::Number(_) => Ok(()),
-        },
+        Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => amount(by, names),
     };
     complain(looked_up, rule.span, names, said);
     when(&mut rule.when, rule.span, names, said);
     rule
+}
+
+fn amount(amount: &mut Amount, names: &Names<'_>) -> Result<(), ExprError> {
+    match amount {
+        Amount::Expr(expr) => expr.resolve(names),
+        Amount::Number(_) => Ok(()),
+    }
 }
 
 /// Looks up a stick table; without a name it is that of the own proxy.

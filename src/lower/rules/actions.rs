@@ -20,6 +20,11 @@ pub fn close(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
     Ok(Action::Close)
 }
 
+/// `do-log` (3.2).
+pub fn log(_: Ruleset, _: Given<'_>, _: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::Log)
+}
+
 /// `silent-drop [rst-ttl <ttl>]`: with a number a reset is sent that gets so many routers far.
 pub fn silent_drop(_: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
     if !args.take("rst-ttl") {

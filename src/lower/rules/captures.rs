@@ -2,6 +2,7 @@
 //! 2.6.12: each line has a place of its own, in their order.
 
 use super::{Rules, Ruleset};
+use crate::expr::Side;
 use crate::ir::{Action, Capture, Rule};
 use crate::lower::args::{Args, Given};
 use crate::lower::conditions;
@@ -31,28 +32,29 @@ pub(super) fn place(proxy: &mut ProxyDraft, mut rule: Rule, args: &Args<'_>) -> 
                 LowerError::Misplaced("captures stand where clients connect: in a 'frontend' or 'listen' section");
             return Err(args.blame_keyword(error));
         }
-        capture.slot = proxy.set.captures;
-        proxy.set.captures += 1;
+        let places = &mut proxy.set.captures.request;
+        capture.slot = u32::try_from(places.len()).unwrap_or(u32::MAX);
+        places.push(capture.len);
     }
     Ok(rule)
 }
 
-/// `declare capture request len <length>`: a place that no rule of TCP fills. Those of responses come with HTTP.
+/// `declare capture request|response len <length>`: a place that `capture-req` or `capture-res` fills.
 pub fn declare(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let word = args.word("'request' or 'response'")?;
-    match word.bytes {
-        b"request" => {}
-        b"response" => {
-            let what = "captures of HTTP responses".to_owned();
-            return conditions::unbuilt(proxy, Err(word.blame(LowerError::NotYet { what })));
-        }
+    let side = match word.bytes {
+        b"request" => Side::Request,
+        b"response" => Side::Response,
         _ => return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["request", "response"] })),
-    }
+    };
     if !args.take("len") {
         return Err(args.missing("'len' and the most bytes that are kept"));
     }
-    length(args)?;
-    proxy.set.captures += 1;
+    let length = length(args)?;
+    match side {
+        Side::Request => proxy.set.captures.request.push(length),
+        Side::Response => proxy.set.captures.response.push(length),
+    }
     args.end()
 }
 

@@ -104,8 +104,7 @@ pub fn session(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content <action> [if|unless <condition>]`.
 pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let ruleset = requests(proxy);
-    let rule =
-        rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| captures::place(proxy, rule, args)).transpose());
+    let rule = rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| placed(proxy, rule, args)).transpose());
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -166,6 +165,12 @@ fn once(kept: &mut Option<Millis>, delay: Option<Millis>, args: &mut Args<'_>) {
 fn requests(proxy: &ProxyDraft) -> Ruleset {
     let place = if is_frontend(proxy.kind) { Place::FrontendContent } else { Place::BackendContent };
     Ruleset { of: Rules::Request, place }
+}
+
+/// A rule about requests in its section.
+fn placed(proxy: &mut ProxyDraft, rule: Rule, args: &Args<'_>) -> Lowered<Rule> {
+    sessions::belongs(proxy, &rule, args)?;
+    captures::place(proxy, rule, args)
 }
 
 /// The whole of a rule; `None`: it does nothing.

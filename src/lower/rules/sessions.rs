@@ -4,9 +4,11 @@
 
 use super::Ruleset;
 use crate::expr::Expr;
-use crate::ir::{Action, Amount, End, Level};
+use crate::grammar::SectionKind;
+use crate::ir::{Action, Amount, End, Level, MOST_RETRIES, Rule};
 use crate::lower::args::{Args, Given};
 use crate::lower::conditions;
+use crate::lower::draft::{ProxyDraft, is_backend};
 use crate::lower::error::{LowerError, Lowered};
 
 /// `set-src <expression>`.
@@ -57,6 +59,37 @@ pub fn client_mark(ruleset: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lower
 /// `set-fc-tos <number>|<expression>`.
 pub fn client_tos(ruleset: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
     Ok(Action::Tos(number(ruleset, args)?))
+}
+
+/// `set-bc-mark <number>|<expression>` (3.0).
+pub fn server_mark(ruleset: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::ServerMark(number(ruleset, args)?))
+}
+
+/// `set-bc-tos <number>|<expression>` (3.0).
+pub fn server_tos(ruleset: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    Ok(Action::ServerTos(number(ruleset, args)?))
+}
+
+/// `set-retries <number>|<expression>` (3.2): 0 to 100; where it may stand is [`belongs`]'s.
+pub fn retries(ruleset: Ruleset, _: Given<'_>, args: &mut Args<'_>) -> Lowered<Action> {
+    if args.peek().and_then(<[u8]>::first).is_some_and(|first| first.is_ascii_digit() || *first == b'-') {
+        let number = args.word("a number of retries")?.int(0, MOST_RETRIES.into())?;
+        return Ok(Action::Retries(Amount::Number(u32::try_from(number).unwrap_or(MOST_RETRIES))));
+    }
+    Ok(Action::Retries(Amount::Expr(expr(ruleset, args)?)))
+}
+
+/// Whether a rule may stand in its section.
+///
+/// # Errors
+/// Retries are set where there are no servers, or in "defaults".
+pub(super) fn belongs(proxy: &ProxyDraft, rule: &Rule, args: &Args<'_>) -> Lowered {
+    if matches!(rule.action, Action::Retries(_)) && (proxy.kind == SectionKind::Defaults || !is_backend(proxy.kind)) {
+        let error = LowerError::Misplaced("retries are set where servers are: in a 'backend' or 'listen' section");
+        return Err(args.blame_keyword(error));
+    }
+    Ok(())
 }
 
 /// `set-log-level <level>|silent`.

@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 
 use super::{Surroundings, date, line};
-use crate::expr::{Arg, Date, Fact, Facts, Known, LogFacts, Value, Variable};
+use crate::expr::{Arg, Date, Fact, Facts, Known, LogFacts, Side, Value, Variable};
 use crate::ir::{Config, Proxy};
 use crate::pool::{HttpRecord, Peer, SessionRecord};
 
@@ -25,8 +25,8 @@ pub(super) struct View<'a> {
     pub(super) logged: u64,
     /// The unique id; empty without a format for it.
     pub(super) id: &'a [u8],
-    /// What `%hr` and `%hrl` show, once one of them is asked for.
-    captured: [OnceCell<Vec<u8>>; 2],
+    /// What `%hr`, `%hrl`, `%hs` and `%hsl` show, once one of them is asked for.
+    captured: [OnceCell<Vec<u8>>; 4],
 }
 
 /// A request of the statistics page.
@@ -80,20 +80,21 @@ impl<'a> View<'a> {
         Some(view)
     }
 
-    /// What rules have captured: `{a|b|}`, or apart by blanks with a dash for what is not there.
-    fn captures(&self, apart: bool) -> Fact<'_> {
-        let count = self.front.frontend.as_ref().map_or(0, |front| front.captures);
+    /// What was captured: `{a|b|}`, or apart by blanks with a dash for what is not there.
+    fn captures(&self, side: Side, apart: bool) -> Fact<'_> {
+        let count = self.front.frontend.as_ref().map_or(0, |front| front.captures.of(side).len());
+        let fetch = if side == Side::Request { Known::CaptureReqHdr } else { Known::CaptureResHdr };
         if count == 0 {
             return Fact::Absent;
         }
-        let text = self.captured[usize::from(apart)].get_or_init(|| {
+        let text = self.captured[usize::from(apart) + 2 * usize::from(side == Side::Response)].get_or_init(|| {
             let mut text = if apart { Vec::new() } else { b"{".to_vec() };
             for slot in 0..count {
                 if slot > 0 {
                     text.push(if apart { b' ' } else { b'|' });
                 }
-                let asked = [Arg::Int(slot.into())];
-                let kept = self.samples.known(Known::CaptureReqHdr, &asked).value().map(Value::into_text);
+                let asked = [Arg::Int(i64::try_from(slot).unwrap_or(i64::MAX))];
+                let kept = self.samples.known(fetch, &asked).value().map(Value::into_text);
                 match kept {
                     Some(kept) => kept.iter().for_each(|byte| match byte {
                         b'|' => text.extend_from_slice(b"#7C"),
@@ -228,9 +229,10 @@ impl LogFacts for View<'_> {
             Variable::RequestCounter => Fact::Hex(record.number, 4),
             Variable::Termination => Fact::Plain(&self.state[..2]),
             Variable::TerminationCookie => Fact::Plain(&self.state),
-            Variable::RequestHeaders => self.captures(false),
-            Variable::RequestHeadersClf => self.captures(true),
-            Variable::ResponseHeaders | Variable::ResponseHeadersClf => Fact::Absent,
+            Variable::RequestHeaders => self.captures(Side::Request, false),
+            Variable::RequestHeadersClf => self.captures(Side::Request, true),
+            Variable::ResponseHeaders => self.captures(Side::Response, false),
+            Variable::ResponseHeadersClf => self.captures(Side::Response, true),
             Variable::RequestCookie | Variable::ResponseCookie | Variable::TlsCipher | Variable::TlsVersion => {
                 Fact::Unknown
             }

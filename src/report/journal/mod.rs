@@ -9,6 +9,7 @@ mod forward;
 mod frame;
 mod line;
 mod ring;
+mod sinks;
 mod target;
 
 pub use ring::Ring;
@@ -143,7 +144,8 @@ impl Log {
         (env.local_offset)(0); // reads the zone file while it can be reached
         let all = config.global.logs.iter().chain(config.proxies.iter().flat_map(|proxy| &proxy.logs));
         let sockets = Sockets::open(all.map(|log| &log.to))?;
-        let rings: Box<[Arc<Ring>]> = config.global.rings.iter().cloned().map(Ring::new).collect();
+        let declared = config.global.rings.iter().cloned().map(Ring::new);
+        let rings: Box<[Arc<Ring>]> = std::iter::once(sinks::buffer()).chain(declared).collect();
         let opened = |logs: &[LogTarget]| -> Result<Targets, OpenError> {
             logs.iter().map(|log| opened_one(log, copy, &rings)).collect()
         };
@@ -155,7 +157,7 @@ impl Log {
         Ok(Self { config, env, hostname, sockets, global, proxies, rings, lost, logged, complained })
     }
 
-    /// The `ring` sections, with what they keep.
+    /// The ring that is always there and the `ring` sections, with what they keep.
     pub fn rings(&self) -> &[Arc<Ring>] {
         &self.rings
     }
@@ -292,6 +294,10 @@ impl Log {
 }
 
 impl Journal for Log {
+    fn tell(&self, sink: &str, message: &[u8]) {
+        Self::tell(self, sink, message);
+    }
+
     fn accepted(&self, record: &SessionRecord) {
         if self.proxy(record.frontend).is_some_and(|proxy| proxy.log_moment == LogMoment::Accepted) {
             let to = Some(record.frontend);
