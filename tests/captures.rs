@@ -54,6 +54,66 @@ fn captures_are_logged_alike() {
     assert_eq!(lines(&Program::ours()), theirs);
 }
 
+/// Lines of a frontend and of its backend: places that are filled where it can be done, and where not.
+const FILLED: [(&str, &str); 9] = [
+    // what could end a field or a line
+    (" tcp-request content capture bin(22717b7d237c5d5c220120e97f0a61) len 40", ""),
+    (" tcp-request content capture bin(5b7b) len 1\n tcp-request content capture str() len 3", ""),
+    // before there is a session; a place that is not there
+    (" declare capture request len 4\n tcp-request connection set-var(sess.a) str(early),capture-req(0)", ""),
+    (" declare capture request len 4\n tcp-request content set-var(sess.a) str(other),capture-req(1)", ""),
+    (" declare capture request len 4\n tcp-request content set-var(sess.a) str(none),capture-req(-1)", ""),
+    // the length is that of the place, the value goes on whole
+    (" declare capture request len 4\n tcp-request content set-var(sess.a) int(1234567),capture-req(0)", ""),
+    // in conditions, of a place that a rule has filled
+    (
+        " declare capture request len 9\n tcp-request content capture src len 40\n tcp-request content accept if { str(zz),capture-req(1) -m str zz }",
+        "",
+    ),
+    // answers, in rules about requests too
+    (
+        " declare capture response len 8\n declare capture response len 3\n tcp-request content set-var(sess.b) str(asked),capture-res(1)",
+        " tcp-response content set-var(sess.a) str(something),capture-res(0)",
+    ),
+    (
+        " declare capture response len 8\n declare capture response len 3",
+        " tcp-response content set-var(sess.a) str(a|b),capture-res(1)\n tcp-response content set-var(sess.b) str(c),capture-res(5)",
+    ),
+];
+
+/// The line of a session for each of them.
+fn filled(program: &Program) -> Vec<String> {
+    let server = Backend::echo();
+    let lines = FILLED.map(|(front, back)| {
+        let ((log, sink), door) = (LogReceiver::udp(), ports::free());
+        let shown = ["%hr", "%hrl", "%{+Q}hr", "%{+Q}hrl", "%{+E}hrl", "%{+Q,+E}hrl", "%hs", "%hsl", "%{+Q}hs", "%{+Q}hsl"];
+        let config = format!(
+            "global\n log {sink} local0\ndefaults\n mode tcp\n log global\n timeout client 20s\n timeout server 20s\n timeout connect 5s\n\
+             frontend f\n bind {door}\n{front}\n default_backend b\n log-format \"{} %[capture.req.hdr(0)] %[capture.res.hdr(1)] \
+             a=%[var(sess.a)] b=%[var(sess.b)] %B end\"\nbackend b\n{back}\n server s {}\n",
+            shown.join(" "),
+            server.address
+        );
+        let _proxy = Proxy::start(program, &config);
+        let mut stream = client::connect(door);
+        client::echo(&mut stream, b"hello");
+        drop(stream);
+        log.wait_for(" end").split_once("]: ").expect("a line").1.to_owned()
+    });
+    lines.into()
+}
+
+#[test]
+fn converters_fill_places() {
+    let theirs = filled(&Program::theirs());
+    println!("{theirs:#?}");
+    assert!(theirs[0].contains("#7B#7D#23#7C]") && theirs[7].contains("{somethin|ask}"), "{theirs:?}");
+    let ours = filled(&Program::ours());
+    for ((ours, theirs), lines) in ours.iter().zip(&theirs).zip(FILLED) {
+        assert_eq!(ours, theirs, "{lines:?}");
+    }
+}
+
 /// What was captured before a reload stands in the line that the new process writes.
 #[test]
 fn captures_move_with_their_session() {

@@ -30,6 +30,8 @@ pub enum Fact<'a> {
     Empty,
     /// Text, quoted and escaped as the flags say.
     Text(&'a [u8]),
+    /// Texts that stand apart, each quoted and escaped for itself; of one that is not there a dash.
+    Fields(&'a [Option<Vec<u8>>]),
     /// Text that no flag changes.
     Plain(&'a [u8]),
     /// A number that no flag changes.
@@ -119,6 +121,20 @@ fn put(out: &mut Vec<u8>, facts: &impl Facts, fact: Fact<'_>, flags: Flags) -> b
         Fact::Text(b"") => return put(out, facts, Fact::Unknown, flags),
         Fact::Text(text) => {
             quoted(out, flags, |out| escaped(out, text, flags));
+            Ok(())
+        }
+        Fact::Fields(fields) => {
+            for (at, field) in fields.iter().enumerate() {
+                if at > 0 {
+                    out.push(b' ');
+                }
+                let fact = match field.as_deref() {
+                    None => Fact::Unknown,
+                    Some(b"") => Fact::Empty,
+                    Some(text) => Fact::Text(text),
+                };
+                put(out, facts, fact, flags);
+            }
             Ok(())
         }
         Fact::Plain(text) => out.write_all(text),

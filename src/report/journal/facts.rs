@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 
 use super::{Surroundings, date, line};
-use crate::expr::{Arg, Date, Fact, Facts, Known, LogFacts, Side, Value, Variable};
+use crate::expr::{Arg, Date, Fact, Facts, Known, LogFacts, Side, Variable};
 use crate::ir::{Config, Proxy};
 use crate::pool::{HttpRecord, Peer, SessionRecord};
 
@@ -25,8 +25,10 @@ pub(super) struct View<'a> {
     pub(super) logged: u64,
     /// The unique id; empty without a format for it.
     pub(super) id: &'a [u8],
-    /// What `%hr`, `%hrl`, `%hs` and `%hsl` show, once one of them is asked for.
-    captured: [OnceCell<Vec<u8>>; 4],
+    /// What is kept of a request and of a response, once it is asked for.
+    fields: [OnceCell<Vec<Option<Vec<u8>>>>; 2],
+    /// What `%hr` and `%hs` show.
+    together: [OnceCell<Vec<u8>>; 2],
 }
 
 /// A request of the statistics page.
@@ -62,7 +64,8 @@ impl<'a> View<'a> {
             state,
             logged: 0,
             id: b"",
-            captured: <_>::default(),
+            fields: <_>::default(),
+            together: <_>::default(),
         })
     }
 
@@ -80,34 +83,49 @@ impl<'a> View<'a> {
         Some(view)
     }
 
-    /// What was captured: `{a|b|}`, or apart by blanks with a dash for what is not there.
-    fn captures(&self, side: Side, apart: bool) -> Fact<'_> {
-        let count = self.front.frontend.as_ref().map_or(0, |front| front.captures.of(side).len());
-        let fetch = if side == Side::Request { Known::CaptureReqHdr } else { Known::CaptureResHdr };
-        if count == 0 {
+    /// What is kept of a direction: `{a|b|}`.
+    fn captures(&self, side: Side) -> Fact<'_> {
+        let fields = self.kept(side);
+        if fields.is_empty() {
             return Fact::Absent;
         }
-        let text = self.captured[usize::from(apart) + 2 * usize::from(side == Side::Response)].get_or_init(|| {
-            let mut text = if apart { Vec::new() } else { b"{".to_vec() };
-            for slot in 0..count {
-                if slot > 0 {
-                    text.push(if apart { b' ' } else { b'|' });
-                }
-                let asked = [Arg::Int(i64::try_from(slot).unwrap_or(i64::MAX))];
-                let kept = self.samples.known(fetch, &asked).value().map(Value::into_text);
-                match kept {
-                    Some(kept) => kept.iter().for_each(|byte| match byte {
-                        b'|' => text.extend_from_slice(b"#7C"),
-                        byte => text.push(*byte),
-                    }),
-                    None if apart => text.push(b'-'),
-                    None => {}
-                }
-            }
-            text.extend_from_slice(if apart { b"" } else { b"}" });
-            text
+        let text = self.together[side as usize].get_or_init(|| {
+            let texts: Vec<&[u8]> = fields.iter().map(|field| field.as_deref().unwrap_or_default()).collect();
+            [&b"{"[..], &texts.join(&b'|'), b"}"].concat()
         });
         Fact::Text(text)
+    }
+
+    /// The same, each apart.
+    fn captured_apart(&self, side: Side) -> Fact<'_> {
+        match self.kept(side) {
+            [] => Fact::Absent,
+            fields => Fact::Fields(fields),
+        }
+    }
+
+    /// What is kept of a direction, by place.
+    fn kept(&self, side: Side) -> &[Option<Vec<u8>>] {
+        let places = self.front.frontend.as_ref().map_or(0, |front| front.captures.of(side).len());
+        let fetch = match side {
+            Side::Request => Known::CaptureReqHdr,
+            Side::Response => Known::CaptureResHdr,
+        };
+        self.fields[side as usize].get_or_init(|| {
+            let fields = (0..places).map(|place| {
+                let asked = [Arg::Int(i64::try_from(place).ok()?)];
+                let kept = self.samples.known(fetch, &asked).value()?.into_text();
+                let mut field = Vec::with_capacity(kept.len());
+                kept.iter().for_each(|byte| match byte {
+                    b'{' => field.extend_from_slice(b"#7B"),
+                    b'|' => field.extend_from_slice(b"#7C"),
+                    b'}' => field.extend_from_slice(b"#7D"),
+                    byte => line::escape(&mut field, std::slice::from_ref(byte)),
+                });
+                Some(field)
+            });
+            fields.collect()
+        })
     }
 
     /// A timer or a count that still grows when the line is written early.
@@ -229,10 +247,10 @@ impl LogFacts for View<'_> {
             Variable::RequestCounter => Fact::Hex(record.number, 4),
             Variable::Termination => Fact::Plain(&self.state[..2]),
             Variable::TerminationCookie => Fact::Plain(&self.state),
-            Variable::RequestHeaders => self.captures(Side::Request, false),
-            Variable::RequestHeadersClf => self.captures(Side::Request, true),
-            Variable::ResponseHeaders => self.captures(Side::Response, false),
-            Variable::ResponseHeadersClf => self.captures(Side::Response, true),
+            Variable::RequestHeaders => self.captures(Side::Request),
+            Variable::RequestHeadersClf => self.captured_apart(Side::Request),
+            Variable::ResponseHeaders => self.captures(Side::Response),
+            Variable::ResponseHeadersClf => self.captured_apart(Side::Response),
             Variable::RequestCookie | Variable::ResponseCookie | Variable::TlsCipher | Variable::TlsVersion => {
                 Fact::Unknown
             }
