@@ -180,4 +180,42 @@ mod tests {
         assert_eq!(back.priority, Priority { class: 2047, offset: -524_287 });
         assert_eq!(back.retries, Some(MOST_RETRIES));
     }
+
+    /// Whatever another process says is taken up, and what was taken up is told the same from then on.
+    #[test]
+    fn anything_that_is_said_is_taken_up_once() {
+        type Said = (Vec<(Vec<u8>, u8, i64)>, Option<u8>, (i16, i32), [Vec<Option<Vec<u8>>>; 2], Vec<(u32, Vec<u8>)>);
+        bolero::check!().with_type::<Said>().for_each(
+            |(variables, level, (class, offset), [captures, answers], tracked)| {
+                let variables = variables.iter().map(|(bytes, kind, number)| {
+                    let scope = ["sess", "txn", "req", "res", "proc", "", "what"][usize::from(kind / 8) % 7];
+                    let value = match kind % 6 {
+                        0 => ValueState::Bool(*number > 0),
+                        1 => ValueState::Int(*number),
+                        2 => ValueState::Ipv4(Ipv4Addr::from_bits(*number as u32)),
+                        3 => ValueState::Ipv6(Ipv6Addr::from_bits(*number as u128)),
+                        4 => ValueState::Str(bytes.clone()),
+                        _ => ValueState::Bin(bytes.clone()),
+                    };
+                    (format!("{scope}.{}", String::from_utf8_lossy(bytes)), value)
+                });
+                let said = LeftState {
+                    variables: variables.collect(),
+                    level: *level,
+                    class: *class,
+                    offset: *offset,
+                    packets: (Some(class.unsigned_abs().into()), level.map(Into::into)),
+                    retries: level.map(Into::into),
+                    captures: captures.clone(),
+                    answers: answers.clone(),
+                    tracked: tracked.iter().map(|(at, key)| (*at, "table".to_owned(), key.clone())).collect(),
+                };
+                let (process, tables) = (Arc::new(Variables::default()), Tables::default());
+                let Some(once) = LeftState::of(&said.restore(&process, &tables)) else { return };
+                let text = serde_json::to_vec(&once).expect("words");
+                let read: LeftState = serde_json::from_slice(&text).expect("the same words");
+                assert_eq!(LeftState::of(&read.restore(&process, &tables)), Some(once));
+            },
+        );
+    }
 }

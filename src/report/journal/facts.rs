@@ -248,8 +248,8 @@ impl LogFacts for View<'_> {
             Variable::Termination => Fact::Plain(&self.state[..2]),
             Variable::TerminationCookie => Fact::Plain(&self.state),
             Variable::RequestHeaders => self.captures(Side::Request),
-            Variable::ResponseHeaders => self.captures(Side::Response),
             Variable::RequestHeadersClf => self.captured_apart(Side::Request),
+            Variable::ResponseHeaders => self.captures(Side::Response),
             Variable::ResponseHeadersClf => self.captured_apart(Side::Response),
             Variable::RequestCookie | Variable::ResponseCookie | Variable::TlsCipher | Variable::TlsVersion => {
                 Fact::Unknown
