@@ -49,16 +49,7 @@ fn at(server: u32) -> TrackRef {
 
 fn assign(pool: &Pool, random: u64) -> Option<u32> {
     let hash = Some((random as u32).wrapping_mul(0x9e37_79b9));
-    let demand = Demand {
-        hash,
-        wanted: None,
-        forced: false,
-        avoid: None,
-        random,
-        waker: Waker::noop(),
-        again: false,
-        priority: Priority::default(),
-    };
+    let demand = Demand { hash, random, ..Demand::any(Waker::noop()) };
     match pool.back(B).unwrap().assign(&demand, NOW) {
         Assignment::Server(ServerIx(server)) => Some(server),
         _ => None,

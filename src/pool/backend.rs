@@ -89,6 +89,22 @@ pub struct Demand<'a> {
     pub priority: Priority,
 }
 
+impl<'a> Demand<'a> {
+    /// One that any server satisfies.
+    pub fn any(waker: &'a Waker) -> Self {
+        Self {
+            hash: None,
+            wanted: None,
+            forced: false,
+            avoid: None,
+            random: 0,
+            waker,
+            again: false,
+            priority: Priority::default(),
+        }
+    }
+}
+
 /// The answer.
 #[derive(Debug)]
 pub enum Assignment {

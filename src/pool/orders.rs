@@ -237,21 +237,7 @@ fn a_slow_start_holds_sessions_back_and_lets_them_in() {
     pool.report_check(L, S1, &result(CheckStatus::L4Ok), NOW);
     pool.report_check(L, S1, &result(CheckStatus::L4Ok), NOW);
     let back = pool.back(L).unwrap();
-    let ask = || {
-        back.assign(
-            &Demand {
-                hash: None,
-                wanted: None,
-                forced: false,
-                avoid: None,
-                random: 0,
-                waker: Waker::noop(),
-                again: false,
-                priority: Priority::default(),
-            },
-            NOW,
-        )
-    };
+    let ask = || back.assign(&Demand::any(Waker::noop()), NOW);
     assert!(matches!(ask(), Assignment::Server(S1)));
     let tickets: Vec<Assignment> = (0..7).map(|_| ask()).collect();
     assert!(tickets.iter().all(|ticket| matches!(ticket, Assignment::Queued(_))));
@@ -273,21 +259,7 @@ fn only_option_redispatch_moves_a_queue() {
         let pool = pool(vec![("l", ProxyKind::Listen, Backend { redispatch, ..back })]);
         let back = pool.back(L).unwrap();
         let hash = Some(2); // it is even: the first server
-        let ask = || {
-            back.assign(
-                &Demand {
-                    hash,
-                    wanted: None,
-                    forced: false,
-                    avoid: None,
-                    random: 0,
-                    waker: Waker::noop(),
-                    again: false,
-                    priority: Priority::default(),
-                },
-                NOW,
-            )
-        };
+        let ask = || back.assign(&Demand { hash, ..Demand::any(Waker::noop()) }, NOW);
         assert!(matches!(ask(), Assignment::Server(S1)));
         let tickets: Vec<QueueTicket> = (0..3)
             .map(|_| match ask() {

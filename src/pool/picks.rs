@@ -6,7 +6,7 @@ use std::path::Path;
 use std::task::Waker;
 
 use super::tests::{NOW, backend, pool, server};
-use super::{Admin, Assignment, BackState, Demand, Pool, Priority, address_hash};
+use super::{Admin, Assignment, BackState, Demand, Pool, address_hash};
 use crate::ir::{Backend, Balance, HashType, ProxyIx, ProxyKind, Server, ServerIx};
 use crate::units::Weight;
 
@@ -71,19 +71,7 @@ impl Stage {
         let mut avoid = None;
         for _ in 0..2 {
             let hash = client.map(|client| address_hash(self.hash, client));
-            match self.back.assign(
-                &Demand {
-                    hash,
-                    wanted: None,
-                    forced: false,
-                    avoid,
-                    random: 0,
-                    waker: Waker::noop(),
-                    again: false,
-                    priority: Priority::default(),
-                },
-                NOW,
-            ) {
+            match self.back.assign(&Demand { hash, avoid, ..Demand::any(Waker::noop()) }, NOW) {
                 Assignment::Server(ix) if self.dead[ix.0 as usize] => {
                     self.back.release(ix, NOW);
                     avoid = Some(ix);
@@ -155,7 +143,7 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
             match step.strip_prefix('{').and_then(|order| order.strip_suffix('}')) {
                 Some(order) => change(&pool, order),
                 None => {
-                    let pick = |_: &str| match back.assign(&ask(), NOW) {
+                    let pick = |_: &str| match back.assign(&Demand::any(Waker::noop()), NOW) {
                         Assignment::Server(ix) => {
                             back.release(ix, NOW);
                             (ix.0 + 1).to_string()
@@ -167,19 +155,6 @@ fn sessions_go_where_haproxy_sends_them_when_weights_change() {
                 }
             }
         }
-    }
-}
-
-fn ask() -> Demand<'static> {
-    Demand {
-        hash: None,
-        wanted: None,
-        forced: false,
-        avoid: None,
-        random: 0,
-        waker: Waker::noop(),
-        again: false,
-        priority: Priority::default(),
     }
 }
 

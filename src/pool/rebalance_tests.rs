@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::*;
 use crate::ir::{Backend, ProxyKind, Server};
 use crate::pool::tests::{NOW, backend, pool};
-use crate::pool::{Admin, Assignment, Demand, HealthOrder, Priority};
+use crate::pool::{Admin, Assignment, Demand, HealthOrder};
 
 const BACK: ProxyIx = ProxyIx(0);
 
@@ -46,16 +46,7 @@ impl Replay {
 
     fn arrive(&self, count: u32) {
         for _ in 0..count {
-            let demand = Demand {
-                hash: None,
-                wanted: None,
-                forced: false,
-                avoid: None,
-                random: 0,
-                waker: Waker::noop(),
-                again: false,
-                priority: Priority::default(),
-            };
+            let demand = Demand::any(Waker::noop());
             assert!(matches!(self.back().assign(&demand, at(self.now)), Assignment::Server(_)));
             self.back().sessions.up();
         }

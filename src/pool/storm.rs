@@ -24,19 +24,7 @@ fn sessions(back: &BackState, seed: u64, on: &[AtomicU32], limit: u32) -> u32 {
         let random = (step + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let hash = Some((random >> 36) as u32);
         let avoid = (random >> 61 == 0).then_some(ServerIx((random >> 32) as u32 % 3));
-        match back.assign(
-            &Demand {
-                hash,
-                wanted: None,
-                forced: false,
-                avoid,
-                random,
-                waker: Waker::noop(),
-                again: false,
-                priority: Priority::default(),
-            },
-            NOW,
-        ) {
+        match back.assign(&Demand { hash, avoid, random, ..Demand::any(Waker::noop()) }, NOW) {
             Assignment::Server(ix) => enter(ix, &mut open),
             Assignment::Queued(ticket) => queued.push(ticket),
             Assignment::Unavailable | Assignment::QueueFull(_) => {}
@@ -142,16 +130,7 @@ fn nothing_is_lost_when_servers_come_and_go_under_load() {
             assert_eq!((view.active, view.backup, view.weight), (2, 1, 2), "{balance:?} {redispatch:?}");
             // And it goes on as if nothing had been.
             for _ in 0..4 {
-                let demand = Demand {
-                    hash: None,
-                    wanted: None,
-                    forced: false,
-                    avoid: None,
-                    random: 1,
-                    waker: Waker::noop(),
-                    again: false,
-                    priority: Priority::default(),
-                };
+                let demand = Demand { random: 1, ..Demand::any(Waker::noop()) };
                 match back.assign(&demand, NOW) {
                     Assignment::Server(ix) => back.release(ix, NOW),
                     other => panic!("{balance:?}: {other:?}"),

@@ -88,16 +88,7 @@ pub(super) fn pool(backs: Vec<(&str, ProxyKind, Backend)>) -> Pool {
 pub(super) const NOW: Tick = Tick::from_millis(1_000);
 
 fn demand(waker: &Waker, random: u64) -> Demand<'_> {
-    Demand {
-        hash: None,
-        wanted: None,
-        forced: false,
-        avoid: None,
-        random,
-        waker,
-        again: false,
-        priority: Priority::default(),
-    }
+    Demand { random, ..Demand::any(waker) }
 }
 
 #[derive(Default)]

@@ -32,7 +32,7 @@ fn nobody() -> UdpSocket {
 /// What the variable is, how often the rules before were looked at, whether those behind were, and how long it took, for
 /// names, families, resolvers and delays.
 #[test]
-fn a_session_waits_for_a_name() {
+fn a_session_waits_for_a_name_timed_alone() {
     let (dns, dead) = (Dnsmasq::start(RECORDS), nobody());
     let sections = sections(&dns, &dead);
     let mut compared = Compared::timed();
@@ -76,7 +76,7 @@ fn a_session_waits_for_a_name() {
 
 /// Clients that say something, end, or are cut while a name is looked up.
 #[test]
-fn clients_of_sessions_that_wait_for_a_name() {
+fn clients_of_sessions_that_wait_for_a_name_timed_alone() {
     let (dns, dead) = (Dnsmasq::start(RECORDS), nobody());
     let sections = sections(&dns, &dead);
     let front = |limits: &str| {
