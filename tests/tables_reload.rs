@@ -3,10 +3,13 @@
 mod harness;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use harness::backends::Backend;
 use harness::daemon::Daemon;
 use harness::program::Program;
-use harness::{ports, stats};
+use harness::site::Site;
+use harness::{client, ports, stats, wait};
 
 const TABLES: &str = "\
 backend text
@@ -128,4 +131,39 @@ fn time_goes_on() {
     daemon.reload_well();
     assert!(left() < 3000);
     harness::wait::until_true("the entry to go", || left() == 0);
+}
+
+/// Both processes count while one takes over from the other: not one connection is missing, and none is counted twice.
+#[test]
+fn counts_are_exact_over_reloads() {
+    let (echo, door) = (Backend::echo(), ports::free());
+    let sections = format!(
+        "listen l\n bind {door}\n stick-table type ip size 10 store conn_cnt,conn_rate(1h),conn_cur,bytes_in_cnt\n \
+         tcp-request connection track-sc0 src\n server s {}\n",
+        echo.address
+    );
+    let mut site = Site::start_with(&Program::ours(), "  nbthread 2", &sections);
+    let visits = AtomicU64::new(0);
+    for round in 0..8 {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        client::echo(&mut client::connect(door), b"0123456789");
+                        visits.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let more = |before: u64| wait::until_true("visits", || visits.load(Ordering::Relaxed) > before + 50);
+            more(visits.load(Ordering::Relaxed));
+            site.reload();
+            more(visits.load(Ordering::Relaxed));
+            stop.store(true, Ordering::Relaxed);
+        });
+        let count = visits.load(Ordering::Relaxed);
+        let want = format!("conn_cnt={count} conn_rate(3600000)={count} conn_cur=0 bytes_in_cnt={}", 10 * count);
+        let table = || entries(&site.daemon.folder().join("sock"), "l").join("; ");
+        wait::until_or(&format!("after {round} a table with {want}"), || table().contains(&want), table);
+    }
 }

@@ -315,8 +315,11 @@ impl Story<'_> {
         let states = rest.old.states(self.console);
         let remarks = pool.import_states(&states, services::now());
         rest.old.entries(self.console, &*super::tables::taking(&pool));
+        let leaves = self.arguments.leaves_sessions();
+        let gives = !leaves && !self.arguments.old.is_empty();
+        let apart = gives.then(|| super::tables::Apart::new(&pool));
         // An old process that tells its states tells its counters too, later.
-        if states.is_empty() || self.arguments.leaves_sessions() {
+        if states.is_empty() || leaves {
             pool.preload();
         }
         let running = services.run(&pool);
@@ -353,7 +356,6 @@ impl Story<'_> {
             let all = sockets.listeners()?;
             Ok(all.into_iter().filter(|fd| sys::socket::listener(fd).is_some()).collect()) // channels are nobody else's
         };
-        let leaves = self.arguments.leaves_sessions();
         let estate = (!leaves).then(|| estate(engine.sessions(), &pool));
         let sessions = engine.sessions();
         let acting = Arc::clone(&control);
@@ -387,9 +389,9 @@ impl Story<'_> {
             }
             None => rest.finish(me(), me(), self.console),
         }
-        if !leaves && !self.arguments.old.is_empty() {
+        if let Some(apart) = apart {
             let conversations = rest.old.take_conversations();
-            let entries = super::tables::taking(&pool);
+            let entries = super::tables::taking_again(apart);
             let (pool, here) = (Arc::clone(&pool), Arc::clone(&pool));
             let count = Box::new(move |lines: &[String]| {
                 for remark in pool.import_counters(lines, services::now()) {

@@ -111,6 +111,11 @@ impl Sessions {
         self.0.live.load(Ordering::Acquire)
     }
 
+    /// Whether connections are still accepted, or what waited on closed sockets has not come yet.
+    pub fn accepts(&self) -> bool {
+        self.0.accepting.load(Ordering::Acquire) > 0
+    }
+
     /// Whether this process has been told to stop.
     pub fn is_stopping(&self) -> bool {
         self.0.stopping.load(Ordering::Acquire)

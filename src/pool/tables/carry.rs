@@ -2,8 +2,8 @@
 //!
 //! A body holds entries of one table: first the moment, the table's name, its keys' type and what is stored, then for each entry how long ago it
 //! was touched, its key and its data; all numbers in groups of 7 bits. A body goes into one message. It is told twice:
-//! everything before the new process serves, and what was touched since when the old one serves no more; the second time
-//! what both have counted is the larger number of each. Who is connected now (`conn_cur`) is not told: sessions that come
+//! everything before the new process serves, and what was touched since when the old one serves no more; then what both have
+//! counted meanwhile is added. Who is connected now (`conn_cur`) is not told: sessions that come
 //! along count where they come. What is read is not trusted. Nothing here is sorted by age before [`Tables::settle`].
 
 use super::record::{Data, RateParts, View};
@@ -174,35 +174,63 @@ fn read_one<'b>(rest: &mut Rest<'b>, shape: Shape, passed: u32) -> Option<Said<'
     })
 }
 
-/// Takes what was told of one datum, if the larger, or the younger, is not here.
-fn take(data: &mut Data<'_>, (datum, index): (Datum, u32), said: &Said<'_>, same_period: bool, younger: bool) {
+/// What was told of one datum, and how it stands to what is here.
+struct Told<'s, 'b> {
+    datum: Datum,
+    index: u32,
+    said: &'s Said<'b>,
+    /// A rate is over the same time here.
+    same_period: bool,
+    /// The other process has touched the entry after this one.
+    younger: bool,
+}
+
+/// Takes what was told of one datum: of tags and servers what is younger, of what is counted all that was counted there since both said the
+/// same (`before`; of an entry that nobody has changed here that is what it says, so it takes the larger number).
+fn take(data: &mut Data<'_>, before: Option<&mut Data<'_>>, told: &Told<'_, '_>) {
+    let Told { datum, index, said, same_period, younger } = *told;
     match said {
         Said::Number(id) if datum == Datum::ServerId => {
             if younger || data.view().exact(datum, index) == Some(0) {
                 data.set_exact(datum, index, *id as i64);
             }
         }
+        Said::Number(tag) if matches!(datum, Datum::Gpt | Datum::Gpt0) => {
+            if younger {
+                data.set_exact(datum, index, *tag as i64);
+            }
+        }
         Said::Number(number) => {
-            let here = data.view().exact(datum, index).unwrap_or(0) as u64;
-            let tag = matches!(datum, Datum::Gpt | Datum::Gpt0);
-            if (tag && younger) || (!tag && *number > here) {
-                data.set_exact(datum, index, *number as i64);
+            let same =
+                before.as_ref().map_or(data.view(), |before| before.view()).exact(datum, index).unwrap_or(0) as u64;
+            if let more @ 1.. = number.saturating_sub(same) {
+                data.add(datum, index, more);
+                before.map(|before| before.set_exact(datum, index, *number as i64));
             }
         }
-        Said::Rate(parts) if same_period => {
-            let here = data.view().exact(datum, index).unwrap_or(0);
-            let before = data.view().rate(datum, index);
-            data.set_rate(datum, index, *parts);
-            if let (Some(before), true) = (before, data.view().exact(datum, index).unwrap_or(0) < here) {
-                data.set_rate(datum, index, before);
-            }
-        }
+        Said::Rate(parts) if same_period => take_rate(data, before, (datum, index), *parts),
         Said::Rate(_) => {}
         Said::Word(word) => {
             if !word.is_empty() && (younger || data.view().server_key().is_none()) {
                 data.set_server_key(word);
             }
         }
+    }
+}
+
+fn take_rate(data: &mut Data<'_>, before: Option<&mut Data<'_>>, (datum, index): (Datum, u32), told: RateParts) {
+    if let Some(before) = before {
+        if let Some(same) = before.view().rate(datum, index) {
+            data.add_since(datum, index, same, told);
+        }
+        before.set_rate(datum, index, told);
+        return;
+    }
+    let here = data.view().exact(datum, index).unwrap_or(0);
+    let Some(parts) = data.view().rate(datum, index) else { return };
+    data.set_rate(datum, index, told);
+    if data.view().exact(datum, index).unwrap_or(0) < here {
+        data.set_rate(datum, index, parts);
     }
 }
 
@@ -253,6 +281,23 @@ impl Tables {
         Some(count)
     }
 
+    /// From now on entries change here, too, and the other process may tell of them again: what is counted here is added to what
+    /// is counted there. It costs a copy of each entry that changes, until [`Self::count_together`].
+    pub fn count_apart(&self) {
+        self.keep_before(true);
+    }
+
+    /// The other process tells of no entry any more.
+    pub fn count_together(&self) {
+        self.keep_before(false);
+    }
+
+    fn keep_before(&self, keeps: bool) {
+        for part in self.iter().flat_map(|table| &table.parts) {
+            part.open().before = keeps.then(Default::default);
+        }
+    }
+
     /// Puts all entries in the order of their age again: to be called when all bodies have come.
     pub fn settle(&self) {
         for part in self.iter().flat_map(|table| &table.parts) {
@@ -287,10 +332,17 @@ impl Table {
             }
         };
         let younger = known.is_none() || idle < super::age(moment, shard.touched(slot));
+        let mut kept = shard.before.as_mut().and_then(|before| before.remove(&slot));
         let mut data = Data { table: self, record: shard.record_mut(slot), now: moment };
+        let mut before = kept.as_deref_mut().map(|record| Data { table: self, record, now: moment });
         for (datum, index, period, said) in said {
-            let same = self.ir.stored(*datum).and_then(|stored| stored.period).is_some_and(|p| p.get() == *period);
-            take(&mut data, (*datum, *index), said, same, younger);
+            let (datum, index) = (*datum, *index);
+            let here = self.ir.stored(datum).and_then(|stored| stored.period);
+            let same_period = here.is_some_and(|here| here.get() == *period);
+            take(&mut data, before.as_mut(), &Told { datum, index, said, same_period, younger });
+        }
+        if let Some((before, kept)) = shard.before.as_mut().zip(kept) {
+            before.insert(slot, kept);
         }
         if known.is_some() && younger {
             shard.touch(slot, then);
@@ -378,6 +430,51 @@ mod tests {
         let counts = [1, 2, 3].map(|number| here.look(&Key::integer(number), at(2000), |e| e.get(Datum::Gpc0, 0)));
         assert_eq!(counts, [Some(Some(8)), Some(Some(5)), Some(Some(5))]);
         assert_eq!(here.look(&Key::integer(2), at(2000), |entry| entry.idle()), Some(0));
+    }
+
+    #[test]
+    fn what_both_count_meanwhile_is_added() {
+        let (old, new) = (tables(10), tables(10));
+        let (there, here) = (old.named("t").unwrap(), new.named("t").unwrap());
+        let count = |table: &Arc<Table>, key: u32, gpc: u64, connections: u64, moment: u64| {
+            table.entry(&Key::integer(key), at(moment)).unwrap().refresh(at(moment), |data| {
+                data.add(Datum::Gpc0, 0, gpc);
+                data.add(Datum::ConnRate, 0, connections);
+            });
+        };
+        let seen = |key: u32| {
+            here.look(&Key::integer(key), at(2200), |e| (e.get(Datum::Gpc0, 0), e.get(Datum::ConnRate, 0))).unwrap()
+        };
+        let tell = |since: Option<u64>, clock: fn() -> Tick| {
+            bodies(&old, since.map(at), clock).iter().for_each(|body| assert!(new.import(body, at(2200)).is_some()));
+        };
+        (1..=2).for_each(|key| count(there, key, 5, 4, 2000));
+        tell(None, || at(2000));
+        new.count_apart();
+        // by both, by the old one alone, and an entry that both have made
+        count(there, 1, 2, 3, 2100);
+        count(here, 1, 4, 1, 2110);
+        count(there, 2, 7, 1, 2100);
+        count(there, 3, 3, 2, 2100);
+        count(here, 3, 2, 5, 2110);
+        for _ in 0..2 {
+            tell(Some(2050), || at(2150)); // told again it is not counted again
+            assert_eq!([1, 2, 3].map(seen), [(Some(11), Some(8)), (Some(12), Some(5)), (Some(5), Some(7))]);
+        }
+        count(there, 1, 1, 1, 2160);
+        count(here, 2, 1, 1, 2160);
+        tell(Some(2150), || at(2170));
+        assert_eq!([1, 2].map(seen), [(Some(12), Some(9)), (Some(13), Some(6))]);
+        // an entry that has gone here and comes again begins with what is told
+        assert_eq!(here.remove(&Key::integer(1), at(2180)), Some(true));
+        count(there, 1, 1, 0, 2180);
+        tell(Some(2175), || at(2185));
+        assert_eq!(seen(1).0, Some(9));
+        // when nobody is told of any more, the larger number stays
+        new.count_together();
+        count(here, 1, 3, 0, 2190);
+        tell(Some(2175), || at(2195));
+        assert_eq!(seen(1).0, Some(12));
     }
 
     #[test]

@@ -49,6 +49,9 @@ impl Entry {
 
     fn alter<T>(&self, now: Tick, touched: Option<u32>, tell: bool, change: impl FnOnce(&mut Data<'_>) -> T) -> T {
         let mut shard = self.table.parts[self.part as usize].open();
+        if tell {
+            shard.keep(self.slot);
+        }
         let mut data = Data { table: &self.table, record: shard.record_mut(self.slot), now: low(now) };
         let answer = change(&mut data);
         let change = self.table.layout.change.filter(|_| tell);
@@ -56,6 +59,9 @@ impl Entry {
             let number = self.table.changes.next();
             (data.number_change(at, number), number)
         });
+        if !tell {
+            shard.keep_anew(self.slot);
+        }
         if let Some(touched) = touched {
             shard.touch(self.slot, touched);
         }

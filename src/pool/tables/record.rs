@@ -229,6 +229,23 @@ impl Data<'_> {
         }
     }
 
+    /// Counts of a rate what another process has counted since both said `before`.
+    pub(super) fn add_since(&mut self, datum: Datum, index: u32, before: RateParts, told: RateParts) {
+        let Some(cell) = self.table.layout.cell(datum, index).filter(|cell| cell.shape == Shape::Rate) else { return };
+        let turned = |parts: RateParts| {
+            let RateParts { age, current, previous } = parts;
+            let mut rate = Rate { start: self.now.wrapping_sub(age.min(u32::MAX - SLACK)), current, previous };
+            rate.turn(self.now, cell.period);
+            rate
+        };
+        let (before, told) = (turned(before), turned(told));
+        let mut here = load_rate(self.record, cell.at);
+        here.turn(self.now, cell.period);
+        here.current = here.current.saturating_add(told.current.saturating_sub(before.current));
+        here.previous = here.previous.saturating_add(told.previous.saturating_sub(before.previous));
+        store_rate(self.record, cell.at, here);
+    }
+
     /// The server it sticks to from now on.
     pub fn set_server(&mut self, id: u32, key: Option<&str>) {
         if let Some(cell) = self.table.layout.cell(Datum::ServerId, 0) {

@@ -3,7 +3,7 @@
 //! Records stand in chunks that never move; an index of hashes finds them, and a list through those that nobody holds
 //! keeps them in the order of their last touch, so the oldest is the first. Knows no size of the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hashbrown::HashTable;
 
@@ -35,6 +35,8 @@ pub(super) struct Shard {
     pub(super) live: u32,
     /// The entries that changed, by the number of their last change; only where somebody listens.
     pub(super) changed: BTreeMap<u64, u32>,
+    /// What entries were before they changed here, by place; only while another process may still tell of them.
+    pub(super) before: Option<HashMap<u32, Box<[u8]>>>,
 }
 
 impl Shard {
@@ -51,6 +53,7 @@ impl Shard {
             newest: NONE,
             live: 0,
             changed: BTreeMap::new(),
+            before: None,
         }
     }
 
@@ -68,6 +71,21 @@ impl Shard {
         let (chunk, at) = self.place(slot);
         let record = self.record;
         self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at..at + record)).unwrap_or_default()
+    }
+
+    /// Keeps what an entry is, if it is not kept already: it is going to change.
+    pub(super) fn keep(&mut self, slot: u32) {
+        let Some(mut before) = self.before.take() else { return };
+        before.entry(slot).or_insert_with(|| self.record(slot).into());
+        self.before = Some(before);
+    }
+
+    /// What others say of an entry was taken over: that is what it was.
+    pub(super) fn keep_anew(&mut self, slot: u32) {
+        let record = self.record(slot).into();
+        if let Some(before) = self.before.as_mut().and_then(|before| before.get_mut(&slot)) {
+            *before = record;
+        }
     }
 
     fn get(&self, slot: u32, at: usize) -> u32 {
@@ -179,9 +197,14 @@ impl Shard {
         self.set(slot, NEXT, next);
         self.free = slot;
         self.live -= 1;
+        let before = self.before.take().map(|mut before| {
+            before.remove(&slot);
+            before
+        });
         if self.live == 0 {
             *self = Self::new(self.record); // memory goes back
         }
+        self.before = before;
     }
 
     /// One more holds an entry.

@@ -42,7 +42,9 @@ const LOOKS: [Duration; 5] = [
     Duration::from_secs(5),
 ];
 /// How many passages through the sessions are followed by what stick tables learned meanwhile.
-const TELLINGS: usize = 3;
+pub(crate) const TELLINGS: usize = 3;
+/// How long what waits on closed sockets may take to come.
+const REST: Duration = Duration::from_secs(1);
 /// Pause after a newcomer had no room for a single session.
 const NO_ROOM: Duration = Duration::from_secs(1);
 
@@ -96,7 +98,7 @@ impl Estate {
         wire::send(visitor, &Message::Entries(Vec::new()), &[])
     }
 
-    /// Waits for the newcomer's wish, and fulfils it. `finished` is called after each passage through all sessions.
+    /// Waits for the newcomer's wish, and fulfils it. `finished` is called after the first passage through all sessions.
     ///
     /// # Errors
     /// [`ReceiveError`]: it has gone, or wants no sessions; what it was not given stays here.
@@ -124,18 +126,34 @@ impl Estate {
         self.tell_entries(visitor, true)?;
         for look in 0.. {
             self.give_once(visitor)?;
-            if look < TELLINGS {
-                self.tell_entries(visitor, true)?; // what those sessions counted that moved or ended now
+            // What waited on the sockets that are closed now comes here, and goes the same way. The process stays for it.
+            let stays = (look == 0).then(|| self.sessions.expect());
+            if look == 0 {
+                finished();
+                self.wait_for_the_rest();
+                self.give_once(visitor)?;
             }
-            wire::send(visitor, &Message::Finished { left: self.sessions.left() }, &[])?;
+            let left = self.sessions.left();
+            if look < TELLINGS {
+                self.tell_entries(visitor, true)?; // what those sessions counted that moved or ended before
+            }
+            wire::send(visitor, &Message::Finished { left }, &[])?;
             fault::at("old-finished");
-            finished();
+            drop(stays);
             // Nothing is to be said now: what comes is the end.
             if pidfd::readable(visitor.as_fd(), LOOKS[look.min(LOOKS.len() - 1)]) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Waits until nothing is accepted any more.
+    fn wait_for_the_rest(&self) {
+        let begun = Instant::now();
+        while self.sessions.accepts() && begun.elapsed() < REST {
+            patience::pause(TURN_STEP);
+        }
     }
 
     /// The right to move sessions: whoever has it gives it back when it is replaced, or dead.
