@@ -6,6 +6,7 @@
 //! counted meanwhile is added. Who is connected now (`conn_cur`) is not told: sessions that come
 //! along count where they come. What is read is not trusted. Nothing here is sorted by age before [`Tables::settle`].
 
+use super::merge::{Said, Told, take};
 use super::record::{Data, RateParts, View};
 use super::{Cursor, Table, Tables, low};
 use crate::ir::table::{Datum, KeyKind, Shape};
@@ -155,13 +156,6 @@ fn write(entry: &View<'_>, passed: u32, ir: &crate::ir::table::Table, out: &mut 
     }
 }
 
-/// What an entry says of one datum.
-enum Said<'b> {
-    Number(u64),
-    Rate(RateParts),
-    Word(&'b str),
-}
-
 fn read_one<'b>(rest: &mut Rest<'b>, shape: Shape, passed: u32) -> Option<Said<'b>> {
     Some(match shape {
         Shape::Word => Said::Word(std::str::from_utf8(rest.bytes()?).ok()?),
@@ -172,66 +166,6 @@ fn read_one<'b>(rest: &mut Rest<'b>, shape: Shape, passed: u32) -> Option<Said<'
             Said::Rate(RateParts { age, current, previous })
         }
     })
-}
-
-/// What was told of one datum, and how it stands to what is here.
-struct Told<'s, 'b> {
-    datum: Datum,
-    index: u32,
-    said: &'s Said<'b>,
-    /// A rate is over the same time here.
-    same_period: bool,
-    /// The other process has touched the entry after this one.
-    younger: bool,
-}
-
-/// Takes what was told of one datum: of tags and servers what is younger, of what is counted all that was counted there since both said the
-/// same (`before`; of an entry that nobody has changed here that is what it says, so it takes the larger number).
-fn take(data: &mut Data<'_>, before: Option<&mut Data<'_>>, told: &Told<'_, '_>) {
-    let Told { datum, index, said, same_period, younger } = *told;
-    match said {
-        Said::Number(id) if datum == Datum::ServerId => {
-            if younger || data.view().exact(datum, index) == Some(0) {
-                data.set_exact(datum, index, *id as i64);
-            }
-        }
-        Said::Number(tag) if matches!(datum, Datum::Gpt | Datum::Gpt0) => {
-            if younger {
-                data.set_exact(datum, index, *tag as i64);
-            }
-        }
-        Said::Number(number) => {
-            let same =
-                before.as_ref().map_or(data.view(), |before| before.view()).exact(datum, index).unwrap_or(0) as u64;
-            if let more @ 1.. = number.saturating_sub(same) {
-                data.add(datum, index, more);
-                before.map(|before| before.set_exact(datum, index, *number as i64));
-            }
-        }
-        Said::Rate(parts) if same_period => take_rate(data, before, (datum, index), *parts),
-        Said::Rate(_) => {}
-        Said::Word(word) => {
-            if !word.is_empty() && (younger || data.view().server_key().is_none()) {
-                data.set_server_key(word);
-            }
-        }
-    }
-}
-
-fn take_rate(data: &mut Data<'_>, before: Option<&mut Data<'_>>, (datum, index): (Datum, u32), told: RateParts) {
-    if let Some(before) = before {
-        if let Some(same) = before.view().rate(datum, index) {
-            data.add_since(datum, index, same, told);
-        }
-        before.set_rate(datum, index, told);
-        return;
-    }
-    let here = data.view().exact(datum, index).unwrap_or(0);
-    let Some(parts) = data.view().rate(datum, index) else { return };
-    data.set_rate(datum, index, told);
-    if data.view().exact(datum, index).unwrap_or(0) < here {
-        data.set_rate(datum, index, parts);
-    }
 }
 
 impl Tables {

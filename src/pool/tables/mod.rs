@@ -11,6 +11,7 @@ mod carry;
 mod changes;
 mod entry;
 mod layout;
+mod merge;
 mod rate;
 mod record;
 mod shard;
