@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::Ipv6Addr;
 
 use crate::harness::client;
+use crate::harness::program::Program;
 use crate::stage::*;
 
 const FORWARD: &str = "listen in\n bind DOOR accept-netscaler-cip 4660\n option tcplog\n server s SERVER send-proxy\n";
@@ -83,7 +84,7 @@ fn headers() -> Vec<(Vec<u8>, bool)> {
 
 #[test]
 fn netscaler_headers_are_taken_or_refused_as_haproxy_does() {
-    alike(|program| {
+    let all = |program: &Program| {
         let stage = Stage::new(program, FORWARD);
         let play = |(nth, (header, more)): (usize, (Vec<u8>, bool))| {
             let mut stream = client::connect(stage.door);
@@ -99,6 +100,11 @@ fn netscaler_headers_are_taken_or_refused_as_haproxy_does() {
             seen.push(format!("{column} {}", stage.stat("in", "FRONTEND", column)));
         }
         seen
+    };
+    // Where the client's FIN comes before its server is connected haproxy ends the session (`CC`): a race, so it is played again.
+    alike(|program| {
+        let again = (0..4).map(|_| all(program)).find(|seen| !seen.iter().any(|line| line.contains(" CC ")));
+        again.unwrap_or_else(|| all(program))
     });
 }
 
