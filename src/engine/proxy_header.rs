@@ -274,37 +274,20 @@ impl Told<'_> {
             Failure::Header(HeaderError::Invalid { ends }) | Failure::Reset(_, ends) => *ends,
             _ => None,
         };
-        let pool = &shard.shared.pool;
         let own = || socket.and_then(|socket| getsockname(socket).ok()?.try_into().ok());
         let local = self.announced.and_then(|announced| announced.destination).or_else(own);
         let spent = clock::now().since(self.at) as u32;
         // only a line of a format of its own takes a number (observed)
         let formatted = proxy.formats.as_ref().is_some_and(|formats| formats.error.is_some());
         let number = if formatted { shard.shared.next_id() - 1 } else { 0 };
+        let client = ends.map_or(self.peer, |ends| Peer::Inet(ends.source));
         let record = SessionRecord {
             number,
-            source: None,
-            destination: None,
             ended: true,
-            client: ends.map_or(self.peer, |ends| Peer::Inet(ends.source)),
             local: ends.map(|ends| ends.destination).or(local),
-            accepted: self.wall,
-            frontend: front,
-            backend: front,
-            server: None,
             timers: Timers { queue: None, connect: None, total: spent, handshake: spent },
-            bytes_out: 0,
-            bytes_in: 0,
             termination: Termination { cause: Cause::Proxy, phase: Phase::Request },
-            process_sessions: pool.process.connections.get(),
-            frontend_sessions: pool.front(front).map_or(0, |front| front.sessions.get()),
-            backend_sessions: 0,
-            server_sessions: 0,
-            retries: 0,
-            redispatched: false,
-            server_queue: 0,
-            backend_queue: 0,
-            level: None,
+            ..SessionRecord::without_server(&shard.shared.pool, front, client, self.wall)
         };
         // One without a name is told by its number, but for one that a rule refuses.
         let given = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use super::Pool;
 use crate::ir::{Level, ProxyIx, ServerIx};
 
 /// How urgent a session's line is, as a rule has it.
@@ -148,6 +149,37 @@ pub struct SessionRecord {
     pub backend_queue: u32,
     /// What a rule says of the level of its line.
     pub level: Option<Urgency>,
+}
+
+impl SessionRecord {
+    /// Of a connection that has no server, and of which nothing else is known yet: its backend is its frontend.
+    pub fn without_server(pool: &Pool, proxy: ProxyIx, client: Peer, accepted: SystemTime) -> Self {
+        Self {
+            client,
+            number: 0,
+            local: None,
+            source: None,
+            destination: None,
+            accepted,
+            frontend: proxy,
+            backend: proxy,
+            server: None,
+            timers: Timers::default(),
+            bytes_out: 0,
+            bytes_in: 0,
+            termination: Termination::default(),
+            ended: false,
+            process_sessions: pool.process.connections.get(),
+            frontend_sessions: pool.front(proxy).map_or(0, |front| front.sessions.get()),
+            backend_sessions: 0,
+            server_sessions: 0,
+            retries: 0,
+            redispatched: false,
+            server_queue: 0,
+            backend_queue: 0,
+            level: None,
+        }
+    }
 }
 
 /// One answered request of the statistics page.

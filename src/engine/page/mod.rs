@@ -34,7 +34,7 @@ use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
 use super::{clock, relay};
 use crate::ir::{Proxy, ProxyIx, Timeouts};
-use crate::pool::{Cause, HttpRecord, PageReply, PageRequest, Peer, Phase, SessionRecord, Termination, Timers};
+use crate::pool::{Cause, HttpRecord, PageReply, PageRequest, Peer, Phase, SessionRecord, Termination};
 use crate::units::Tick;
 use body::Content;
 use wire::{Line, Stage, Wire};
@@ -226,28 +226,11 @@ impl Desk {
         let pool = &self.shared.pool;
         SessionRecord {
             number: self.shared.next_id() - 1,
-            client: self.peer,
             local: self.local,
-            source: None,
-            destination: None,
             ended: true,
-            accepted: self.accepted,
-            frontend: self.proxy,
-            backend: self.proxy,
-            server: None,
-            timers: Timers::default(),
-            bytes_out: 0,
-            bytes_in: 0,
             termination,
-            process_sessions: pool.process.connections.get(),
-            frontend_sessions: pool.front(self.proxy).map_or(0, |front| front.sessions.get()),
             backend_sessions: pool.back(self.proxy).map_or(0, |back| back.sessions.get()),
-            server_sessions: 0,
-            retries: 0,
-            redispatched: false,
-            server_queue: 0,
-            backend_queue: 0,
-            level: None,
+            ..SessionRecord::without_server(pool, self.proxy, self.peer, self.accepted)
         }
     }
 

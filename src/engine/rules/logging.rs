@@ -6,7 +6,7 @@ use super::View;
 use crate::engine::clock;
 use crate::engine::facts::Subject;
 use crate::engine::shared::Accepted;
-use crate::pool::{SessionRecord, Termination, Timers};
+use crate::pool::{SessionRecord, Timers};
 
 /// Writes a line.
 pub(super) fn log(view: &View<'_>) {
@@ -25,36 +25,11 @@ pub(super) fn log(view: &View<'_>) {
 /// What is known before there is a session.
 fn of_connection(accepted: &Accepted, view: &View<'_>) -> Option<SessionRecord> {
     let (front, ..) = accepted.seat.proxy()?;
-    let pool = &view.shard.shared.pool;
     let handshake = accepted.announced.as_ref().map_or(0, |announced| announced.begun.since(accepted.at));
+    let total = clock::now().since(accepted.at) as u32;
     Some(SessionRecord {
-        client: accepted.peer,
-        number: 0,
         local: accepted.local(),
-        source: None,
-        destination: None,
-        accepted: accepted.wall,
-        frontend: front,
-        backend: front,
-        server: None,
-        timers: Timers {
-            queue: None,
-            connect: None,
-            total: clock::now().since(accepted.at) as u32,
-            handshake: handshake as u32,
-        },
-        bytes_out: 0,
-        bytes_in: 0,
-        termination: Termination::default(),
-        ended: false,
-        process_sessions: pool.process.connections.get(),
-        frontend_sessions: pool.front(front).map_or(0, |front| front.sessions.get()),
-        backend_sessions: 0,
-        server_sessions: 0,
-        retries: 0,
-        redispatched: false,
-        server_queue: 0,
-        backend_queue: 0,
-        level: None,
+        timers: Timers { queue: None, connect: None, total, handshake: handshake as u32 },
+        ..SessionRecord::without_server(&view.shard.shared.pool, front, accepted.peer, accepted.wall)
     })
 }
