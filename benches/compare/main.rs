@@ -21,6 +21,7 @@ mod rules;
 mod table;
 mod tables;
 mod traffic;
+mod turns;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -177,12 +178,17 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
     };
     let mut tables: Vec<Table> = columns.iter().map(|name| Table::new(name)).collect();
     for round in 0..rounds {
+        if let Some(pairs) = in_turns(shape, programs, 20_000 / scale) {
+            for (table, [ours, theirs]) in tables.iter_mut().zip(pairs) {
+                table.add((ours, theirs));
+            }
+            continue;
+        }
         let mut figures = [Vec::new(), Vec::new()];
         for turn in 0..2 {
             let ix = (round + turn) % 2;
             let program = &programs[ix];
             figures[ix] = match shape {
-                Shape::Connect => traffic::connect(program, 20_000 / scale),
                 Shape::Message => traffic::messages(program, 200, 400_000 / scale),
                 Shape::Single => traffic::messages(program, 1, 60_000 / scale),
                 Shape::Bulk => traffic::bulk(program, 8 / scale.min(8)),
@@ -192,8 +198,7 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
                 Shape::TakenOver => traffic::threads(program, true, 30_000 / scale),
                 Shape::TableMemory => tables::weigh(program, 1_000_000 / scale),
                 Shape::Closing | Shape::Reload | Shape::TableReload | Shape::Expr => Vec::new(),
-                Shape::Mqtt => rules::mqtt(program, 20_000 / scale),
-                Shape::Patterns => rules::patterns(program, 20_000 / scale),
+                Shape::Connect | Shape::Mqtt | Shape::Patterns => Vec::new(), // in turns
                 Shape::Check => check::big_file(program, 1_000 / scale),
             };
         }
@@ -203,4 +208,17 @@ fn measure(shape: Shape, programs: &[Program; 2], rounds: usize, scale: usize) -
         }
     }
     tables
+}
+
+/// The shapes for which both programs are up at once and take turns within a round; `total` sessions of each.
+fn in_turns(shape: Shape, programs: &[Program; 2], total: usize) -> Option<Vec<[f64; 2]>> {
+    match shape {
+        Shape::Connect => {
+            let visit = async |door, _| load::visit(door).await;
+            Some(vec![turns::sessions(programs, "", total, visit)])
+        }
+        Shape::Mqtt => Some(rules::mqtt(programs, total)),
+        Shape::Patterns => Some(rules::patterns(programs, total)),
+        _ => None,
+    }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::load;
-use crate::program::{Lines, Program};
-use crate::traffic;
+use crate::program::Program;
+use crate::turns;
 
 /// Clients that come again and again.
 const CLIENTS: usize = 1_000;
@@ -16,20 +16,13 @@ const VALID: &str =
 const STICK: &str = "  stick-table type string len 32 size 100k expire 30m\n  \
                      stick on req.payload(0,0),mqtt_field_value(connect,client_identifier)\n";
 
-/// CPU µs per session: with the rule, and with a look-up in a table besides.
-pub(crate) fn mqtt(program: &Program, total: usize) -> Vec<f64> {
-    [VALID.to_owned(), format!("{VALID}{STICK}")].iter().map(|lines| clients(program, total, lines)).collect()
-}
-
-fn clients(program: &Program, total: usize, lines: &str) -> f64 {
-    load::with_server(async |server| {
-        let proxy = program.start_with(server, 1, Lines { listen: lines, ..Lines::default() }).await;
-        let session = async |door, number| load::client(door, &connect(number % CLIENTS)).await;
-        traffic::each(&proxy, total / 10, session).await;
-        proxy.drain_log();
-        let (seconds, _) = traffic::each(&proxy, total, session).await;
-        seconds * 1e6 / total as f64
-    })
+/// CPU µs per session of both: with the rule, and with a look-up in a table besides.
+pub(crate) fn mqtt(programs: &[Program; 2], total: usize) -> Vec<[f64; 2]> {
+    let client = async |door, number| load::client(door, &connect(number % CLIENTS)).await;
+    [VALID.to_owned(), format!("{VALID}{STICK}")]
+        .iter()
+        .map(|lines| turns::sessions(programs, lines, total, client))
+        .collect()
 }
 
 /// A CONNECT of 3.1.1 of a client with that number.
@@ -40,8 +33,8 @@ fn connect(number: usize) -> Vec<u8> {
     packet
 }
 
-/// CPU µs per connection with a condition that never holds, on 10 and on 100,000 strings, then networks.
-pub(crate) fn patterns(program: &Program, total: usize) -> Vec<f64> {
+/// CPU µs per connection of both with a condition that never holds, on 10 and on 100,000 strings, then networks.
+pub(crate) fn patterns(programs: &[Program; 2], total: usize) -> Vec<[f64; 2]> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("patterns");
     let mut figures = Vec::new();
@@ -52,20 +45,11 @@ pub(crate) fn patterns(program: &Program, total: usize) -> Vec<f64> {
         for count in [10, 100_000] {
             write(&file, count);
             let rule = condition.replace("FILE", &file.display().to_string());
-            figures.push(connections(program, total, &format!("  tcp-request inspect-delay 10s\n  {rule}\n")));
+            let lines = format!("  tcp-request inspect-delay 10s\n  {rule}\n");
+            figures.push(turns::sessions(programs, &lines, total, async |door, _| load::visit(door).await));
         }
     }
     figures
-}
-
-fn connections(program: &Program, total: usize, lines: &str) -> f64 {
-    load::with_server(async |server| {
-        let proxy = program.start_with(server, 1, Lines { listen: lines, ..Lines::default() }).await;
-        traffic::visits(&proxy, total / 10).await;
-        proxy.drain_log();
-        let (seconds, _) = traffic::visits(&proxy, total).await;
-        seconds * 1e6 / total as f64
-    })
 }
 
 fn strings(file: &Path, count: usize) {

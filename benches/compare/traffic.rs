@@ -43,17 +43,6 @@ pub(crate) async fn each(
     (cpu(proxy.pid()).saturating_sub(before).as_secs_f64(), start.elapsed().as_secs_f64())
 }
 
-/// CPU µs per connection.
-pub(crate) fn connect(program: &Program, total: usize) -> Vec<f64> {
-    load::with_server(async |server| {
-        let proxy = program.start(server, 1).await;
-        visits(&proxy, total / 10).await;
-        proxy.drain_log();
-        let (seconds, _) = visits(&proxy, total).await;
-        vec![seconds * 1e6 / total as f64]
-    })
-}
-
 /// Two threads: CPU µs per connection and connections per second.
 pub(crate) fn threads(program: &Program, taken_over: bool, total: usize) -> Vec<f64> {
     load::with_server(async |server| {
