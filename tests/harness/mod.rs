@@ -24,6 +24,7 @@ pub mod program;
 pub mod proxy;
 pub mod services;
 pub mod site;
+pub mod sockets;
 pub mod stats;
 pub mod storm;
 pub mod talkers;

@@ -8,6 +8,7 @@ use crate::harness::backends::Backend;
 use crate::harness::daemon::Daemon;
 use crate::harness::logs::LogReceiver;
 use crate::harness::program::Program;
+use crate::harness::sockets::{self, Side};
 use crate::harness::stats::Stats;
 use crate::harness::{client, ports, wait};
 
@@ -195,4 +196,36 @@ fn a_name_is_asked_for_anew_after_a_reload() {
     answer.extend(address.octets());
     mute.send_to(&answer, asker).expect("sent");
     client::echo(&mut stream, b"hello");
+}
+
+/// What rules said of the connection to the server holds in the new process, which is not told again.
+#[test]
+fn what_rules_set_for_the_server_stays_over_a_reload() {
+    let echo = Backend::echo();
+    let first = "unless { var(sess.told) -m found }";
+    let mut stage = start(&format!(
+        "listen l\n bind DOOR\n tcp-request inspect-delay 50s\n\
+         tcp-request content set-bc-mark 9 {first}\n tcp-request content set-bc-tos 0x40 {first}\n\
+         tcp-request content set-retries int(0) {first}\n tcp-request content set-var(sess.told) int(1)\n\
+         tcp-request content accept if {{ req.len ge 2 }}\n\
+         use-server away if {{ req.payload(0,2) -m str xx }}\n server here {}\n server away {} weight 0\n",
+        echo.address,
+        ports::refused()
+    ));
+    let mut streams = [client::connect(stage.door), client::connect(stage.door)];
+    streams.iter_mut().for_each(|stream| stream.write_all(b"x").expect("sent"));
+    stage.wait("l", "FRONTEND", "scur", 2);
+    stage.daemon.reload_well();
+    stage.daemon.settle();
+    stage.wait("l", "FRONTEND", "scur", 2);
+    let [mut here, mut away] = streams;
+    here.write_all(b"y").expect("sent");
+    hears(&mut here, b"xy");
+    let option = |name| sockets::option(stage.daemon.pid(), Side::To, &echo.address.to_string(), name);
+    assert_eq!((option("mark"), option("tos")), (Ok("9".to_owned()), Ok("64".to_owned())));
+    away.write_all(b"x").expect("sent");
+    assert_eq!(client::read_all(&mut away).expect("a FIN"), b"");
+    let line = stage.log.wait_for(" l/away ");
+    let connections = line.split(' ').find(|word| word.matches('/').count() == 4).expect("numbers of connections");
+    assert!(line.contains(" SC ") && connections.ends_with("/0"), "without a retry: {line}");
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rustix::net::{getpeername, getsockname};
 
-use super::{Subject, View};
+use super::{Caller, Outcome, Subject, View};
 use crate::engine::clock;
 use crate::expr::{Arg, Known, Value};
 use crate::pool::Peer;
@@ -135,8 +135,8 @@ impl View<'_> {
     /// Why the connection became no session: number and words.
     fn error(&self) -> Option<(i64, &str)> {
         match self.subject {
-            Subject::Caller(caller) => caller.error,
-            Subject::Connection(_) | Subject::Session(_) => None,
+            Subject::Caller(Caller { outcome: Outcome::Refused(number, words), .. }) => Some((*number, words)),
+            _ => None,
         }
     }
 }
