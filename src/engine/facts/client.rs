@@ -37,7 +37,7 @@ impl View<'_> {
                 let kind = u8::try_from(args.first()?.int()?).ok()?;
                 find(&self.announced()?.tlvs, kind).map(Value::text)
             }
-            K::FcSavedSyn => sys::saved_syn::take(&self.socket()?).map(Value::bytes),
+            K::FcSavedSyn => sys::tcp::take_saved_syn(&self.socket()?).map(Value::bytes),
             K::FcErr => Some(Value::Int(self.error().map_or(0, |error| error.0))),
             K::FcErrStr => Some(Value::text(self.error().map_or("Success", |error| error.1).as_bytes())),
             K::AcceptDate => {
@@ -91,7 +91,7 @@ impl View<'_> {
     /// What the kernel says of the client's connection.
     fn of_kernel(&self, fetch: Known, args: &[Arg]) -> Option<Value<'_>> {
         self.session()?;
-        let info = sys::tcp_info(&self.socket()?)?;
+        let info = sys::tcp::info(&self.socket()?)?;
         let number = match fetch {
             Known::FcRtt => return Some(span(info.rtt, args)),
             Known::FcRttvar => return Some(span(info.rttvar, args)),

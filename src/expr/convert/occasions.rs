@@ -12,7 +12,8 @@ pub(super) const ROWS: &[Row] = &[row("when", "s|ss", (ANY, ANY), condition, |ar
         _ => false,
     };
     holds.then_some(value)
-})];
+})
+.of_sessions()];
 
 const WORDS: &str = "'error', 'forwarded', 'normal', 'processed', 'stopping', 'toapplet' or 'acl', with or without '!'";
 
