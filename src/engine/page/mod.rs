@@ -202,8 +202,8 @@ async fn read(body: Incoming) -> Bytes {
 }
 
 fn respond(reply: PageReply, line: &Rc<Line>, large: bool) -> Response<Content> {
-    let body = match reply.pieces {
-        Some(pieces) => Content::pieces(pieces, Rc::clone(line), large),
+    let body = match reply.report {
+        Some(report) => Content::report(report, Rc::clone(line), large),
         None => Content::whole(reply.body),
     };
     let mut response = Response::new(body);
