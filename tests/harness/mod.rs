@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod backends;
+pub mod checked;
 pub mod client;
 pub mod crowd;
 pub mod daemon;
