@@ -215,9 +215,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The place of the rule that waits for a name, if one does.
-    pub(super) fn awaited(&self) -> Option<usize> {
-        self.memory.borrow().as_ref()?.awaited.as_ref().map(|(at, _)| *at)
+    /// The place of the rule that waits for a name, if one does, and is there (it may not be, after a reload).
+    pub(super) fn awaited(&self, is_there: impl FnOnce(usize) -> bool) -> Option<usize> {
+        let mut memory = self.memory.borrow_mut();
+        let awaited = &mut memory.as_mut()?.awaited;
+        let at = awaited.as_ref()?.0;
+        if is_there(at) {
+            return Some(at);
+        }
+        *awaited = None;
+        None
     }
 
     /// What has the session go on.
