@@ -6,9 +6,10 @@
 //! Source: meanings observed on 2.6.12 (built with PCRE2).
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex::bytes::{Regex as Engine, RegexBuilder};
+use regex_syntax::ParserBuilder;
 use thiserror::Error;
 
 /// How many steps a pattern with look-around or back references may take.
@@ -24,9 +25,23 @@ pub struct Regex {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Plain(Engine),
+    Plain(Plain),
     /// It reads text only: each byte becomes the character of its number.
     Fancy(Arc<fancy_regex::Regex>),
+}
+
+/// A pattern that was read, and what it is compiled to when it is first needed. Only one that surely compiles waits for that.
+#[derive(Debug, Clone)]
+struct Plain {
+    text: Box<str>,
+    any_case: bool,
+    engine: OnceLock<Option<Engine>>,
+}
+
+impl Plain {
+    fn engine(&self) -> Option<&Engine> {
+        self.engine.get_or_init(|| build(&self.text, self.any_case).ok()).as_ref()
+    }
 }
 
 impl PartialEq for Regex {
@@ -66,11 +81,39 @@ impl Regex {
         Self::compile(pattern, true)
     }
 
+    /// One of many: it is read now, and compiled when it is first needed, which costs about 0.1 ms then. One that may be too large,
+    /// because it repeats something by number, is compiled now.
+    ///
+    /// # Errors
+    /// [`RegexError`].
+    pub fn one_of_many(pattern: &[u8], any_case: bool) -> Result<Self, RegexError> {
+        let read = std::str::from_utf8(pattern).ok().filter(|text| !text.contains('{')).map(translated);
+        let mut parser = ParserBuilder::new();
+        parser.unicode(false).utf8(false).case_insensitive(any_case);
+        match read.filter(|text| parser.build().parse(text).is_ok()) {
+            Some(text) => {
+                let plain = Plain { text: text.into(), any_case, engine: OnceLock::new() };
+                Ok(Self { pattern: pattern.into(), any_case, engine: Kind::Plain(plain) })
+            }
+            None => Self::compile(pattern, any_case),
+        }
+    }
+
+    /// Compiles it, if that was not done yet.
+    pub(super) fn prepare(&self) {
+        if let Kind::Plain(plain) = &self.engine {
+            plain.engine();
+        }
+    }
+
     fn compile(pattern: &[u8], any_case: bool) -> Result<Self, RegexError> {
         let text = std::str::from_utf8(pattern).map_err(|_| RegexError::Bytes)?;
         let pattern_text = translated(text);
-        let engine = match RegexBuilder::new(&pattern_text).unicode(false).case_insensitive(any_case).build() {
-            Ok(engine) => Kind::Plain(engine),
+        let engine = match build(&pattern_text, any_case) {
+            Ok(engine) => {
+                let engine = OnceLock::from(Some(engine));
+                Kind::Plain(Plain { text: pattern_text.into(), any_case, engine })
+            }
             Err(why) => {
                 let why = RegexError::Syntax { why: last_line(&why.to_string()) };
                 Kind::Fancy(Arc::new(fancy(&pattern_text, any_case).ok_or(why)?))
@@ -82,7 +125,7 @@ impl Regex {
     /// Whether it matches anywhere.
     pub fn matches(&self, text: &[u8]) -> bool {
         match &self.engine {
-            Kind::Plain(engine) => engine.is_match(text),
+            Kind::Plain(plain) => plain.engine().is_some_and(|engine| engine.is_match(text)),
             // Too many steps: no match.
             Kind::Fancy(engine) => engine.is_match(&latin(text)).unwrap_or(false),
         }
@@ -94,8 +137,8 @@ impl Regex {
             return None;
         }
         match &self.engine {
-            Kind::Plain(engine) => {
-                let groups = engine.captures_at(text, at)?;
+            Kind::Plain(plain) => {
+                let groups = plain.engine()?.captures_at(text, at)?;
                 Some(groups.iter().map(|group| group.map(|group| group.range())).collect())
             }
             Kind::Fancy(engine) => {
@@ -113,10 +156,14 @@ impl Regex {
     /// The pattern as the plain engine reads it, if that is the one it needs.
     pub(super) fn plain_pattern(&self) -> Option<&str> {
         match &self.engine {
-            Kind::Plain(engine) => Some(engine.as_str()),
+            Kind::Plain(plain) => Some(&plain.text),
             Kind::Fancy(_) => None,
         }
     }
+}
+
+fn build(pattern: &str, any_case: bool) -> Result<Engine, regex::Error> {
+    RegexBuilder::new(pattern).unicode(false).case_insensitive(any_case).build()
 }
 
 /// Each byte as the character of its number.

@@ -136,7 +136,7 @@ impl Layer {
 
 fn regexes(entries: &[Arc<Entry>], any_case: bool) -> Result<Index, (usize, PatternError)> {
     let compiled = entries.iter().map(|entry| {
-        let regex = if any_case { Regex::any_case(&entry.key) } else { Regex::new(&entry.key) };
+        let regex = Regex::one_of_many(&entry.key, any_case);
         regex.map_err(|why| (entry.line, PatternError::Regex { text: shown(&entry.key), why }))
     });
     Ok(Index::Regexes(Regexes::new(compiled.collect::<Result<_, _>>()?)))

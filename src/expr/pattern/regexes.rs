@@ -1,14 +1,24 @@
 //! Many regular expressions: a text is tried with those alone of whose literals it holds one.
 //!
 //! What every match must begin or end with (`regex-syntax` says it) is looked for with one automaton; expressions without such a
-//! literal are tried one after the other, in order, as haproxy tries all.
+//! literal are tried one after the other, in order, as haproxy tries all. Those that are tried with few texts are compiled when the
+//! first of these comes.
 
-use aho_corasick::AhoCorasick;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::fmt;
+
+use daachorse::DoubleArrayAhoCorasick;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use smallvec::SmallVec;
 
 use crate::expr::Regex;
+
+type Literal = Vec<u8>;
+/// One that is made in time that grows with its texts: with the crate `aho-corasick` it grows with the square of their number where one
+/// begins as the next does.
+type Automaton = DoubleArrayAhoCorasick<u32>;
 
 /// The fewest bytes of a literal that is worth looking for.
 const SHORTEST: usize = 2;
@@ -16,34 +26,44 @@ const SHORTEST: usize = 2;
 const MANY: usize = 4;
 
 /// Regular expressions in order.
-#[derive(Debug)]
 pub(super) struct Regexes {
     all: Vec<Regex>,
-    literals: Option<AhoCorasick>,
-    /// The expression that each literal belongs to.
-    owners: Vec<usize>,
+    literals: Option<Automaton>,
+    /// The expressions that each literal belongs to.
+    owners: Vec<SmallVec<[usize; 1]>>,
     /// Those without literals.
     always: Vec<usize>,
 }
 
+impl fmt::Debug for Regexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.all).finish()
+    }
+}
+
 impl Regexes {
     pub(super) fn new(all: Vec<Regex>) -> Self {
-        let (mut texts, mut owners, mut always) = (Vec::new(), Vec::new(), Vec::new());
-        for (ix, regex) in all.iter().enumerate() {
-            match regex.plain_pattern().filter(|_| all.len() >= MANY).and_then(literals) {
-                Some(list) => {
-                    owners.resize(owners.len() + list.len(), ix);
-                    texts.extend(list);
-                }
+        let chosen = match all.len() >= MANY {
+            true => choose(&all),
+            false => vec![None; all.len()],
+        };
+        let mut owned: HashMap<Literal, SmallVec<[usize; 1]>> = HashMap::new();
+        let mut always = Vec::new();
+        for (ix, literals) in chosen.into_iter().enumerate() {
+            match literals {
+                Some(literals) => literals.into_iter().for_each(|text| owned.entry(text).or_default().push(ix)),
                 None => always.push(ix),
             }
         }
+        let (texts, owners): (Vec<Literal>, Vec<_>) = owned.into_iter().unzip();
         // Case is the expression's: what is found here is only tried.
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&texts).ok();
-        match automaton.filter(|_| !texts.is_empty()) {
+        let made = match Automaton::new(&texts).ok().filter(|_| !texts.is_empty()) {
             Some(automaton) => Self { all, literals: Some(automaton), owners, always },
             None => Self { always: (0..all.len()).collect(), all, literals: None, owners: Vec::new() },
-        }
+        };
+        // those that every text is tried with
+        made.always.iter().filter_map(|ix| made.all.get(*ix)).for_each(Regex::prepare);
+        made
     }
 
     /// The expression of that number.
@@ -56,29 +76,47 @@ impl Regexes {
         let matches = |ix: &usize| live(*ix) && self.all.get(*ix).is_some_and(|regex| regex.matches(text));
         let first = self.always.iter().copied().find(matches);
         let Some(automaton) = &self.literals else { return first };
-        let found =
-            automaton.find_overlapping_iter(text).filter_map(|found| self.owners.get(found.pattern().as_usize()));
+        let lower = text.iter().map(u8::to_ascii_lowercase);
+        let found = automaton.find_overlapping_iter_from_iter(lower);
+        let found = found.filter_map(|found| self.owners.get(found.value() as usize));
         let mut tries: SmallVec<[usize; 16]> =
-            found.copied().filter(|ix| first.is_none_or(|first| *ix < first)).collect();
+            found.flatten().copied().filter(|ix| first.is_none_or(|first| *ix < first)).collect();
         tries.sort_unstable();
         tries.dedup();
         tries.into_iter().find(matches).or(first)
     }
 }
 
-/// Texts of which every match holds one; `None`: there are none that are worth looking for.
-fn literals(pattern: &str) -> Option<Vec<Vec<u8>>> {
-    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
-    let of = |kind| {
+/// For each expression the texts of which every match holds one; `None`: there are none that are worth looking for. Of what matches
+/// begin with and what they end with the one is taken that fewer expressions share.
+fn choose(all: &[Regex]) -> Vec<Option<Vec<Literal>>> {
+    let found: Vec<[Option<Vec<Literal>>; 2]> =
+        all.iter().map(|regex| regex.plain_pattern().map(literals).unwrap_or_default()).collect();
+    let mut shared: HashMap<&[u8], usize> = HashMap::new();
+    for text in found.iter().flatten().flatten().flatten() {
+        *shared.entry(text).or_default() += 1;
+    }
+    let cost = |list: &Vec<Literal>| {
+        let most = list.iter().filter_map(|text| shared.get(&text[..])).max().copied();
+        (most, Reverse(list.iter().map(Vec::len).min()))
+    };
+    let best = found.iter().map(|[begin, end]| match (begin, end) {
+        (Some(begin), Some(end)) if cost(end) < cost(begin) => Some(end.clone()),
+        (begin, end) => begin.as_ref().or(end.as_ref()).cloned(),
+    });
+    best.collect()
+}
+
+/// What every match begins with, one of them, and what it ends with.
+fn literals(pattern: &str) -> [Option<Vec<Literal>>; 2] {
+    let Ok(hir) = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern) else { return [None, None] };
+    [ExtractKind::Prefix, ExtractKind::Suffix].map(|kind| {
         let mut extractor = Extractor::new();
         let literals = extractor.kind(kind).extract(&hir);
-        let list: Vec<Vec<u8>> = literals.literals()?.iter().map(|text| text.as_bytes().to_ascii_lowercase()).collect();
-        let shortest = list.iter().map(Vec::len).min().filter(|shortest| *shortest >= SHORTEST)?;
-        Some((shortest, list))
-    };
-    let best =
-        [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().filter_map(of).max_by_key(|(shortest, _)| *shortest);
-    best.map(|(_, list)| list)
+        let list: Vec<Literal> = literals.literals()?.iter().map(|text| text.as_bytes().to_ascii_lowercase()).collect();
+        list.iter().map(Vec::len).min().filter(|shortest| *shortest >= SHORTEST)?;
+        Some(list)
+    })
 }
 
 #[cfg(test)]
