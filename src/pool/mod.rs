@@ -14,6 +14,7 @@ mod addresses;
 mod agent;
 mod backend;
 mod balance;
+pub mod bandwidth;
 mod carry;
 mod clear;
 mod core;
