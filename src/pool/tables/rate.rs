@@ -58,6 +58,7 @@ impl Rate {
 
     /// Milliseconds until [`Self::get`] says at most this, if nothing happens meanwhile.
     pub(in crate::pool) fn wait(mut self, most: u32, now: u32, period: u32) -> u32 {
+        let period = period.max(1);
         self.turn(now, period);
         if self.get(now, period) <= most {
             return 0;
@@ -67,7 +68,7 @@ impl Rate {
         let rest = if ahead(elapsed) { period } else { period.saturating_sub(elapsed) };
         // how much of a period may be left for no more than `free` of `events` to be seen
         let left = |events: u32, free: u32| {
-            let left = u64::from(free) * u64::from(period) / u64::from(events.max(1));
+            let left = ((u64::from(free) + 1) * u64::from(period) - 1) / u64::from(events.max(1));
             u32::try_from(left).unwrap_or(u32::MAX)
         };
         if current <= most {
