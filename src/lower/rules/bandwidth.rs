@@ -41,13 +41,15 @@ fn declare(proxy: &mut ProxyDraft, args: &mut Args<'_>, side: Side) -> Lowered {
     if proxy.set.rules.limits.iter().any(|known| known.name.as_bytes() == name.bytes) {
         return Err(name.blame(LowerError::Misplaced("a limit of this section has that name already")));
     }
-    let said = words(proxy, args)?;
-    let rate = rate(said.0, args)?;
+    let keyword = if side == Side::Request { "filter bwlim-in" } else { "filter bwlim-out" };
+    let said = words(proxy, args, keyword)?;
+    let min_size = said.min_size;
+    let rate = rate(said, args)?;
     let limit = BandwidthLimit {
         name: name.text().into(),
         section: proxy.name.as_str().into(),
         side,
-        min_size: said.1,
+        min_size,
         rate,
         span: args.span(),
     };
@@ -55,7 +57,7 @@ fn declare(proxy: &mut ProxyDraft, args: &mut Args<'_>, side: Side) -> Lowered {
     Ok(())
 }
 
-fn words(proxy: &ProxyDraft, args: &mut Args<'_>) -> Lowered<(Words, u32)> {
+fn words(proxy: &ProxyDraft, args: &mut Args<'_>, keyword: &'static str) -> Lowered<Words> {
     let mut said = Words::default();
     while let Some(word) = args.next_word().filter(|word| !word.bytes.is_empty()) {
         match word.bytes {
@@ -72,11 +74,10 @@ fn words(proxy: &ProxyDraft, args: &mut Args<'_>) -> Lowered<(Words, u32)> {
                 let name = args.string("the name of a proxy with a stick table")?.into();
                 said.table = Some(NameRef { name, id: None });
             }
-            _ => return Err(word.blame(LowerError::Option { keyword: "filter bwlim-…", text: word.text() })),
+            _ => return Err(word.blame(LowerError::Option { keyword, text: word.text() })),
         }
     }
-    let min_size = said.min_size;
-    Ok((said, min_size))
+    Ok(said)
 }
 
 /// One kind of limit, whole.
