@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use harness::backends::Backend;
 use harness::program::Program;
-use harness::proxy::Proxy;
+use harness::proxy::{self, Proxy};
 use harness::site::Site;
 use harness::{client, ports, wait};
 
@@ -318,4 +318,35 @@ fn who_waits_for_an_allowance_is_not_cut_and_who_is_silent_is() {
     whole(&mut stream, 1100);
     at_least(begun.elapsed(), 5000); // behind the first period, which is longer than the times of both ends
     site.log.wait_for(" 1100 cD ");
+}
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let rates = "backend rates\n stick-table type ip size 10 store bytes_out_rate(1s)\n";
+    let head = " timeout client 1s\n timeout connect 1s\n timeout server 1s\n bind 127.0.0.1:1\n";
+    for (lines, wants) in [
+        ("filter bwlim-out x limit 1k key src table rates", ""),
+        ("filter bwlim-out x limit 1k key src", "no stick table 'l'"),
+        ("filter bwlim-out x limit 1k key src table other", "no stick table 'other'"),
+        ("filter bwlim-in x limit 1k key src table rates", "needs 'bytes_in_rate' in table 'rates'"),
+        (
+            "filter bwlim-out x limit 1k key bool(1) table rates",
+            "of the type boolean, the keys of table 'rates' of the type ip",
+        ),
+        ("tcp-request content set-bandwidth-limit x", "no 'filter bwlim-in x'"),
+        ("tcp-response content set-bandwidth-limit x", "no 'filter bwlim-in x'"),
+        (
+            "filter bwlim-out x limit 1k key src table rates\n tcp-request content set-bandwidth-limit x limit 3",
+            "its limit and its period are not set",
+        ),
+        (
+            "filter bwlim-out x limit 1k key src table rates\n tcp-response content set-bandwidth-limit x period int(3)",
+            "its limit and its period are not set",
+        ),
+    ] {
+        let checked = proxy::check(&Program::ours(), &format!("{rates}listen l\n mode tcp\n{head} {lines}\n"));
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert_eq!(checked.status.success(), wants.is_empty(), "{lines}: {said}");
+        assert!(said.contains(wants), "{lines}: {said}");
+    }
 }

@@ -15,6 +15,8 @@ mod agent;
 mod backend;
 mod balance;
 pub mod bandwidth;
+#[cfg(test)]
+mod bandwidth_tests;
 mod carry;
 mod clear;
 mod core;
