@@ -168,6 +168,36 @@ fn expressions_say_limit_and_period_and_the_last_rule_counts() {
 }
 
 #[test]
+fn both_directions_are_limited_and_a_header_for_the_server_is_free() {
+    let server = Backend::start(|mut stream| {
+        // the header is one line, and comes whole before the first bytes
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while stream.read_exact(&mut byte).is_ok() && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        if line.starts_with(b"PROXY TCP4 ") && line.ends_with(b"\r") {
+            harness::backends::echo(stream);
+        }
+    });
+    let door = ports::free();
+    let text = format!(
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
+         listen l\n bind {door}\n filter bwlim-in up default-limit 8 default-period 200ms\n \
+         filter bwlim-out down default-limit 4 default-period 200ms\n tcp-request content set-bandwidth-limit up\n \
+         tcp-request content set-bandwidth-limit down\n server s {} send-proxy\n",
+        server.address
+    );
+    let _proxy = Proxy::start(&Program::ours(), &text);
+    let begun = Instant::now();
+    let mut stream = client::connect(door);
+    stream.write_all(&pattern(24)).expect("sent");
+    client::half_close(&stream);
+    whole(&mut stream, 24);
+    at_least(begun.elapsed(), 5 * 200);
+}
+
+#[test]
 fn the_smallest_of_several_limits_counts() {
     let server = source();
     let door = ports::free();
