@@ -14,8 +14,8 @@ use crate::units::Tick;
 /// Without `min-size` as many bytes are waited for as are allowed in this time, ms: each wake-up costs something.
 pub(super) const LULL: u32 = 20;
 
-/// Nobody waits longer without looking again, ms: who shares a limit may have left, and a table may have been cleared.
-pub(super) const LONGEST_WAIT: u32 = 1000;
+/// Nobody who shares a limit waits longer without looking again, ms: others may have left, and a table may have been cleared.
+const LONGEST_WAIT: u32 = 1000;
 
 /// A limit of a session.
 #[derive(Debug)]
@@ -192,7 +192,9 @@ impl Limits {
         }
         let wanted = u32::try_from(waiting).map_or(least, |waiting| waiting.min(least));
         let wait = self.all.iter().map(|limiter| limiter.wait(wanted, now)).max().unwrap_or_default();
-        Pace::Until(Tick::from_millis(now.millis() + u64::from(wait.clamp(1, LONGEST_WAIT))))
+        let shares = self.all.iter().any(|limiter| limiter.share.is_some());
+        let most = if shares { LONGEST_WAIT } else { u32::MAX };
+        Pace::Until(Tick::from_millis(now.millis() + u64::from(wait.clamp(1, most))))
     }
 
     /// The fewest bytes that are worth a wake-up; never more than are ever allowed at once.
