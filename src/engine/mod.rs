@@ -5,6 +5,7 @@
 
 mod accept;
 mod aging;
+mod bandwidth;
 mod checks;
 mod clock;
 mod closing;

@@ -1,9 +1,9 @@
-//! What has been decided and done about a session, in one byte, and times that are not known yet, in four: an idle session
+//! What has been decided and done about a session, in two bytes, and times that are not known yet, in four: an idle session
 //! pays for each of its fields.
 
 /// What has been decided and done about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Placing(u8);
+pub(super) struct Placing(u16);
 
 impl Placing {
     /// A retry went to another server.
@@ -23,6 +23,8 @@ impl Placing {
 
     /// Its line is written.
     pub(super) const LOGGED: Self = Self(128);
+    /// Its memory has limits of bandwidth.
+    pub(super) const LIMITED: Self = Self(256);
     /// Of a session to which nothing has happened: its backend counts it, and no rules look at it.
     pub(super) const AT_REST: Self = Self(8 | 16);
 

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use tokio::io::unix::AsyncFd;
 
@@ -68,6 +68,15 @@ pub(super) enum Broken {
     Receiver(Errno),
 }
 
+/// What one poll may do in a direction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// The other direction is done, so an end of stream needs no FIN of its own.
+    pub(super) last: bool,
+    /// Bytes that may be passed on at most.
+    pub(super) most: usize,
+}
+
 /// What moved in one poll.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Moved {
@@ -92,7 +101,8 @@ impl Flow {
         self.ended && !self.holds()
     }
 
-    /// Moves what can be moved now. `last`: the other direction is done, so an end of stream needs no FIN of its own.
+    /// Moves what can be moved now. Who has used up what it may pass on is polled again at once: its session says when it may
+    /// pass on more. Nothing is done where nothing may be passed on.
     ///
     /// # Errors
     /// The first failure of either socket; what had moved before is in `moved`.
@@ -100,28 +110,41 @@ impl Flow {
         &mut self,
         from: &Socket,
         to: &Socket,
-        last: bool,
+        mut terms: Terms,
         cx: &mut Context<'_>,
         shard: &Shard,
         moved: &mut Moved,
     ) -> Result<(), Broken> {
+        if terms.most == 0 {
+            return Ok(());
+        }
+        let end = if terms.most == usize::MAX { u64::MAX } else { self.forwarded().saturating_add(terms.most as u64) };
         for _ in 0..STEPS {
+            if end != u64::MAX {
+                terms.most = self.until(end);
+                if terms.most == 0 {
+                    break;
+                }
+            }
             if self.holds() {
-                match self.push_held(to, cx, moved) {
+                match self.push_held(to, terms.most, cx, moved) {
                     Poll::Pending => return Ok(()),
                     Poll::Ready(done) => done.map_err(Broken::Receiver)?,
+                }
+                if end != u64::MAX {
+                    continue;
                 }
             }
             if self.ended {
                 self.release_pipe(shard);
-                if !self.told && !last {
+                if !self.told && !terms.last {
                     self.told = true;
                     // ENOTCONN: the receiver is gone already; its own direction will tell.
                     let _ = shutdown(to.get_ref(), Shutdown::Write);
                 }
                 return Ok(());
             }
-            let Poll::Ready(step) = self.step(from, to, last, cx, shard, moved) else { return Ok(()) };
+            let Poll::Ready(step) = self.step(from, to, terms, cx, shard, moved) else { return Ok(()) };
             step?;
         }
         cx.waker().wake_by_ref();
@@ -215,12 +238,22 @@ impl Flow {
 
     /// Bytes of the sender that the receiver has got.
     pub(super) fn forwarded(&self) -> u64 {
-        let held = match &self.held {
+        self.bytes.saturating_sub(self.all_held())
+    }
+
+    /// Bytes that are held: the sender's, and ours before them.
+    fn all_held(&self) -> u64 {
+        match &self.held {
             Held::Nothing => 0,
-            Held::Bytes(aside) => aside.bytes.len() - aside.done,
-            Held::Pipe(pipe) => pipe.held,
-        };
-        self.bytes.saturating_sub(held as u64)
+            Held::Bytes(aside) => (aside.bytes.len() - aside.done) as u64,
+            Held::Pipe(pipe) => pipe.held as u64,
+        }
+    }
+
+    /// Bytes that may be passed on until the receiver has `end` bytes of the sender: ours before them are free.
+    fn until(&self, end: u64) -> usize {
+        let ours = self.all_held().saturating_sub(self.bytes);
+        end.saturating_sub(self.forwarded()).saturating_add(ours) as usize
     }
 
     /// Puts bytes of our own before what is held: they go out with it, and do not count as the sender's.
@@ -238,6 +271,11 @@ impl Flow {
             Held::Bytes(aside) => (aside.bytes.len() - aside.done, false),
             Held::Pipe(pipe) => (0, pipe.held > 0),
         }
+    }
+
+    /// Bytes that could be passed on: those that are held, and those that lie in the sender's socket.
+    pub(super) fn waiting(&self, from: &Socket) -> u64 {
+        self.bytes - self.forwarded() + ioctl_fionread(from.get_ref()).unwrap_or_default()
     }
 
     /// Takes out what is held: bytes, or a pipe that is not empty.
@@ -272,7 +310,7 @@ impl Flow {
         &mut self,
         from: &Socket,
         to: &Socket,
-        last: bool,
+        Terms { last, most }: Terms,
         cx: &mut Context<'_>,
         shard: &Shard,
         moved: &mut Moved,
@@ -292,7 +330,7 @@ impl Flow {
             }
         };
         if let Held::Pipe(pipe) = &mut self.held {
-            match pipe.fill(from.get_ref()) {
+            match pipe.fill(from.get_ref(), most) {
                 Ok(0) => {
                     self.ended = true;
                     moved.read = true;
@@ -303,7 +341,7 @@ impl Flow {
                     pipe.thin = if count < THIN { pipe.thin + 1 } else { 0 };
                     let thin = pipe.thin > THIN_FILLS;
                     // The pipe was empty, so this is all there is to push.
-                    match self.push_held(to, cx, moved) {
+                    match self.push_held(to, most, cx, moved) {
                         Poll::Ready(Err(errno)) => return Poll::Ready(Err(Broken::Receiver(errno))),
                         Poll::Ready(Ok(())) if thin => self.read_again(shard),
                         _ => {}
@@ -318,7 +356,8 @@ impl Flow {
             return Poll::Ready(Ok(()));
         }
         let mut scratch = shard.scratch.borrow_mut();
-        let limit = if self.full_reads == 0 { FIRST_READ } else { SCRATCH };
+        let whole = if self.full_reads == 0 { FIRST_READ } else { SCRATCH };
+        let limit = whole.min(most);
         match recv(from.get_ref(), &mut scratch[..limit], RecvFlags::empty()) {
             Ok((0, _)) => {
                 self.ended = true;
@@ -330,7 +369,7 @@ impl Flow {
                 if count < limit {
                     nothing_left();
                     self.full_reads = 0;
-                } else {
+                } else if limit == whole {
                     self.full_reads = self.full_reads.saturating_add(1);
                 }
                 // Its last words: the FIN goes with them, in one packet.
@@ -367,21 +406,30 @@ impl Flow {
         Ok(())
     }
 
-    /// Writes what is held; pending while the receiver does not take all of it.
-    fn push_held(&mut self, to: &Socket, cx: &mut Context<'_>, moved: &mut Moved) -> Poll<Result<(), Errno>> {
+    /// Writes what is held, `most` bytes; pending while the receiver does not take all of that.
+    fn push_held(
+        &mut self,
+        to: &Socket,
+        mut most: usize,
+        cx: &mut Context<'_>,
+        moved: &mut Moved,
+    ) -> Poll<Result<(), Errno>> {
         loop {
             let sent = match &mut self.held {
+                _ if most == 0 => return Poll::Ready(Ok(())),
                 Held::Nothing => return Poll::Ready(Ok(())),
                 Held::Pipe(pipe) if pipe.held == 0 => return Poll::Ready(Ok(())),
-                Held::Pipe(pipe) => pipe.drain(to.get_ref()),
+                Held::Pipe(pipe) => pipe.drain(to.get_ref(), most),
                 Held::Bytes(aside) => {
-                    let sent = send(to.get_ref(), &aside.bytes[aside.done..], SendFlags::NOSIGNAL);
+                    let end = aside.bytes.len().min(aside.done.saturating_add(most));
+                    let sent = send(to.get_ref(), &aside.bytes[aside.done..end], SendFlags::NOSIGNAL);
                     aside.done += sent.unwrap_or(0);
                     sent
                 }
             };
             match sent {
                 Ok(count) => {
+                    most -= count.min(most);
                     moved.written |= count > 0;
                     if matches!(&self.held, Held::Bytes(aside) if aside.done == aside.bytes.len()) {
                         self.held = Held::Nothing;

@@ -14,11 +14,11 @@ use super::dispatch::{Failed, Step};
 use super::facts::Memory;
 use super::placing::{Elapsed, Placing};
 use super::proxy_header::Announced;
-use super::relay::{Broken, Flow, Moved, Socket, register};
+use super::relay::{Broken, Flow, Moved, Socket, Terms, register};
 use super::rules::Inspection;
 use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
-use super::{clock, connect};
+use super::{bandwidth, clock, connect};
 use crate::ir::{Backend, LogMoment, Proxy, ProxyIx, ServerIx};
 use crate::pool::{Cause, Closing, Peer, Phase, Termination};
 use crate::sys::destination;
@@ -318,15 +318,17 @@ impl Session {
         if self.end.is_some() {
             return Poll::Ready(());
         }
+        let limited = self.placing.is(Placing::LIMITED);
+        let most = if limited { self.allowed(shard, key, waits) } else { bandwidth::FREE };
         let Some(server) = &self.server else { return self.ended(Cause::Internal, Phase::Data) };
         let mut moved_up = Moved::default();
         let mut moved_down = Moved::default();
-        let last = self.down.is_done() || self.resets;
-        let up = self.up.pump(&self.client, server, last, cx, shard, &mut moved_up);
-        let last = self.up.is_done();
+        let terms = Terms { last: self.down.is_done() || self.resets, most: most.0 };
+        let up = self.up.pump(&self.client, server, terms, cx, shard, &mut moved_up);
+        let terms = Terms { last: self.up.is_done(), most: most.1 };
         let down = match waits {
             true => Ok(()),
-            false => self.down.pump(server, &self.client, last, cx, shard, &mut moved_down),
+            false => self.down.pump(server, &self.client, terms, cx, shard, &mut moved_down),
         };
         if moved_up.read | moved_up.written | moved_down.read | moved_down.written {
             let now = clock::coarse();
@@ -335,6 +337,9 @@ impl Session {
             }
             if moved_down.read | moved_up.written {
                 self.server_seen = now;
+            }
+            if limited {
+                self.charge();
             }
             if self.counted.is_some() {
                 self.count_bytes(&shard.shared);
@@ -383,6 +388,11 @@ impl Session {
                 let inspected = self.inspected_until(shared, inspection);
                 client.into_iter().chain(inspected).min()
             }
+            // what a limit holds back is no side's silence
+            Step::Relaying if let Some(at) = self.paused() => {
+                let answered = if self.placing.is(Placing::ANSWERING) { self.answered_until(shared) } else { None };
+                Some(answered.map_or(at, |answered| answered.min(at)))
+            }
             Step::Relaying => {
                 let proxies = (self.front, self.back);
                 let client = limit(shared, proxies, Side::Client, &self.up, &self.down);
@@ -411,6 +421,7 @@ impl Session {
                 self.step = Step::Inspecting(Inspection { lost: Some(Cause::ClientTimeout), ..inspection });
                 Poll::Ready(())
             }
+            Step::Relaying if self.paused().is_some() => Poll::Ready(()),
             Step::Relaying => self.cut_the_silent(shard, key),
         }
     }

@@ -132,21 +132,22 @@ impl Pipe {
         [self.output, self.input]
     }
 
-    /// Fills it, while it is empty, from a socket; 0: end of stream.
-    pub(super) fn fill(&mut self, from: &OwnedFd) -> Result<usize, Errno> {
+    /// Fills it, while it is empty, from a socket, with `most` bytes; 0: end of stream.
+    pub(super) fn fill(&mut self, from: &OwnedFd, most: usize) -> Result<usize, Errno> {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        let moved = splice(from, None, &self.input, None, self.step, flags)?;
+        let moved = splice(from, None, &self.input, None, self.step.min(most), flags)?;
         self.held = moved;
         Ok(moved)
     }
 
-    /// Empties it into a socket, as far as that takes it.
-    pub(super) fn drain(&mut self, to: &OwnedFd) -> Result<usize, Errno> {
+    /// Empties it into a socket, as far as that takes it, of `most` bytes.
+    pub(super) fn drain(&mut self, to: &OwnedFd, most: usize) -> Result<usize, Errno> {
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
-        let moved = splice(&self.output, None, to, None, self.held, flags)?;
+        let wanted = self.held.min(most);
+        let moved = splice(&self.output, None, to, None, wanted, flags)?;
         if moved == self.step {
             self.step = (self.step * 2).min(self.size);
-        } else if moved < self.held {
+        } else if moved < wanted {
             self.step = FIRST_FILL.min(self.size);
         }
         self.held -= moved;

@@ -4,6 +4,7 @@
 //! in and every reference is checked. Nothing here acts.
 
 mod agent;
+mod bandwidth;
 mod bind;
 pub mod check;
 mod global;
@@ -21,6 +22,7 @@ mod users;
 mod variables;
 
 pub use agent::{Agent, External, Observe, OnError};
+pub use bandwidth::{BandwidthLimit, BandwidthRate, SetBandwidth};
 pub use bind::{Bind, BindOptions, Endpoint, FilePermissions};
 pub use global::{
     AdminLevel, CloseSpread, DropTo, Global, MasterWorker, Program, Rlimits, SeverityOutput, SocketBuffers, StatsSocket,

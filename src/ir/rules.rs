@@ -1,7 +1,9 @@
 //! Rules: what is done with connections, with what they say, and with requests for pages, and on which condition.
 
+use std::sync::Arc;
+
 use super::table::Datum;
-use super::{Level, ProxyIx};
+use super::{BandwidthLimit, Level, ProxyIx, SetBandwidth};
 use crate::expr::{Condition, Expr, NameRef, Side, TableRef, Template, VarConditions, VarName};
 use crate::text::Span;
 use crate::units::Millis;
@@ -70,6 +72,8 @@ pub enum Action {
     Count(Count),
     /// `sc-set-gpt*`: a tag of a tracked entry is set.
     SetTag(Count),
+    /// `set-bandwidth-limit`: a limit holds from now on.
+    LimitBandwidth(Box<SetBandwidth>),
 }
 
 /// Most retries that a rule may set.
@@ -181,6 +185,8 @@ pub struct Rules {
     pub response_delay: Option<Millis>,
     /// `use_backend`: the first whose condition holds.
     pub switching: Vec<Switch>,
+    /// `filter bwlim-in`, `filter bwlim-out`: what rules of the section can put on sessions.
+    pub limits: Vec<Arc<BandwidthLimit>>,
 }
 
 /// One `use_backend` line.

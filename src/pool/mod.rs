@@ -14,6 +14,9 @@ mod addresses;
 mod agent;
 mod backend;
 mod balance;
+pub mod bandwidth;
+#[cfg(test)]
+mod bandwidth_tests;
 mod carry;
 mod clear;
 mod core;

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::tracking::Tracking;
+use crate::engine::clock;
 use crate::engine::connect::Packets;
 use crate::expr::{Scope, Side, Value, VarName};
+use crate::pool::bandwidth::Bandwidth;
 use crate::pool::resolution::Inquiry;
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
 
@@ -25,6 +27,8 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) level: Option<Urgency>,
     /// How packets to the server are marked.
     pub(in crate::engine) packets: Packets,
+    /// How many bytes it may forward in what time; `None`: as many as come.
+    pub(in crate::engine) bandwidth: Option<Box<Bandwidth>>,
     /// How often it may try to connect again; `None`: as the backend says.
     pub(in crate::engine) retries: Option<u32>,
     /// What it has in queues before others.
@@ -89,6 +93,7 @@ impl Memory {
             destination: None,
             level: None,
             packets: Packets::default(),
+            bandwidth: None,
             retries: None,
             priority: Priority::default(),
             tracking: Tracking::default(),
@@ -164,6 +169,9 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        if let Some(bandwidth) = &self.bandwidth {
+            bandwidth.touch(clock::now());
+        }
         self.process.budget.give_back(&mut self.spent);
     }
 }

@@ -267,6 +267,9 @@ impl Detached {
         session.server = sockets.server;
         session.target = route.target;
         session.placing.set(Placing::HELD, held_server);
+        if let Some(left) = &state.left {
+            session.take_up_limits(&left.limits, &shard.shared, now);
+        }
         session.announced = state.announced.map(|announced| Box::new(Announced::from(announced)));
         session
     }

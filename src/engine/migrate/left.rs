@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::LimitState;
 use crate::engine::connect::Packets;
 use crate::engine::facts::Memory;
 use crate::expr::{Value, VarName};
@@ -44,6 +45,9 @@ pub struct LeftState {
     /// The same of responses.
     #[serde(default)]
     pub answers: Vec<Option<Vec<u8>>>,
+    /// The limits of its bandwidth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitState>,
     /// The place of the rule for which it waits for a name.
     #[serde(default)]
     pub awaited: Option<u32>,
@@ -89,8 +93,10 @@ impl LeftState {
         let Packets { mark, tos } = memory.packets;
         let (packets, retries) = ((mark, tos), memory.retries);
         let variables = variables.collect();
+        let limits = LimitState::all(memory.bandwidth.as_deref());
         let awaited = memory.awaited.as_ref().and_then(|(at, _)| u32::try_from(*at).ok());
-        let left = Self { variables, level, class, offset, packets, retries, captures, answers, awaited, tracked };
+        let left =
+            Self { variables, level, class, offset, packets, retries, captures, answers, limits, awaited, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -99,7 +105,7 @@ impl LeftState {
         Priority { class: self.class.clamp(-2047, 2047), offset: self.offset.clamp(-524_287, 524_287) }
     }
 
-    /// A memory that holds it, as far as there is room and the tables are there.
+    /// A memory that holds it, as far as there is room and the tables are there; limits are taken up when the session is whole.
     pub(super) fn restore(&self, process: &Arc<Variables>, tables: &Tables) -> Box<Memory> {
         let mut memory = Memory::new(Arc::clone(process));
         let kept = |all: &[Option<Vec<u8>>]| {
@@ -214,6 +220,7 @@ mod tests {
                     awaited: level.map(Into::into),
                     captures: captures.clone(),
                     answers: answers.clone(),
+                    limits: Vec::new(),
                     tracked: tracked.iter().map(|(at, key)| (*at, "table".to_owned(), key.clone())).collect(),
                 };
                 let (process, tables) = (Arc::new(Variables::default()), Tables::default());

@@ -8,6 +8,7 @@
 mod arrive;
 mod leave;
 mod left;
+mod limits;
 mod state;
 
 use std::os::fd::OwnedFd;

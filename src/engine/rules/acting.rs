@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::{Verdict, View, logging, resolving};
+use super::{Verdict, View, limiting, logging, resolving};
 use crate::engine::connect;
 use crate::engine::proxy_header::Heads;
 use crate::expr::{Expr, Facts as _, Side, Type, Value};
@@ -45,6 +45,7 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::Track(track) => return view.track(track).then_some(Verdict::Wait),
         Action::Count(count) => view.count(count),
         Action::SetTag(tag) => view.tag(tag),
+        Action::LimitBandwidth(set) => return limiting::limit(set, view).then_some(Verdict::Wait),
         Action::Mark(mark) => {
             if let (Some(mark), Some(socket)) = (number(mark, view), view.socket()) {
                 connect::set_mark(socket, mark);

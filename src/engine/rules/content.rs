@@ -94,6 +94,7 @@ impl Session {
         let seen = look(&view);
         self.memory = memory.into_inner();
         self.settle_addresses();
+        self.placing.set(Placing::LIMITED, self.memory.as_ref().is_some_and(|memory| memory.bandwidth.is_some()));
         seen
     }
 

@@ -7,6 +7,7 @@
 mod acting;
 mod connection;
 mod content;
+mod limiting;
 mod logging;
 mod resolving;
 

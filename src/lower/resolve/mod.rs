@@ -2,6 +2,7 @@
 //!
 //! Runs only when reading was clean. Messages come proxy by proxy, as haproxy gives them. Source: asked of 2.6.
 
+mod bandwidth;
 mod formats;
 mod identity;
 mod persistence;

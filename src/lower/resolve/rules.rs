@@ -80,7 +80,11 @@ pub(super) fn resolve(
     }
     super::rule_lints::judge(&names.sections.proxies[at], &draft, said);
     look_up_resolvers(&mut draft.request, &names, resolvers, said);
-    let rules = look_up_all(draft, &names, said);
+    let limits = super::bandwidth::resolve(std::mem::take(&mut draft.limits), &names, said);
+    for rules in [&mut draft.request, &mut draft.response] {
+        super::bandwidth::link(rules, &limits, &names, said);
+    }
+    let rules = Rules { limits, ..look_up_all(draft, &names, said) };
     sections.proxies[at].set.http_rules = pages;
     rules
 }
@@ -94,7 +98,7 @@ fn look_up_all(draft: RulesDraft, names: &Names<'_>, said: &mut Vec<Diagnostic>)
     let response = list(draft.response);
     let switching = draft.switching.into_iter().filter_map(|switch| switched(switch, names, said)).collect();
     let (request_delay, response_delay) = (draft.request_delay, draft.response_delay);
-    Rules { connection, session, request, request_delay, response, response_delay, switching }
+    Rules { connection, session, request, request_delay, response, response_delay, switching, limits: Vec::new() }
 }
 
 fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Rule {
@@ -118,6 +122,7 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
             track.key.resolve(names)
         }
         Action::Count(Count { by, .. }) | Action::SetTag(Count { by, .. }) => amount(by, names),
+        Action::LimitBandwidth(set) => set.limit.iter_mut().chain(&mut set.period).try_for_each(|by| amount(by, names)),
     };
     complain(looked_up, rule.span, names, said);
     when(&mut rule.when, rule.span, names, said);

@@ -4,6 +4,7 @@
 //! it, and what stands behind it. Source: configuration manual §4.2; what is an error was asked of 2.6.12.
 
 pub mod actions;
+pub mod bandwidth;
 pub mod captures;
 pub mod http;
 mod order;
@@ -19,7 +20,7 @@ use super::draft::{ProxyDraft, is_backend, is_frontend};
 use super::error::{Blame, LowerError, Lowered};
 use crate::expr::Place;
 use crate::grammar::{self, Kind, Support};
-use crate::ir::{Action, Rule};
+use crate::ir::{Action, BandwidthLimit, Rule};
 use crate::text::{Diagnostic, Span};
 use crate::units::Millis;
 
@@ -84,6 +85,8 @@ pub struct RulesDraft {
     pub response_delay: Option<Millis>,
     /// `use_backend`.
     pub switching: Vec<switching::SwitchDraft>,
+    /// `filter bwlim-in`, `filter bwlim-out`.
+    pub limits: Vec<BandwidthLimit>,
 }
 
 /// `tcp-request connection <action> [if|unless <condition>]`.
@@ -128,7 +131,8 @@ pub fn content_reject(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-response content <action> [if|unless <condition>]`.
 pub fn response(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = if is_backend(proxy.kind) { Place::BackendResponse } else { Place::FrontendResponse };
-    let rule = rule(proxy, args, Ruleset { of: Rules::Response, place });
+    let ruleset = Ruleset { of: Rules::Response, place };
+    let rule = rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| placed(proxy, rule, args)).transpose());
     add(proxy, rule, |proxy| &mut proxy.set.rules.response)
 }
 
@@ -167,9 +171,10 @@ fn requests(proxy: &ProxyDraft) -> Ruleset {
     Ruleset { of: Rules::Request, place }
 }
 
-/// A rule about requests in its section.
+/// A rule about what is said in its section.
 fn placed(proxy: &mut ProxyDraft, rule: Rule, args: &Args<'_>) -> Lowered<Rule> {
     sessions::belongs(proxy, &rule, args)?;
+    bandwidth::belongs(proxy, &rule, args)?;
     captures::place(proxy, rule, args)
 }
 

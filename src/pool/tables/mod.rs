@@ -15,6 +15,7 @@ mod merge;
 mod rate;
 mod record;
 mod shard;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +29,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use changes::Listener;
 pub use entry::Entry;
 pub use record::{Data, RateParts, View};
+pub use sharing::Share;
 
 use crate::ir::table::{self, Key, TableIx};
 use crate::units::Tick;
 use changes::Changes;
 use layout::Layout;
+pub(super) use rate::Rate;
 use record::Dictionary;
 use shard::Shard;
+use sharing::Sharers;
 
 /// Milliseconds by which the clock of another thread may be behind.
 const SLACK: u32 = 60_000;
@@ -105,6 +109,7 @@ pub struct Table {
     hasher: RandomState,
     dictionary: Dictionary,
     changes: Changes,
+    sharers: Sharers,
 }
 
 /// A part of a table.
@@ -178,6 +183,7 @@ impl Table {
             hasher: RandomState::new(),
             dictionary: Dictionary::default(),
             changes: Changes::default(),
+            sharers: Sharers::default(),
             layout,
             ir,
         }

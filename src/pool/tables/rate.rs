@@ -6,13 +6,13 @@
 
 /// A counter of events; moments are milliseconds, of which the lower 32 bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Rate {
+pub(in crate::pool) struct Rate {
     /// When the current period began.
-    pub(super) start: u32,
+    pub(in crate::pool) start: u32,
     /// Events in it.
-    pub(super) current: u32,
+    pub(in crate::pool) current: u32,
     /// Events in the one before.
-    pub(super) previous: u32,
+    pub(in crate::pool) previous: u32,
 }
 
 /// Its size in an entry.
@@ -38,13 +38,13 @@ impl Rate {
     }
 
     /// Counts events.
-    pub(super) fn add(&mut self, events: u32, now: u32, period: u32) {
+    pub(in crate::pool) fn add(&mut self, events: u32, now: u32, period: u32) {
         self.turn(now, period);
         self.current = self.current.saturating_add(events);
     }
 
     /// Events in the last period.
-    pub(super) fn get(mut self, now: u32, period: u32) -> u32 {
+    pub(in crate::pool) fn get(mut self, now: u32, period: u32) -> u32 {
         self.turn(now, period);
         let Self { current, previous, .. } = self;
         if current == 0 && previous <= 1 {
@@ -54,6 +54,30 @@ impl Rate {
         let left = if ahead(elapsed) { period } else { period.saturating_sub(elapsed) };
         let seen = u64::from(previous) * u64::from(left) / u64::from(period.max(1));
         current.saturating_add(u32::try_from(seen).unwrap_or(u32::MAX))
+    }
+
+    /// Milliseconds until [`Self::get`] says at most this, if nothing happens meanwhile.
+    pub(in crate::pool) fn wait(mut self, most: u32, now: u32, period: u32) -> u32 {
+        let period = period.max(1);
+        self.turn(now, period);
+        if self.get(now, period) <= most {
+            return 0;
+        }
+        let Self { start, current, previous } = self;
+        let elapsed = now.wrapping_sub(start);
+        let rest = if ahead(elapsed) { period } else { period.saturating_sub(elapsed) };
+        // how much of a period may be left for no more than `free` of `events` to be seen
+        let left = |events: u32, free: u32| {
+            let left = ((u64::from(free) + 1) * u64::from(period) - 1) / u64::from(events.max(1));
+            u32::try_from(left).unwrap_or(u32::MAX)
+        };
+        if current <= most {
+            // a lone event is seen to the end
+            let fades = if current == 0 && previous <= 1 { 0 } else { left(previous, most - current) };
+            return rest - fades.min(rest);
+        }
+        let fades = if current <= 1 { 0 } else { left(current, most) };
+        rest.saturating_add(period - fades.min(period))
     }
 }
 
@@ -82,6 +106,21 @@ mod tests {
         rate.add(1, 2500, 2000);
         for (at, want) in [(2544, 8), (2794, 7), (3045, 5), (3295, 4), (3796, 2), (4047, 1), (5801, 1), (6051, 0)] {
             assert_eq!(rate.get(at, 2000), want, "at {at}");
+        }
+    }
+
+    #[test]
+    fn the_wait_is_as_long_as_needed_and_not_longer() {
+        for (current, previous) in
+            [(0, 1), (1, 0), (0, 1000), (1000, 0), (700, 900), (3, 1_000_000), (4_000_000_000, 7)]
+        {
+            let rate = Rate { start: 5000, current, previous };
+            for (now, most) in [(5000, 0), (5300, 10), (5999, 500), (6000, 699), (6500, 1), (7200, 0), (5001, 999)] {
+                let wait = rate.wait(most, now, 1000);
+                let seen = |at: u32| rate.get(at, 1000);
+                assert!(seen(now + wait) <= most, "{rate:?} at {now}: {wait} ms for {most}");
+                assert!(wait == 0 || seen(now + wait - 1) > most, "{rate:?} at {now}: {wait} ms for {most}");
+            }
         }
     }
 
