@@ -18,7 +18,7 @@ use harness::program::Program;
 use harness::proxy::{self, Proxy};
 use harness::{client, ports};
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "arguments",
     "casts",
     "integers",
@@ -31,6 +31,7 @@ const FILES: [&str; 12] = [
     "mqtt",
     "maps",
     "ciphers",
+    "signatures",
 ];
 
 fn folder() -> PathBuf {
@@ -169,7 +170,7 @@ fn with_paths(text: &str) -> String {
     let mut names: Vec<String> =
         names.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect();
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    for before in ["(", " "] {
+    for before in ["(", " ", ","] {
         for name in &names {
             let path = folder().join("files").join(name);
             out = out.replace(&format!("{before}{name}"), &format!("{before}{}", path.display()));
