@@ -49,6 +49,11 @@ const URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// Bytes as base64.
+pub(super) fn to_base64(bytes: &[u8]) -> Vec<u8> {
+    STANDARD.encode(bytes).into_bytes()
+}
+
 /// Without padding, as in tokens.
 const BARE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
