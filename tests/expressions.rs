@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use baton::expr::pattern::Lists;
-use baton::expr::{Acls, Condition, Context, Expr, Facts, Place, Truth, Value, VarName};
+use baton::expr::{Acls, Condition, Context, Expr, Facts, Place, Scope, Truth, Value, VarName};
 use baton::text::{Span, World};
 use harness::program::Program;
 use harness::proxy::{self, Proxy};
@@ -137,6 +137,14 @@ impl Facts for Session {
         match value {
             Some(value) => drop(self.0.borrow_mut().insert(name.to_string(), value.into_owned())),
             None => drop(self.0.borrow_mut().remove(&name.to_string())),
+        }
+    }
+
+    fn variables(&self, scope: Scope, see: &mut dyn FnMut(&str, &Value<'_>)) {
+        for (name, value) in self.0.borrow().iter() {
+            if let Some((_, name)) = name.split_once('.').filter(|(of, _)| *of == scope.name()) {
+                see(name, value);
+            }
         }
     }
 
