@@ -129,3 +129,44 @@ fn a_key_leaves_a_full_server_where_that_is_said() {
         }
     }
 }
+
+/// `hash-key` is a word of 3.x, which 2.6 has not: servers that are known by their addresses get the same keys in whatever order they
+/// stand, and take them along where they go.
+#[test]
+fn a_key_goes_to_the_same_address_in_any_order() {
+    let servers: Vec<Backend> = (1..=3).map(|number| Backend::named(&number.to_string())).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("stats");
+    let start = |line: &str, order: [usize; 3]| {
+        let door = ports::free();
+        let mut config = format!(
+            "global\n  stats socket {} level admin\ndefaults\n  mode tcp\n  timeout client 20s\n  timeout server 20s\n  timeout connect 20s\n\
+             listen l\n  bind {door} accept-proxy\n  balance source\n  hash-type consistent\n  default-server {line}\n",
+            socket.display()
+        );
+        for (number, server) in (1..).zip(order) {
+            let _ = writeln!(config, "  server s{number} {}", servers[server].address);
+        }
+        (door, Proxy::start(&Program::ours(), &config))
+    };
+    let all = |door| (0..200).map(|n| server_of(door, n)).collect::<String>();
+    let picks = |line: &str, order: [usize; 3]| {
+        let (door, _proxy) = start(line, order);
+        all(door)
+    };
+    let by_id = picks("weight 1", [0, 1, 2]);
+    assert_eq!(picks("hash-key id", [0, 1, 2]), by_id, "by default");
+    assert_ne!(picks("hash-key id", [2, 0, 1]), by_id, "places go by the order");
+    // all have one IP address: only the port tells them apart
+    let by_port = picks("hash-key addr-port", [0, 1, 2]);
+    assert_eq!(picks("hash-key addr-port", [2, 0, 1]), by_port);
+    assert!("123".chars().all(|name| by_port.matches(name).count() > 20), "{by_port}");
+    assert_ne!(picks("hash-key addr", [0, 1, 2]), by_port);
+    // a server that gets another's address gets its keys
+    let (door, _proxy) = start("hash-key addr-port", [0, 1, 2]);
+    for (server, to) in [("s1", 1), ("s2", 2), ("s3", 0)] {
+        let to = servers[to].address;
+        harness::stats::command(&socket, &format!("set server l/{server} addr {} port {}", to.ip(), to.port()));
+    }
+    assert_eq!(all(door), by_port);
+}

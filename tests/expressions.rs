@@ -12,13 +12,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use baton::expr::pattern::Lists;
-use baton::expr::{Acls, Condition, Context, Expr, Facts, Place, Truth, Value, VarName};
+use baton::expr::{Acls, Condition, Context, Expr, Facts, Place, Scope, Truth, Value, VarName};
 use baton::text::{Span, World};
 use harness::program::Program;
 use harness::proxy::{self, Proxy};
 use harness::{client, ports};
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "arguments",
     "casts",
     "integers",
@@ -31,6 +31,7 @@ const FILES: [&str; 12] = [
     "mqtt",
     "maps",
     "ciphers",
+    "signatures",
 ];
 
 fn folder() -> PathBuf {
@@ -139,6 +140,14 @@ impl Facts for Session {
         }
     }
 
+    fn variables(&self, scope: Scope, see: &mut dyn FnMut(&str, &Value<'_>)) {
+        for (name, value) in self.0.borrow().iter() {
+            if let Some((_, name)) = name.split_once('.').filter(|(of, _)| *of == scope.name()) {
+                see(name, value);
+            }
+        }
+    }
+
     /// Those of the process are there from the start.
     fn variable_exists(&self, name: &VarName) -> bool {
         name.to_string().starts_with("proc.") || self.variable(name).is_some()
@@ -169,7 +178,7 @@ fn with_paths(text: &str) -> String {
     let mut names: Vec<String> =
         names.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect();
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    for before in ["(", " "] {
+    for before in ["(", " ", ","] {
         for name in &names {
             let path = folder().join("files").join(name);
             out = out.replace(&format!("{before}{name}"), &format!("{before}{}", path.display()));

@@ -252,7 +252,9 @@ fn expressions_name_acls() {
         ("tcp-request content set-var(txn.a) acl(nobody)", false),
         ("tcp-request content set-var(txn.a) str(a),when(acl,nobody)", false),
         ("tcp-request content set-var(txn.a) acl()", false),
-        ("acl a acl(TRUE)", false), // refused: it could name itself
+        ("acl a acl(TRUE)", true),
+        ("acl a acl(b)", false), // unknown
+        ("acl a acl(a)", false), // a circle
         ("acl a str(x),when(acl,a) -m found", false),
         ("tcp-request content set-var(txn.a) acl(LOCALHOST)", true),
         ("tcp-request content set-var(txn.a) str(a),when(nothing)", false),
@@ -266,6 +268,153 @@ fn expressions_name_acls() {
         let said = proxy::check(&Program::ours(), &config);
         assert_eq!(said.status.success(), good, "{rule}: {}", String::from_utf8_lossy(&said.stderr));
     }
+}
+
+/// A section of ACLs in a row, the last of which names the first if they make a circle; each names the next one twice.
+fn row_of_acls(count: usize, circle: bool, twice: bool) -> String {
+    let mut lines = String::new();
+    for ix in 0..count {
+        let next = if ix + 1 < count {
+            format!("acl(a{})", ix + 1)
+        } else {
+            format!("acl({})", ["TRUE", "a0"][usize::from(circle)])
+        };
+        let again = if twice {
+            format!(" acl a{ix} str(x),when(acl,{}) -m str x\n", &next[4..next.len() - 1])
+        } else {
+            String::new()
+        };
+        lines += &format!(" acl a{ix} {next}\n{again}");
+    }
+    lines
+}
+
+fn backwards(lines: &str) -> String {
+    lines.lines().rev().flat_map(|line| [line, "\n"]).collect()
+}
+
+#[test]
+fn acls_name_acls() {
+    are(
+        "",
+        " acl quiet acl(!loud)\n acl both acl(local,quiet)\n acl loud req.payload(0,5) -m str HELLO\n acl local src 127.0.0.0/8\n acl \
+         said str(a),when(acl,both) -m str a\n acl never acl(loud,local)\n tcp-request inspect-delay 5s\n tcp-request content reject unless \
+         REQ_CONTENT\n tcp-request content set-var(txn.both) int(1) if both\n tcp-request content set-var(txn.said) int(1) if said !never\n \
+         tcp-request content set-var(txn.braces) int(1) if { acl(both,!never) }\n tcp-request content set-var(txn.never) int(1) if never\n",
+        &[
+            ("var(txn.both)", "1"),
+            ("var(txn.said)", "1"),
+            ("var(txn.braces)", "1"),
+            ("var(txn.never)", "-"),
+            ("acl(both)", "1"),
+            ("acl(said,!never)", "1"),
+        ],
+    );
+    for (acls, good, said) in [
+        (row_of_acls(30, false, false), true, ""),
+        (row_of_acls(30, true, false), false, "names itself says nothing: a0 → a1 → "),
+        (row_of_acls(2, true, false), false, "says nothing: a0 → a1 → a0"),
+        (row_of_acls(9, false, true), true, ""),
+        (row_of_acls(9, true, true), false, "names itself"),
+        (row_of_acls(20, false, true), false, "names too many others"),
+        (row_of_acls(200, false, false), false, "names too many others"),
+        (backwards(&row_of_acls(200, false, false)), false, "names too many others"),
+        (backwards(&row_of_acls(30, false, false)), true, ""),
+    ] {
+        for section in ["listen l from plain", "defaults d from plain"] {
+            let config = format!(
+                "defaults plain\n mode tcp\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n{section}\n{acls} tcp-request content reject \
+                 if a0\nlisten other from plain\n bind {}\n server s 127.0.0.1:9\n",
+                ports::free()
+            );
+            let check = proxy::check(&Program::ours(), &config);
+            let told = String::from_utf8_lossy(&check.stderr).into_owned();
+            assert_eq!(check.status.success(), good, "{section} {told}");
+            assert!(told.contains(said), "{section} {told}");
+            assert!(good || told.matches("[ALERT]").count() < 40, "each mistake once: {told}");
+        }
+    }
+}
+
+/// Those of defaults mean what they meant there, whatever the section calls so.
+#[test]
+fn acls_of_defaults_keep_their_meaning() {
+    let (log, sink) = LogReceiver::udp();
+    let (echo, door) = (Backend::echo(), ports::free());
+    let _proxy = Proxy::start(
+        &Program::ours(),
+        &format!(
+            "defaults plain\n mode tcp\n timeout connect 1s\n timeout client 5s\n timeout server 5s\ndefaults named from plain\n acl inner int(1) 1\n \
+             acl outer acl(inner)\n tcp-request content set-var(txn.outer) int(1) if outer\n tcp-request content set-var(txn.inner) int(1) if \
+             {{ acl(inner) }}\nfrontend f from named\n bind {door}\n acl inner int(1) 2\n log {sink} format raw local0\n log-format 'line \
+             %[var(txn.outer)]|%[var(txn.inner)]|%[acl(inner)]'\n default_backend b\nbackend b from plain\n server s {}\n",
+            echo.address
+        ),
+    );
+    let mut stream = client::connect(door);
+    stream.write_all(b"hello").expect("sent");
+    stream.read_exact(&mut [0; 5]).expect("echoed");
+    drop(stream);
+    assert!(log.wait_for("line ").ends_with("line 1|1|0"));
+}
+
+#[test]
+fn sessions_know_which_rule_they_waited_for() {
+    let (log, sink) = LogReceiver::udp();
+    let (echo, door) = (Backend::echo(), ports::free());
+    let config = |timeout: &str, delay: &str| {
+        format!(
+            "global\n nbthread 1\ndefaults\n mode tcp\n timeout connect 1s\n timeout client {timeout}\n timeout server 5s\nlisten l\n bind {door}\n \
+             log {sink} format raw local0\n log-format 'line %ts %[waiting_entity] .'\n tcp-request inspect-delay {delay}\n tcp-request content \
+             accept if {{ src 192.0.2.1 }}\n tcp-request content accept if {{ req.len ge 5 }}\n server s {}\n",
+            echo.address
+        )
+    };
+    let line = |text: &str| text.lines().position(|line| line.contains("req.len ge 5")).map_or(0, |at| at + 1);
+    let patient = config("20s", "20s");
+    let number = line(&patient);
+    let proxy = Proxy::start(&Program::ours(), &patient);
+    let mut stream = client::connect(door);
+    stream.write_all(b"abc").expect("sent");
+    client::reset(stream);
+    let told = log.wait_for("line C");
+    assert!(told.contains(&format!(":{number} .")), "the client has reset its connection: {told}");
+    let mut stream = client::connect(door);
+    stream.write_all(b"hello").expect("sent");
+    stream.read_exact(&mut [0; 5]).expect("echoed");
+    drop(stream);
+    log.wait_for("line -- - .");
+    drop(proxy);
+    let hasty = config("100ms", "20s");
+    let proxy = Proxy::start(&Program::ours(), &hasty);
+    let stream = client::connect(door);
+    let told = log.wait_for("line c");
+    assert!(told.contains(&format!(":{number} .")), "the client was silent: {told}");
+    drop((stream, proxy));
+    // a delay that is over is no error: the rules go on
+    let _proxy = Proxy::start(&Program::ours(), &config("5s", "50ms"));
+    let mut stream = client::connect(door);
+    stream.write_all(b"abc").expect("sent");
+    stream.read_exact(&mut [0; 3]).expect("echoed");
+    drop(stream);
+    log.wait_count("line -- - .", 2);
+}
+
+#[test]
+fn variables_are_told_together() {
+    are(
+        "",
+        " tcp-request connection set-var(sess.port) int(80)\n tcp-request content set-var(txn.text) str('a\\\"b')\n tcp-request content \
+         set-var(txn.bytes) bin(00ff)\n tcp-request content set-var(txn.truth) bool(true)\n tcp-request content set-var(proc.of_all) src\n",
+        &[
+            ("dump_all_vars(sess)", "sess.port=80"),
+            ("dump_all_vars(txn)", r#"txn.bytes=x00ff, txn.text="a\"b", txn.truth=true"#),
+            ("dump_all_vars(txn,t,;)", r#"txn.text="a\"b";txn.truth=true"#),
+            ("dump_all_vars(proc)", "proc.of_all=127.0.0.1"),
+            ("dump_all_vars(,o)", "proc.of_all=127.0.0.1"),
+            ("dump_all_vars(req)", "-"),
+        ],
+    );
 }
 
 #[test]

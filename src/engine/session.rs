@@ -78,6 +78,8 @@ pub(super) struct Session {
     pub(super) backend_queue: u32,
     /// The last rule that decided about what its ends have sent.
     pub(super) last_rule: Cell<Option<RulePlace>>,
+    /// The rule that waits for what its ends send, or for a name; after an error the one that waited.
+    pub(super) waiting_rule: Cell<Option<RulePlace>>,
 }
 
 /// Where a rule stands, in four bytes: of later files than the 255th, and of lines behind the first 16 million, none is told.
@@ -207,6 +209,7 @@ impl Session {
             server_queue: 0,
             backend_queue: 0,
             last_rule: Cell::new(None),
+            waiting_rule: Cell::new(None),
             seat,
         }
     }

@@ -79,6 +79,8 @@ pub enum Arg {
     Mqtt(PacketType, Field),
     /// Where values are told of.
     Sink(SinkRef),
+    /// The public keys of the configuration.
+    Keys(super::keys::Keys),
     /// An ACL.
     Acl(super::condition::NamedAcl),
     /// What is to have happened to a session, or not.

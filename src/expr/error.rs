@@ -283,6 +283,18 @@ pub enum ConditionError {
     /// `{` without its `}`.
     #[error("the closing '}}' is missing: a word of its own")]
     Unclosed,
+    /// An ACL that leads back to itself.
+    #[error("an ACL that names itself says nothing: {way}")]
+    Circle {
+        /// The names, each behind the one that names it.
+        way: String,
+    },
+    /// An ACL that names too many, or in too long a row.
+    #[error("the ACL '{name}' names too many others, through those that it names")]
+    Many {
+        /// Its name.
+        name: String,
+    },
     /// A name that no ACL can have.
     #[error("'{name}' cannot be the name of an ACL")]
     Name {

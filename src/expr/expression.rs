@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::args::{Arg, BUFFER, NameRef, ServerRef};
+use super::condition::NamedAcl;
 use super::context::Context;
 use super::convert::{self, Converter};
 use super::error::{ArgError, ExprError, Wrong, shown};
@@ -146,6 +147,17 @@ impl Expr {
     pub(super) fn names_acls(&self) -> bool {
         let mut args = self.converters.iter().flat_map(Converter::args);
         matches!(self.fetch, Fetch::Acls(_)) || args.any(|arg| matches!(arg, Arg::Acl(_)))
+    }
+
+    /// The ACLs that it names.
+    pub(super) fn acls_mut(&mut self) -> impl Iterator<Item = &mut NamedAcl> {
+        let fetched: &mut [NamedAcl] = match &mut self.fetch {
+            Fetch::Acls(acls) => acls,
+            _ => &mut [],
+        };
+        let args = self.converters.iter_mut().flat_map(|converter| converter.args_mut().iter_mut());
+        let converted = args.filter_map(|arg| if let Arg::Acl(acl) = arg { Some(acl) } else { None });
+        fetched.iter_mut().chain(converted)
     }
 
     /// Where its fetch may stand.

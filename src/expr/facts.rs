@@ -129,6 +129,9 @@ pub trait Facts {
         None
     }
 
+    /// Shows all variables of a scope that are set.
+    fn variables(&self, _scope: super::Scope, _see: &mut dyn FnMut(&str, &Value<'_>)) {}
+
     /// Tells a sink of something.
     fn tell(&self, _sink: &str, _message: &[u8]) {}
 

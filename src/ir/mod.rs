@@ -44,7 +44,7 @@ pub use rules::{
     Service, Switch, Track,
 };
 pub use server::{
-    Check, Forward, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
+    Check, Forward, HashKey, InitAddr, MarkedDown, MarkedUp, SendProxy, Server, ServerAddress, ServerIx, SourceAddress,
     TrackRef, UseSource,
 };
 pub use stats::{StatsAdmin, StatsAuth, StatsPage, StatsRule, StatsScope, StatsVerdict};

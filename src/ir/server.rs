@@ -69,6 +69,8 @@ pub struct Server {
     pub port_offset: Option<i32>,
     /// Share of the traffic.
     pub weight: Weight,
+    /// What its points on a ring are made of.
+    pub hash_key: HashKey,
     /// Used only when no other server is usable.
     pub backup: bool,
     /// `non-stick`: no table learns that it served someone.
@@ -224,6 +226,18 @@ pub enum MarkedDown {
     Keep,
     /// They are shut down.
     ShutdownSessions,
+}
+
+/// `hash-key`: what a server's points on a ring are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HashKey {
+    /// Its id.
+    #[default]
+    Id,
+    /// Its IP address; its id as long as it has none.
+    Addr,
+    /// Its IP address and its port; its id as long as it has none.
+    AddrPort,
 }
 
 /// What happens to a backup server's sessions when a server comes up.

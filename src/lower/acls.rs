@@ -5,6 +5,15 @@
 
 use super::draft::{ProxyDraft, Settings};
 use crate::expr::{Acls, Condition};
+use crate::text::Diagnostic;
+
+/// Links the ACLs of a section that name others.
+pub(super) fn link(proxy: &mut ProxyDraft, said: &mut Vec<Diagnostic>) {
+    for (span, why) in proxy.set.acls.link() {
+        let message = format!("{} '{}': {why}", proxy.kind.keyword(), proxy.name);
+        said.push(Diagnostic::alert(span, message));
+    }
+}
 
 /// Gives the conditions of a section what the ACL lines below them say.
 pub(super) fn complete(proxy: &mut ProxyDraft) {
@@ -17,6 +26,8 @@ pub(super) fn complete(proxy: &mut ProxyDraft) {
 /// What a section takes of its defaults: their rules as they are meant there, and none of their ACLs.
 pub(super) fn handed(defaults: &Settings) -> Settings {
     let mut set = defaults.clone();
+    // What is wrong is told once, of the defaults themselves.
+    let _ = set.acls.link();
     close(&mut set);
     set
 }

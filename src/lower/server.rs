@@ -15,7 +15,7 @@ use super::{names, resolvers};
 use super::{options_line, watch_options};
 use crate::grammar::OptionLine;
 use crate::ir::{
-    Agent, Check, InitAddr, MarkedDown, MarkedUp, Observe, OnError, Resolve, ResolversIx, SendProxy, Server,
+    Agent, Check, HashKey, InitAddr, MarkedDown, MarkedUp, Observe, OnError, Resolve, ResolversIx, SendProxy, Server,
     ServerAddress, SourceAddress,
 };
 use crate::text::Span;
@@ -29,6 +29,7 @@ pub struct ServerDraft {
     pub id: Option<(u32, crate::text::Span)>,
     pub weight: Option<Weight>,
     pub backup: bool,
+    pub hash_key: HashKey,
     /// `non-stick`.
     pub non_stick: bool,
     pub disabled: bool,
@@ -174,6 +175,7 @@ fn read(
         address,
         port_offset,
         weight: draft.weight.unwrap_or(Weight::DEFAULT),
+        hash_key: draft.hash_key,
         backup: draft.backup,
         non_stick: draft.non_stick,
         disabled: draft.disabled,

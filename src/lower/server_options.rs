@@ -6,7 +6,7 @@ use super::draft::Named;
 use super::error::{LowerError, Lowered};
 use super::server::ServerDraft;
 use super::source;
-use crate::ir::{InitAddr, MarkedDown, MarkedUp};
+use crate::ir::{HashKey, InitAddr, MarkedDown, MarkedUp};
 use crate::text::Diagnostic;
 use crate::units::address::Place;
 use crate::units::{Millis, Weight};
@@ -45,6 +45,18 @@ pub fn weight(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
     let weight = word.lenient(0, i64::from(Weight::MAX.get()), args)?;
     let weight = u16::try_from(weight).ok().and_then(Weight::new).ok_or_else(|| word.range(0, 256))?;
     server.weight = Some(weight);
+    Ok(())
+}
+
+/// `hash-key id|addr|addr-port`.
+pub fn hash_key(server: &mut ServerDraft, args: &mut Args<'_>) -> Lowered {
+    let word = args.word("'id', 'addr' or 'addr-port'")?;
+    server.hash_key = match word.bytes {
+        b"id" => HashKey::Id,
+        b"addr" => HashKey::Addr,
+        b"addr-port" => HashKey::AddrPort,
+        _ => return Err(word.blame(LowerError::Choice { text: word.text(), choices: &["id", "addr", "addr-port"] })),
+    };
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
+use super::balance::Who;
 use super::health::Admin;
 use super::member::Member;
 use super::parts::Parts;
@@ -244,16 +245,17 @@ impl Pool {
                 place.changed.forget();
                 place.tenure.number.fetch_add(1, AcqRel);
                 core.replace(ix as u32, member);
+                core.move_points(ix as u32, Who::of(&line).first_point);
                 place.tenure.deleted.store(false, Release);
                 ix as u32
             }
             None => {
                 let source_ports = SourcePorts::of(line.source.as_ref()).map(Arc::new);
-                let id = line.id;
+                let who = Who::of(&line);
                 let tenure = Tenure { added: Some(Box::new((line, words))), ..Tenure::default() };
                 let ix = back.servers.push(ServerState { source_ports, tenure, ..ServerState::default() });
                 let settings = self.config.proxies[proxy.0 as usize].backend.as_ref();
-                core.add(id, member, settings);
+                core.add(who, member, settings);
                 ix as u32
             }
         };

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use super::balance::Who;
 use super::notice::Motive;
 use super::verdicts::{Events, Site};
 use super::{Event, Pool};
@@ -151,11 +152,14 @@ impl Pool {
         }
         let (old_ip, old_port) = (before.ip(), port(&before));
         drop(before);
-        let new_port = self.change(at, |line| {
+        let changed = self.change(at, |line| {
             line.put(ip, wanted);
-            port(line)
+            (port(line), Who::of(line).first_point)
         });
-        let new_port = new_port.ok_or(AddressRefusal::Gone)?;
+        let (new_port, first_point) = changed.ok_or(AddressRefusal::Gone)?;
+        if let Some(back) = self.back(proxy) {
+            back.lock().move_points(server.0, first_point);
+        }
         moved.ip = ip.filter(|ip| old_ip != Some(*ip)).map(|ip| (old_ip, ip));
         moved.port = (new_port != old_port).then_some((old_port, new_port));
         if let (By::Dns(from), Some((old, new))) = (by, moved.ip) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::task::Waker;
 
-use super::balance::{self, Balancer, Wish};
+use super::balance::{self, Balancer, Who, Wish};
 use super::member::Member;
 use super::queue::{Line, State, Waiting};
 use crate::ir::{Backend, Balance, Redispatch};
@@ -17,7 +17,7 @@ use crate::units::Tick;
 pub(super) struct Core {
     pub(super) members: Vec<Member>,
     /// Ids of the servers, by place.
-    ids: Vec<u32>,
+    who: Vec<Who>,
     has_backups: bool,
     /// Over servers that are no backups, and over backups.
     active: Box<dyn Balancer>,
@@ -91,11 +91,11 @@ impl Core {
             _ => true,
         };
         let members: Vec<Member> = back.servers.iter().map(|server| Member::new(server, ramps, now)).collect();
-        let ids: Vec<u32> = back.servers.iter().map(|server| server.id).collect();
+        let who: Vec<Who> = back.servers.iter().map(Who::of).collect();
         let has_backups = back.servers.iter().any(|server| server.backup);
         let mut core = Self {
-            active: balance::build(back, &ids),
-            backup: balance::build(back, if has_backups { &ids } else { &[] }),
+            active: balance::build(back, &who),
+            backup: balance::build(back, if has_backups { &who } else { &[] }),
             usable: [BTreeSet::new(), BTreeSet::new()],
             dynamic: (0..members.len() as u32).filter(|ix| members[*ix as usize].follows_load()).collect(),
             fullconn,
@@ -112,7 +112,7 @@ impl Core {
             downs: 0,
             downtime: 0,
             members,
-            ids,
+            who,
             has_backups,
         };
         (0..core.members.len() as u32).for_each(|server| core.refresh(server, 0));
@@ -121,15 +121,15 @@ impl Core {
     }
 
     /// Adds a server behind the others; it is not in use before it is refreshed.
-    pub(super) fn add(&mut self, id: u32, member: Member, back: Option<&Backend>) {
+    pub(super) fn add(&mut self, who: Who, member: Member, back: Option<&Backend>) {
         let (server, backup) = (self.members.len() as u32, member.backup);
-        self.ids.push(id);
+        self.who.push(who);
         self.members.push(member);
-        self.active.add(id);
+        self.active.add(who);
         if self.has_backups {
-            self.backup.add(id);
+            self.backup.add(who);
         } else if let Some(back) = back.filter(|_| backup) {
-            (self.backup, self.has_backups) = (balance::build(back, &self.ids), true);
+            (self.backup, self.has_backups) = (balance::build(back, &self.who), true);
         }
         if self.members[server as usize].follows_load() {
             self.dynamic.push(server);
@@ -222,6 +222,16 @@ impl Core {
         }
         let balancer = if member.backup { &mut self.backup } else { &mut self.active };
         balancer.update(server, standing);
+    }
+
+    /// Tells the balancers where a server's points lie.
+    pub(super) fn move_points(&mut self, server: u32, first: u32) {
+        let Some(who) = self.who.get_mut(server as usize).filter(|who| who.first_point != first) else { return };
+        who.first_point = first;
+        self.active.move_points(server, first);
+        if self.has_backups {
+            self.backup.move_points(server, first);
+        }
     }
 
     fn refresh_dynamic(&mut self, sessions: u32) {

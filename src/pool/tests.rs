@@ -21,6 +21,7 @@ pub(super) fn server(id: u32) -> Server {
         weight: Weight::DEFAULT,
         backup: false,
         non_stick: false,
+        hash_key: crate::ir::HashKey::Id,
         disabled: false,
         maxconn: 0,
         minconn: 0,

@@ -123,6 +123,15 @@ impl Variables {
         self.names.load().get(name)?.load_full()
     }
 
+    /// Shows all that are set, in no order.
+    pub fn each(&self, see: &mut dyn FnMut(&str, &Value<'_>)) {
+        for (name, slot) in self.names.load().iter() {
+            if let Some(value) = slot.load_full() {
+                see(name, &value);
+            }
+        }
+    }
+
     /// Whether a variable was ever set, even if it is not now.
     pub fn exists(&self, name: &str) -> bool {
         self.names.load().contains_key(name)

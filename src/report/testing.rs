@@ -87,6 +87,7 @@ pub(super) fn server(name: &str, id: u32) -> Server {
         weight: Weight::DEFAULT,
         backup: false,
         non_stick: false,
+        hash_key: crate::ir::HashKey::Id,
         disabled: false,
         maxconn: 0,
         minconn: 0,

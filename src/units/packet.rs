@@ -77,6 +77,8 @@ pub struct Ip<'b> {
     pub whole: bool,
     /// The protocol of what follows.
     pub protocol: u8,
+    /// How many bytes follow, as the header says: fewer may be here.
+    pub length: usize,
     /// The sender.
     pub source: IpAddr,
     /// The receiver.
@@ -106,6 +108,7 @@ impl<'b> Ip<'b> {
             hops: head[8],
             whole: head[6] & 0x40 != 0,
             protocol: head[9],
+            length: usize::from(short(bytes, 2)?).saturating_sub(length),
             source: address(12)?,
             destination: address(16)?,
         })
@@ -134,6 +137,7 @@ impl<'b> Ip<'b> {
             hops: head[7],
             whole: true,
             protocol,
+            length: (head.len() + usize::from(short(bytes, 4)?)).saturating_sub(length),
             source: address(8)?,
             destination: address(24)?,
         })
@@ -174,6 +178,11 @@ impl<'b> Tcp<'b> {
             window: short(bytes, 14)?,
             options: bytes.get(head.len()..length)?,
         })
+    }
+
+    /// How long the header is, with options.
+    pub fn length(&self) -> usize {
+        20 + self.options.len()
     }
 
     /// Kinds and values of its options, as far as they are whole, up to the end of the list.

@@ -81,6 +81,7 @@ pub fn server(name: &str, address: SocketAddr) -> Server {
         weight: Weight::DEFAULT,
         backup: false,
         non_stick: false,
+        hash_key: baton::ir::HashKey::Id,
         disabled: false,
         maxconn: 0,
         minconn: 0,

@@ -18,6 +18,8 @@ pub struct Connect<'a> {
     pub client: &'a str,
     /// The user's name.
     pub user: Option<&'a str>,
+    /// Its password.
+    pub password: Option<&'a str>,
     /// Topic and payload of the last will.
     pub will: Option<(&'a str, &'a [u8])>,
 }
@@ -25,14 +27,19 @@ pub struct Connect<'a> {
 impl<'a> Connect<'a> {
     /// One of 3.1.1 that says who comes and nothing else.
     pub fn plain(client: &'a str) -> Self {
-        Self { level: 4, client, user: None, will: None }
+        Self { level: 4, client, user: None, password: None, will: None }
     }
 
     /// Its bytes.
     pub fn packet(self) -> Vec<u8> {
         let mut body = if self.level == 3 { b"\0\x06MQIsdp".to_vec() } else { b"\0\x04MQTT".to_vec() };
         let flag = |set, bit: u8| if set { bit } else { 0 };
-        body.extend([self.level, 2 | flag(self.will.is_some(), 4) | flag(self.user.is_some(), 0x80), 0, 60]);
+        body.extend([
+            self.level,
+            2 | flag(self.will.is_some(), 4) | flag(self.user.is_some(), 0x80) | flag(self.password.is_some(), 0x40),
+            0,
+            60,
+        ]);
         if self.level == 5 {
             body.extend(b"\x05\x11\0\0\0\x3c"); // the session ends 60 s after the connection
         }
@@ -46,6 +53,9 @@ impl<'a> Connect<'a> {
         }
         if let Some(user) = self.user {
             put(&mut body, user.as_bytes());
+        }
+        if let Some(password) = self.password {
+            put(&mut body, password.as_bytes());
         }
         let mut packet = vec![0x10];
         let mut left = body.len();

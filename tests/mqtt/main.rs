@@ -9,3 +9,4 @@ mod harness;
 mod packets;
 mod stage;
 mod sticking;
+mod tokens;

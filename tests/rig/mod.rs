@@ -80,6 +80,7 @@ pub fn server(name: &str, id: u32, port: u16) -> Server {
         weight: Weight::DEFAULT,
         backup: false,
         non_stick: false,
+        hash_key: baton::ir::HashKey::Id,
         disabled: false,
         maxconn: 0,
         minconn: 0,

@@ -189,6 +189,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Notes the rule that makes a session wait, or that none does.
+    pub(super) fn waits_for(&self, place: Option<(u16, u32)>) {
+        if let Some(session) = self.session() {
+            session.waiting_rule.set(place.and_then(|(file, line)| RulePlace::new(file, line)));
+        }
+    }
+
     /// What was kept for the log, by its place.
     fn captured(&self, side: Side, args: &[Arg]) -> Option<Value<'static>> {
         let [Arg::Int(slot), ..] = args else { return None };
@@ -308,6 +315,15 @@ impl Facts for View<'_> {
             Scope::Process => Some(self.process().get(name.name())?.borrowed().into_owned()),
             _ => self.memory.borrow().as_ref()?.variable(name),
         }
+    }
+
+    fn variables(&self, scope: Scope, see: &mut dyn FnMut(&str, &Value<'_>)) {
+        if scope == Scope::Process {
+            return self.process().each(see);
+        }
+        let memory = self.memory.borrow();
+        let all = memory.as_ref().map_or(&[][..], |memory| memory.variables());
+        all.iter().filter(|(name, _)| name.scope() == scope).for_each(|(name, value)| see(name.name(), value));
     }
 
     fn variable_exists(&self, name: &VarName) -> bool {

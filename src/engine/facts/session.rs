@@ -44,8 +44,9 @@ impl View<'_> {
                 let files = &self.shard.shared.pool.config.files;
                 return files.get(session.last_rule.get()?.file()).map(|file| Value::text(file.as_bytes()));
             }
-            K::LastEntity => {
-                let rule = session.last_rule.get()?;
+            K::LastEntity | K::WaitingEntity => {
+                let rule =
+                    if fetch == K::LastEntity { session.last_rule.get()? } else { session.waiting_rule.get()? };
                 let file = self.shard.shared.pool.config.files.get(rule.file())?;
                 return Some(Value::owned(format!("{file}:{}", rule.line()).into_bytes()));
             }

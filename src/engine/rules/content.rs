@@ -137,6 +137,9 @@ impl Session {
             let full = self.up.held_bytes().len() >= room(shard);
             let waits = rules.request_delay.is_some() && inspection.may_wait() && !self.up.ended && !full;
             let patient = rules.request_delay.is_some() && inspection.may_await();
+            if inspection.lost.is_none() {
+                self.waiting_rule.set(None);
+            }
             match self.viewed_in_time(shard, (waits, patient), |view| judge(&rules.request, view)) {
                 Verdict::Wait | Verdict::Await => {
                     if inspection.lost.is_some() {
@@ -221,6 +224,7 @@ impl Session {
             let full = self.down.held_bytes().len() >= room(shard);
             let in_time = self.answered_until(shared).is_some_and(|end| clock::now() < end);
             let waits = in_time && !self.down.ended && !full;
+            self.waiting_rule.set(None);
             match self.viewed(shard, waits, |view| judge(&rules.response, view)) {
                 Verdict::Wait => {
                     let Some(server) = &self.server else { return Poll::Ready(()) };

@@ -45,12 +45,18 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
         match if resumed == Some(at) { Truth::True } else { holds(rule.when.as_ref(), view) } {
             Truth::True => {}
             Truth::False => continue,
-            Truth::NotYet if view.waits => return Verdict::Wait,
+            Truth::NotYet if view.waits => {
+                view.waits_for(Some((rule.span.file.0, rule.span.line)));
+                return Verdict::Wait;
+            }
             Truth::NotYet => continue,
         }
         if let Some(verdict) = acting::act(at, &rule.action, view) {
-            if !matches!(verdict, Verdict::Wait | Verdict::Await) {
-                view.decided(rule.span.file.0, rule.span.line);
+            let place = (rule.span.file.0, rule.span.line);
+            if matches!(verdict, Verdict::Wait | Verdict::Await) {
+                view.waits_for(Some(place));
+            } else {
+                view.decided(place.0, place.1);
             }
             return verdict;
         }

@@ -12,19 +12,19 @@ use crate::text::Span;
 /// The ACLs of a section.
 #[derive(Debug, Clone, Default)]
 pub struct Acls {
-    named: HashMap<Box<[u8]>, Named>,
+    pub(super) named: HashMap<Box<[u8]>, Named>,
     /// Those that are always there and were used before a line of their name: such a line adds to them.
     predefined: HashSet<&'static str>,
 }
 
 /// The lines of a name.
 #[derive(Debug, Clone)]
-struct Named {
-    tests: Arc<Vec<Test>>,
+pub(super) struct Named {
+    pub(super) tests: Arc<Vec<Test>>,
     /// The name in the first of them.
-    span: Span,
+    pub(super) span: Span,
     /// Whether a condition or an expression names it.
-    used: Cell<bool>,
+    pub(super) used: Cell<bool>,
 }
 
 /// Those that are always there, and need no parsed HTTP.
@@ -70,11 +70,6 @@ impl Acls {
             return Err(ExprError::new(0, 0..name.len(), why));
         }
         let test = Test::read(words, 1, context)?;
-        // one that names itself would have no end
-        if test.expr.names_acls() {
-            let what = "'acl(…)' and 'when(acl,…)' within an ACL".to_owned();
-            return Err(ExprError::new(1, 0..words.get(1).map_or(0, |word| word.len()), Wrong::NotBuilt { what }));
-        }
         let unsaid = test.patterns.unsaid();
         if let Some(named) = self.named.get_mut(name) {
             Arc::make_mut(&mut named.tests).push(test);

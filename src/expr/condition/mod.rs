@@ -4,6 +4,7 @@
 //! bytes which are still to come wait. Source: manual §7.1, §7.2, §7.4; asked of 2.6 (`fixtures/expr/conditions.txt`).
 
 mod acls;
+mod links;
 mod named;
 
 use std::fmt;
@@ -295,6 +296,7 @@ impl Condition {
                 term.tests = Arc::clone(tests);
             }
         }
+        self.link(acls);
     }
 
     /// Looks up the names among the arguments of its expressions.

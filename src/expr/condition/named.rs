@@ -16,6 +16,8 @@ pub struct NamedAcl {
     negated: bool,
     /// `None`: not looked up.
     tests: Option<Arc<Vec<Test>>>,
+    /// Whether they are those of the section that it stands in, whoever inherits it.
+    linked: bool,
 }
 
 impl PartialEq for NamedAcl {
@@ -29,12 +31,37 @@ impl NamedAcl {
     pub(in crate::expr) fn read(text: &[u8], context: &Context<'_>) -> Self {
         let bare = text.strip_prefix(b"!");
         let name = bare.unwrap_or(text);
-        Self { name: name.into(), negated: bare.is_some(), tests: Acls::default().find(name, context).ok() }
+        Self {
+            name: name.into(),
+            negated: bare.is_some(),
+            tests: Acls::default().find(name, context).ok(),
+            linked: false,
+        }
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether its tests are known.
+    pub(super) fn is_known(&self) -> bool {
+        self.tests.is_some()
+    }
+
+    /// Whether its section has given it its tests.
+    pub(super) fn is_linked(&self) -> bool {
+        self.linked
+    }
+
+    /// Gives it the tests of its section.
+    pub(super) fn link(&mut self, tests: Arc<Vec<Test>>) {
+        (self.tests, self.linked) = (Some(tests), true);
     }
 
     /// Finds its tests, and what their names stand for.
     pub(in crate::expr) fn resolve(&mut self, names: &dyn Resolve) -> Result<(), Wrong> {
-        if let Some(found) = names.acl(&self.name) {
+        if let Some(found) = names.acl(&self.name).filter(|_| !self.linked) {
             self.tests = Some(found);
         }
         let unknown = || super::unknown(&self.name);

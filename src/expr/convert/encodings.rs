@@ -49,6 +49,24 @@ const URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+/// Bytes as base64.
+pub(super) fn to_base64(bytes: &[u8]) -> Vec<u8> {
+    STANDARD.encode(bytes).into_bytes()
+}
+
+/// Without padding, as in tokens.
+const BARE: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The bytes that a part of a token stands for.
+pub(super) fn base64url(text: &[u8]) -> Option<Vec<u8>> {
+    BARE.decode(text).ok()
+}
+
 /// The bytes that base64 stands for; padding may stand at the end of every group.
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) {

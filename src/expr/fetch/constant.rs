@@ -1,7 +1,7 @@
 //! From a name and its arguments to what is answered without the engine.
 
 use super::payload::Then;
-use super::{ArgError, Fetch, Hello};
+use super::{ArgError, Fetch, Hello, vars};
 use crate::expr::args::{Args, VARIABLE};
 use crate::expr::condition::NamedAcl;
 use crate::expr::context::Context;
@@ -76,6 +76,7 @@ pub(super) fn build(args: &Args, context: &Context<'_>) -> Result<Fetch, ExprErr
             let name = VarName::parse(args.text(0)).ok_or_else(|| args.kind(0, VARIABLE))?;
             Ok(Fetch::Var(name, args.get(1).map(|_| args.text(1).into())))
         }
+        "dump_all_vars" => vars::read(args),
         "wait_end" => Ok(Fetch::WaitEnd),
         "req.len" | "req_len" => Ok(Fetch::Len(Side::Request)),
         "res.len" => Ok(Fetch::Len(Side::Response)),

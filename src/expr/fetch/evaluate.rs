@@ -1,6 +1,6 @@
 //! What a fetch gives now.
 
-use super::{Fetch, Found, distcc, http, payload, rdp, tls};
+use super::{Fetch, Found, distcc, http, payload, rdp, tls, vars};
 use crate::expr::condition;
 use crate::expr::{Buffer, Facts, Fetched, Side, Value};
 
@@ -46,6 +46,9 @@ impl Fetch {
                 Fetched::Value(Value::Bool(facts.counter(counter).is_some()))
             }
             Self::Counter(counter) => Fetched::known(facts.counter(counter).map(Value::Int)),
+            Self::Vars { scopes, prefix, between } => {
+                Fetched::Value(Value::owned(vars::told(facts, scopes, prefix, between)))
+            }
             Self::Acls(acls) => condition::all(acls, facts),
             Self::Known(known, args) => facts.known(*known, args),
         }

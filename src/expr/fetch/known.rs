@@ -190,4 +190,5 @@ known! {
     TxnTimerUser "txn.timer.user" "" Int STREAM,
     UniqueId "unique-id" "" Str ALWAYS,
     Uptime "uptime" "" Int ALWAYS,
+    WaitingEntity "waiting_entity" "" Str LIVE,
 }

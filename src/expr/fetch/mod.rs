@@ -14,6 +14,7 @@ mod payload;
 mod places;
 mod rdp;
 mod tls;
+mod vars;
 
 pub use counter::{Counter, Datum, Deed, Tracked};
 pub use known::Known;
@@ -25,7 +26,7 @@ use super::args::{self, Args};
 use super::condition::NamedAcl;
 use super::context::Context;
 use super::error::{ArgError, ExprError, Wrong, shown};
-use super::{Arg, Places, Side, Type, Value, VarName};
+use super::{Arg, Places, Scope, Side, Type, Value, VarName};
 use crate::grammar::{self, Kind};
 use crate::units::proxy_header;
 
@@ -99,6 +100,15 @@ pub enum Fetch {
     },
     /// A counter of a stick table.
     Counter(Box<Counter>),
+    /// All variables of scopes whose names begin so.
+    Vars {
+        /// In this order.
+        scopes: &'static [Scope],
+        /// What names begin with.
+        prefix: Box<str>,
+        /// What stands between two.
+        between: Box<[u8]>,
+    },
     /// Whether all these ACLs hold.
     Acls(Box<[NamedAcl]>),
     /// What only the engine knows.
@@ -136,6 +146,7 @@ const OWN: &[Row] = &[
     row("date_us", "", Type::Int, ALWAYS),
     row("distcc_body", "s|i", Type::Bin, BUFFER),
     row("distcc_param", "s|i", Type::Int, BUFFER),
+    row("dump_all_vars", "|sss", Type::Str, ALWAYS),
     row("env", "s", Type::Str, ALWAYS),
     row("hostname", "", Type::Str, ALWAYS),
     row("int", "i", Type::Int, ALWAYS),

@@ -9,11 +9,14 @@ use std::sync::{Arc, PoisonError};
 use super::entry::Written;
 use super::list::{List, Use};
 use crate::expr::error::{FileError, PatternError};
+use crate::expr::keys::Keys;
 use crate::text::World;
 
-/// All lists of a configuration.
+/// All lists of a configuration, and what else its expressions read of files.
 #[derive(Debug, Default)]
 pub struct Lists {
+    /// The public keys that tokens are verified with.
+    pub keys: Keys,
     known: RefCell<Known>,
 }
 

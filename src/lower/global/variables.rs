@@ -24,6 +24,10 @@ impl Facts for Above<'_> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.borrowed())
     }
 
+    fn variables(&self, scope: Scope, see: &mut dyn FnMut(&str, &Value<'_>)) {
+        self.0.iter().filter(|(name, _)| name.scope() == scope).for_each(|(name, value)| see(name.name(), value));
+    }
+
     fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }

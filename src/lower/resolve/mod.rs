@@ -47,6 +47,9 @@ pub(super) fn resolve(
     let own = world.env("HAPROXY_LOCALPEER").unwrap_or_default();
     crate::lower::peers::complete(&mut global.ir, &String::from_utf8_lossy(&own), said);
     identity::give(&mut sections.proxies, sections.statistics);
+    for defaults in &mut sections.defaults {
+        crate::lower::acls::link(&mut defaults.draft, said);
+    }
     let mut tracked = servers::Tracked::default();
     let mut proxies = Vec::with_capacity(sections.proxies.len());
     let references = judged_refused(&sections, true, said);
@@ -58,6 +61,7 @@ pub(super) fn resolve(
         if !sections.proxies[at].set.disabled {
             proxies::judge(&sections, at, *reference, said);
             crate::lower::checks::external::judge(&sections.proxies[at], &global.ir, said);
+            crate::lower::acls::link(&mut sections.proxies[at], said);
             let names = rules::Names { sections: &sections, at };
             compiled = formats::compile(&names, (&*world, &lists), said);
             crate::lower::acls::complete(&mut sections.proxies[at]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Balancer, Standing, Wish};
+use super::{Balancer, Standing, Who, Wish};
 
 /// The servers with room, by id.
 #[derive(Debug)]
@@ -12,14 +12,14 @@ pub(super) struct First {
 }
 
 impl First {
-    pub(super) fn new(ids: &[u32]) -> Self {
-        Self { ids: ids.to_vec(), roomy: BTreeSet::new() }
+    pub(super) fn new(servers: &[Who]) -> Self {
+        Self { ids: servers.iter().map(|who| who.id).collect(), roomy: BTreeSet::new() }
     }
 }
 
 impl Balancer for First {
-    fn add(&mut self, id: u32) {
-        self.ids.push(id);
+    fn add(&mut self, who: Who) {
+        self.ids.push(who.id);
     }
 
     fn update(&mut self, server: u32, standing: Standing) {

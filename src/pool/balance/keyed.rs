@@ -5,7 +5,7 @@
 use super::bound::Bound;
 use super::map::Map;
 use super::ring::Ring;
-use super::{Balancer, Standing, Wish};
+use super::{Balancer, Standing, Who, Wish};
 use crate::ir::{Affinity, HashType};
 
 /// Where the number of a key is looked up.
@@ -24,25 +24,32 @@ enum Places {
 }
 
 impl Keyed {
-    pub(super) fn new(ids: &[u32], hash: HashType) -> Self {
+    pub(super) fn new(servers: &[Who], hash: HashType) -> Self {
         let places = if hash.consistent {
-            Places::Ring(Ring::new(ids), Bound::new(ids.len(), hash.factor))
+            let points: Vec<u32> = servers.iter().map(|who| who.first_point).collect();
+            Places::Ring(Ring::new(&points), Bound::new(servers.len(), hash.factor))
         } else {
-            Places::Map(Map::new(ids.len()), 0)
+            Places::Map(Map::new(servers.len()), 0)
         };
-        Self { affinity: hash.affinity, standings: vec![Standing::default(); ids.len()], places }
+        Self { affinity: hash.affinity, standings: vec![Standing::default(); servers.len()], places }
     }
 }
 
 impl Balancer for Keyed {
-    fn add(&mut self, id: u32) {
+    fn add(&mut self, who: Who) {
         self.standings.push(Standing::default());
         match &mut self.places {
             Places::Map(map, _) => map.add(),
             Places::Ring(ring, bound) => {
-                ring.add(id);
+                ring.add(who.first_point);
                 bound.add();
             }
+        }
+    }
+
+    fn move_points(&mut self, server: u32, first: u32) {
+        if let Places::Ring(ring, _) = &mut self.places {
+            ring.move_points(server, first);
         }
     }
 

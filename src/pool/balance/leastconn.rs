@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Balancer, Standing, WEIGHT_SCALE, Wish};
+use super::{Balancer, Standing, WEIGHT_SCALE, Who, Wish};
 
 /// The servers with room, least loaded first, and among equals the one that has waited longest.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ fn key(standing: Standing) -> u64 {
 }
 
 impl Balancer for LeastConn {
-    fn add(&mut self, _: u32) {
+    fn add(&mut self, _: Who) {
         self.places.push(None);
     }
 

@@ -19,7 +19,7 @@ use std::fmt::Debug;
 
 pub use hashes::{address_hash, key_hash};
 
-use crate::ir::{Backend, Balance};
+use crate::ir::{Backend, Balance, HashKey, Server, ServerAddress};
 
 /// Weights inside are 16 times those of the configuration, so that a slow start has steps.
 pub(super) const WEIGHT_SCALE: u32 = 16;
@@ -37,6 +37,31 @@ pub(super) struct Standing {
     pub(super) full: bool,
     /// Whether its queue is as long as it may be, too.
     pub(super) queue_full: bool,
+}
+
+/// By what a balancer tells a server from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Who {
+    /// Its id.
+    pub(super) id: u32,
+    /// The number that the first of its points on a ring is made of.
+    pub(super) first_point: u32,
+}
+
+impl Who {
+    /// A server where it is now. Servers without an own IP address go by their ids, whatever their lines say.
+    pub(super) fn of(server: &Server) -> Self {
+        let address = match &server.address {
+            ServerAddress::Inet(address) if !address.ip().is_unspecified() => Some(*address),
+            _ => None,
+        };
+        let first_point = match (server.hash_key, address) {
+            (HashKey::Addr, Some(address)) => ring::of_address(address.ip(), None),
+            (HashKey::AddrPort, Some(address)) => ring::of_address(address.ip(), Some(address.port())),
+            (HashKey::Id, _) | (_, None) => ring::of_id(server.id),
+        };
+        Self { id: server.id, first_point }
+    }
 }
 
 /// What a session brings to the choice.
@@ -61,21 +86,23 @@ pub(super) trait Balancer: Debug + Send {
     /// Tells what is true of a server from now on.
     fn update(&mut self, server: u32, standing: Standing);
     /// One more server, behind the others; it is not in use before it is updated.
-    fn add(&mut self, id: u32);
+    fn add(&mut self, who: Who);
+    /// A server's points lie elsewhere from now on.
+    fn move_points(&mut self, _server: u32, _first: u32) {}
     /// The server of the next session, or `None` if the backend's queue is to take it. A full server is
     /// returned only by balancers that insist on it: the session then waits for that server.
     fn pick(&mut self, wish: &Wish) -> Option<u32>;
 }
 
-/// The balancer of a backend. `ids` are the servers' ids; no server is usable before its first update.
-pub(super) fn build(back: &Backend, ids: &[u32]) -> Box<dyn Balancer> {
+/// The balancer of a backend. No server is usable before its first update.
+pub(super) fn build(back: &Backend, servers: &[Who]) -> Box<dyn Balancer> {
     let hash = back.hash;
     match back.balance {
-        Balance::RoundRobin => Box::new(roundrobin::RoundRobin::new(ids.len())),
-        Balance::StaticRr => Box::new(static_rr::StaticRr::new(ids.len())),
-        Balance::LeastConn => Box::new(leastconn::LeastConn::new(ids.len())),
-        Balance::First => Box::new(first::First::new(ids)),
-        Balance::Source | Balance::Hash | Balance::RdpCookie => Box::new(keyed::Keyed::new(ids, hash)),
-        Balance::Random(draws) => Box::new(random::Random::new(ids.len(), draws, hash.factor)),
+        Balance::RoundRobin => Box::new(roundrobin::RoundRobin::new(servers.len())),
+        Balance::StaticRr => Box::new(static_rr::StaticRr::new(servers.len())),
+        Balance::LeastConn => Box::new(leastconn::LeastConn::new(servers.len())),
+        Balance::First => Box::new(first::First::new(servers)),
+        Balance::Source | Balance::Hash | Balance::RdpCookie => Box::new(keyed::Keyed::new(servers, hash)),
+        Balance::Random(draws) => Box::new(random::Random::new(servers.len(), draws, hash.factor)),
     }
 }

@@ -3,7 +3,7 @@
 //! Randomness comes with each wish, so picks can be replayed. Source: manual §4.2 "balance random".
 
 use super::bound::Bound;
-use super::{Balancer, Standing, Wish};
+use super::{Balancer, Standing, Who, Wish};
 
 /// Weights as a tree of partial sums, so that a draw takes log(n) steps.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Random {
 }
 
 impl Balancer for Random {
-    fn add(&mut self, _: u32) {
+    fn add(&mut self, _: Who) {
         self.bound.add();
         self.standings.push(Standing::default());
         // What the new sum covers: itself, of no weight yet, and what its lower neighbours have.

@@ -5,7 +5,10 @@
 //! by asking it for single places (docs/OBSERVED.md), with a mixing function of Bob Jenkins'.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
+
+use twox_hash::XxHash32;
 
 /// Points that a server's id is spread over: the most that a weight of 256 needs, 16 for each unit.
 const SPAN: u32 = 4096;
@@ -16,7 +19,8 @@ type Point = (u32, u32);
 /// The ring.
 #[derive(Debug)]
 pub(super) struct Ring {
-    ids: Vec<u32>,
+    /// The numbers that the first point of each server is made of.
+    firsts: Vec<u32>,
     /// Points that each server has now.
     counts: Vec<u32>,
     points: BTreeSet<Point>,
@@ -25,19 +29,27 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(ids: &[u32]) -> Self {
-        Self { ids: ids.to_vec(), counts: vec![0; ids.len()], points: BTreeSet::new(), last: None }
+    pub(super) fn new(firsts: &[u32]) -> Self {
+        Self { firsts: firsts.to_vec(), counts: vec![0; firsts.len()], points: BTreeSet::new(), last: None }
     }
 
     /// One more server, of no weight yet.
-    pub(super) fn add(&mut self, id: u32) {
-        self.ids.push(id);
+    pub(super) fn add(&mut self, first: u32) {
+        self.firsts.push(first);
         self.counts.push(0);
+    }
+
+    /// Puts a server's points where this number says.
+    pub(super) fn move_points(&mut self, server: u32, first: u32) {
+        let count = self.counts[server as usize];
+        self.set_weight(server, 0);
+        self.firsts[server as usize] = first;
+        self.set_weight(server, count);
     }
 
     /// Gives a server one point for each unit of its scaled weight.
     pub(super) fn set_weight(&mut self, server: u32, scaled: u32) {
-        let first = self.ids[server as usize].wrapping_mul(SPAN);
+        let first = self.firsts[server as usize];
         let (old, new) = (self.counts[server as usize], scaled.min(SPAN));
         for number in old..new {
             self.points.insert((mix(first.wrapping_add(number)), server));
@@ -92,6 +104,21 @@ impl Ring {
     }
 }
 
+/// The number of the first point of a server that goes by its id.
+pub(super) fn of_id(id: u32) -> u32 {
+    id.wrapping_mul(SPAN)
+}
+
+/// The number of the first point of a server that goes by its address, and its port.
+pub(super) fn of_address(ip: IpAddr, port: Option<u16>) -> u32 {
+    let mut bytes = match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    bytes.extend(port.into_iter().flat_map(u16::to_be_bytes));
+    XxHash32::oneshot(0, &bytes)
+}
+
 /// The avalanche of `hash-type`, which places the points as well: a full avalanche of 4-byte integers that Bob Jenkins
 /// published ("Integer Hash Functions"), and a multiplication that carries its low bits up. The multiplier was measured.
 pub(super) fn mix(key: u32) -> u32 {
@@ -110,7 +137,7 @@ mod tests {
 
     /// The ring of servers with these (id, weight).
     fn ring(servers: &[(u32, u32)]) -> Ring {
-        let mut ring = Ring::new(&servers.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        let mut ring = Ring::new(&servers.iter().map(|(id, _)| of_id(*id)).collect::<Vec<_>>());
         (0..).zip(servers).for_each(|(server, (_, weight))| ring.set_weight(server, weight * 16));
         ring
     }
@@ -144,6 +171,21 @@ mod tests {
         }
         ring.set_weight(1, 80);
         assert!(keys.iter().zip(before).all(|(key, old)| ring.pick(*key, |_| true) == old), "it comes back whole");
+    }
+
+    #[test]
+    fn a_server_takes_its_points_along_and_back() {
+        let mut ring = ring(&[(1, 1), (2, 3)]);
+        let before = ring.points.clone();
+        let address = |text: &str| text.parse().expect("an address");
+        let (four, six) = (of_address(address("10.0.0.1"), None), of_address(address("2001:db8::1"), Some(80)));
+        assert!(four != six && four != of_address(address("10.0.0.1"), Some(80)));
+        for first in [four, six, of_id(2)] {
+            ring.move_points(1, first);
+            assert_eq!(ring.points.iter().filter(|point| point.1 == 1).count(), 48);
+            assert_eq!(ring.points == before, first == of_id(2));
+            assert!(ring.points.contains(&(mix(first.wrapping_add(47)), 1)));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::{Balancer, Standing, Wish};
+use super::{Balancer, Standing, Who, Wish};
 
 /// The turns.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl RoundRobin {
 }
 
 impl Balancer for RoundRobin {
-    fn add(&mut self, _: u32) {
+    fn add(&mut self, _: Who) {
         self.nodes.push(Node::default());
     }
 

@@ -1,7 +1,7 @@
 //! `balance static-rr`: walks a fixed table of servers.
 
 use super::map::Map;
-use super::{Balancer, Standing, Wish};
+use super::{Balancer, Standing, Who, Wish};
 
 /// The table and the place in it.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl StaticRr {
 }
 
 impl Balancer for StaticRr {
-    fn add(&mut self, _: u32) {
+    fn add(&mut self, _: Who) {
         self.full.push(false);
         self.weights.push(0);
         self.map.add();

@@ -39,6 +39,12 @@ impl Facts for Process<'_> {
         Some(value.borrowed().into_owned())
     }
 
+    fn variables(&self, scope: Scope, see: &mut dyn FnMut(&str, &Value<'_>)) {
+        if scope == Scope::Process {
+            self.0.variables.each(see);
+        }
+    }
+
     fn variable_exists(&self, name: &VarName) -> bool {
         name.scope() == Scope::Process && self.0.variables.exists(name.name())
     }
