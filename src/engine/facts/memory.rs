@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::tracking::Tracking;
 use crate::engine::connect::Packets;
+use crate::engine::stick::Keys;
 use crate::expr::{Scope, Side, Value, VarName};
 use crate::pool::resolution::Inquiry;
 use crate::pool::{Priority, Spent, Urgency, Variables, variable_size};
@@ -37,6 +38,8 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) tracking: Tracking,
     /// A name that it waits for, with the place of the rule that does: no other rule is looked at before.
     pub(in crate::engine) awaited: Option<(usize, Arc<Inquiry>)>,
+    /// What tables are told of its server when rules have let the answer pass.
+    pub(in crate::engine) untold: Keys,
     spent: Spent,
     /// Those of the process, with the room that all have.
     process: Arc<Variables>,
@@ -93,6 +96,7 @@ impl Memory {
             tracking: Tracking::default(),
             unique_id: UniqueId::NotMade,
             awaited: None,
+            untold: Keys::new(),
             spent: Spent::default(),
             process,
         }
