@@ -23,6 +23,7 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::Reject => return Some(Verdict::Reject),
         Action::Close => return Some(Verdict::Close),
         Action::SilentDrop(reach) => return Some(Verdict::Drop(*reach)),
+        Action::Nothing => {}
         Action::Log => logging::log(view),
         Action::ExpectProxy => return Some(Verdict::Announce(Heads::PROXY)),
         Action::ExpectNetscaler => return Some(Verdict::Announce(Heads::NETSCALER)),

@@ -104,7 +104,7 @@ pub fn session(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content <action> [if|unless <condition>]`.
 pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let ruleset = requests(proxy);
-    let rule = rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| placed(proxy, rule, args)).transpose());
+    let rule = rule(proxy, args, ruleset).and_then(|rule| placed(proxy, rule, args));
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -112,7 +112,7 @@ pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content accept [if|unless <condition>]`.
 pub fn content_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = requests(proxy).place;
-    let rule = ended(proxy, args, Action::Accept, place).map(Some);
+    let rule = ended(proxy, args, Action::Accept, place);
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -120,7 +120,7 @@ pub fn content_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content reject [if|unless <condition>]`.
 pub fn content_reject(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = requests(proxy).place;
-    let rule = ended(proxy, args, Action::Reject, place).map(Some);
+    let rule = ended(proxy, args, Action::Reject, place);
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -173,13 +173,11 @@ fn placed(proxy: &mut ProxyDraft, rule: Rule, args: &Args<'_>) -> Lowered<Rule> 
     captures::place(proxy, rule, args)
 }
 
-/// The whole of a rule; `None`: it does nothing.
-fn rule(proxy: &ProxyDraft, args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Rule>> {
+/// The whole of a rule.
+fn rule(proxy: &ProxyDraft, args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Rule> {
     conditions::in_named_defaults(proxy, args)?;
-    match action(args, ruleset)? {
-        Some(action) => ended(proxy, args, action, ruleset.place).map(Some),
-        None => conditions::rest(proxy, args, ruleset.place).map(|_| None),
-    }
+    let action = action(args, ruleset)?;
+    ended(proxy, args, action, ruleset.place)
 }
 
 /// The rule of an action, with what stands behind it.
@@ -190,11 +188,11 @@ fn ended(proxy: &ProxyDraft, args: &mut Args<'_>, action: Action, place: Place) 
     Ok(Rule { action, when, span })
 }
 
-/// The action that stands next; `None`: one without effect.
+/// The action that stands next.
 ///
 /// # Errors
 /// One that is unknown, that such rules do not have, that is not built, or whose words are wrong.
-fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
+fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Action> {
     let word = args.word("an action")?;
     let end = word.bytes.iter().position(|byte| *byte == b'(').unwrap_or(word.bytes.len());
     let name = String::from_utf8_lossy(&word.bytes[..end]).into_owned();
@@ -212,12 +210,12 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
         });
     };
     match (row.support, super::table::ACTION.get(usize::from(row.index)).copied().flatten()) {
-        (Support::Full, Some(function)) => function(ruleset, word, args).map(Some),
+        (Support::Full, Some(function)) => function(ruleset, word, args),
         (Support::Noop { reason }, _) => {
             args.word("an argument of the action")?;
             let message = format!("'{}' has no effect: {reason}", row.keyword);
             args.say(Diagnostic::diag(word.span, message));
-            Ok(None)
+            Ok(Action::Nothing)
         }
         _ => Err(word.blame(LowerError::NotYet { what: format!("'{} {}'", ruleset.of.name(), row.keyword) })),
     }
@@ -226,12 +224,12 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
 /// Adds a rule; one that is not built is told where it would act.
 fn add(
     proxy: &mut ProxyDraft,
-    rule: Lowered<Option<Rule>>,
+    rule: Lowered<Rule>,
     list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>,
 ) -> Lowered {
     match rule {
         Ok(rule) => {
-            list(proxy).extend(rule);
+            list(proxy).push(rule);
             Ok(())
         }
         Err(blame) => conditions::unbuilt(proxy, Err(blame)),
