@@ -186,7 +186,8 @@ impl Condition {
             let name = &word[bangs..];
             match name {
                 b"" => {}
-                b"or" | b"||" if bangs == 0 => {
+                // in any case; what negates it is forgotten
+                name if name.eq_ignore_ascii_case(b"or") || name == b"||" => {
                     rows.push(std::mem::take(&mut row));
                     flipped = false;
                 }

@@ -188,6 +188,9 @@ fn ended(proxy: &ProxyDraft, args: &mut Args<'_>, action: Action, place: Place) 
     Ok(Rule { action, when, span })
 }
 
+/// How actions begin that have an argument in parentheses.
+const ENCLOSING: [&str; 4] = ["do-resolve", "sc-", "set-var", "unset-var"];
+
 /// The action that stands next.
 ///
 /// # Errors
@@ -201,6 +204,8 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Action> {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
         grammar::row(Kind::Action, &format!("{stem}0")).filter(|row| row.keyword == "track-sc0")
     });
+    let encloses = |row: &&grammar::Row| ENCLOSING.iter().any(|name| row.keyword.starts_with(name));
+    let row = row.filter(|row| end == word.bytes.len() || encloses(row));
     let known = row.filter(|row| row.places.has(ruleset.of.bit()));
     let Some(row) = known else {
         let blame = word.blame(LowerError::Action { ruleset: ruleset.of.name(), text: word.text() });
