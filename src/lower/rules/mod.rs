@@ -227,11 +227,7 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Action> {
 }
 
 /// Adds a rule; one that is not built is told where it would act.
-fn add(
-    proxy: &mut ProxyDraft,
-    rule: Lowered<Rule>,
-    list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>,
-) -> Lowered {
+fn add(proxy: &mut ProxyDraft, rule: Lowered<Rule>, list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>) -> Lowered {
     match rule {
         Ok(rule) => {
             list(proxy).push(rule);
