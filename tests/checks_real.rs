@@ -2,21 +2,14 @@
 
 mod harness;
 
-use std::fmt::Write as _;
-
+use harness::checked::{self, Row};
 use harness::program::Program;
-use harness::proxy::Proxy;
 use harness::services::Service;
-use harness::stats::Stats;
-use harness::{ports, wait};
-
-/// A backend: rules, and what the check is to find: status, code, and what is told.
-type Row<'r> = (&'r Service, &'r [&'r str], [&'r str; 3]);
 
 #[test]
 fn real_servers_are_found_as_they_are() {
     let (redis, nginx, mosquitto) = (Service::redis(), Service::nginx("the body"), Service::mosquitto());
-    let rows: &[Row<'_>] = &[
+    let rows: &[(&Service, &[&str], [&str; 3])] = &[
         (
             &redis,
             &[
@@ -62,27 +55,6 @@ fn real_servers_are_found_as_they_are() {
             ["L7OK", "0", "(tcp-check)"],
         ),
     ];
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("stats");
-    let mut config = format!(
-        "global\n  stats socket {}\n  max-spread-checks 100\ndefaults\n  mode tcp\n  timeout client 9s\n  \
-         timeout server 9s\n  timeout connect 9s\n  timeout check 9s\nfrontend f\n  bind {}\n",
-        socket.display(),
-        ports::free()
-    );
-    for (number, (service, rules, _)) in rows.iter().enumerate() {
-        let rules: String = rules.iter().map(|rule| format!("  {rule}\n")).collect();
-        let _ = writeln!(config, "backend b{number}\n{rules}  server s {} check inter 60s", service.address);
-    }
-    let _proxy = Proxy::start(&Program::under_test(), &config);
-    for (number, (_, rules, want)) in rows.iter().enumerate() {
-        let found = wait::until("a check to end", || {
-            let stats = Stats::from_socket(&socket);
-            let cell = |column| stats.text(&format!("b{number}"), "s", column).to_owned();
-            let status = cell("check_status");
-            let ended = status != "INI" && !status.starts_with('*');
-            ended.then(|| [status, cell("check_code"), cell("last_chk")])
-        });
-        assert_eq!(found.each_ref().map(String::as_str), *want, "{rules:?}");
-    }
+    let rows: Vec<Row<'_>> = rows.iter().map(|(service, lines, want)| (*lines, service.address, *want)).collect();
+    checked::find(&Program::under_test(), &rows);
 }

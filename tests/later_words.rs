@@ -299,3 +299,24 @@ fn values_pass_on_occasions() {
     let _client = client::connect(door);
     assert_eq!(log.wait_for("line SC"), "line SC|x|-|-");
 }
+
+/// The lines of pages pass where applets do; those of requests that no page answers do not.
+#[test]
+fn values_pass_for_pages() {
+    let (log, sink) = LogReceiver::udp();
+    let door = ports::free();
+    let _proxy = Proxy::start(
+        &Program::ours(),
+        &format!(
+            "defaults\n mode http\n timeout connect 1s\n timeout client 5s\n timeout server 5s\nlisten l\n bind {door}\n log {sink} format \
+             raw local0\n log-format 'line %ST|%[str(x),when(toapplet)]|%[str(x),when(processed)]|%[str(x),when(forwarded)]|%[str(x),when(error)]'\n \
+             stats uri /page\n"
+        ),
+    );
+    for (path, line) in [("/page", "line 200|x|x|-|-"), ("/other", "line 503|-|-|-|x")] {
+        let mut stream = client::connect(door);
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).expect("sent");
+        client::read_all(&mut stream).expect("an answer");
+        assert_eq!(log.wait_for(&line[..8]), line);
+    }
+}

@@ -3,56 +3,23 @@
 
 mod harness;
 
-use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 
 use harness::backends::{Backend, echo};
+use harness::checked::{self, Row};
 use harness::logs::LogReceiver;
 use harness::program::Program;
 use harness::proxy::{Proxy, check};
 use harness::services::Service;
-use harness::stats::Stats;
 use harness::{ports, wait};
-
-/// What a check says, of which server, and what it is to find: status, code, and what is told.
-type Row<'r> = (&'r str, SocketAddr, [&'r str; 3]);
 
 /// The check of the example, as its file has it.
 fn recipe() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/11-mqtt-check.cfg");
     let text = std::fs::read_to_string(path).expect("the example");
     let lines = text.lines().map(str::trim).filter(|line| line.contains("tcp-check") && !line.starts_with('#'));
-    lines.map(|line| format!("  {line}\n")).collect()
-}
-
-/// Starts a proxy with a backend for each row and waits for what their checks find.
-#[track_caller]
-fn found(program: &Program, rows: &[Row<'_>]) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("stats");
-    let mut config = format!(
-        "global\n  stats socket {}\n  max-spread-checks 100\ndefaults\n  mode tcp\n  timeout client 9s\n  \
-         timeout server 9s\n  timeout connect 9s\n  timeout check 9s\nfrontend f\n  bind {}\n",
-        socket.display(),
-        ports::free()
-    );
-    for (number, (check, server, _)) in rows.iter().enumerate() {
-        let check = if *check == "recipe" { recipe() } else { format!("  {check}\n") };
-        let _ = write!(config, "backend b{number}\n{check}  server s {server} check inter 60s\n");
-    }
-    let _proxy = Proxy::start(program, &config);
-    for (number, (check, _, want)) in rows.iter().enumerate() {
-        let found = wait::until("a check to end", || {
-            let stats = Stats::from_socket(&socket);
-            let cell = |column| stats.text(&format!("b{number}"), "s", column).to_owned();
-            let status = cell("check_status");
-            let ended = status != "INI" && !status.starts_with('*');
-            ended.then(|| [status, cell("check_code"), cell("last_chk")])
-        });
-        assert_eq!(found.each_ref().map(String::as_str), *want, "row {number}: {check}");
-    }
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// A server that reads what comes first and says one thing.
@@ -68,13 +35,15 @@ fn the_recipe_tells_brokers_from_others() {
     let (open, closed) = (Service::mosquitto(), Service::mosquitto_for("device", "secret"));
     let another = Backend::start(echo);
     let refused = "TCPCHK did not match content (binary) at step 3 comment: CONNACK";
-    found(
+    let recipe = recipe();
+    let lines: Vec<&str> = recipe.lines().collect();
+    checked::find(
         &Program::under_test(),
         &[
-            ("recipe", open.address, ["L7OK", "0", "(tcp-check)"]),
-            ("recipe", closed.address, ["L7RSP", "", refused]),
-            ("recipe", another.address, ["L7RSP", "", refused]),
-            ("recipe", ports::refused(), ["L4CON", "", "Connection refused at step 1 of tcp-check (connect)"]),
+            (&lines, open.address, ["L7OK", "0", "(tcp-check)"]),
+            (&lines, closed.address, ["L7RSP", "", refused]),
+            (&lines, another.address, ["L7RSP", "", refused]),
+            (&lines, ports::refused(), ["L4CON", "", "Connection refused at step 1 of tcp-check (connect)"]),
         ],
     );
     wait::until_true("a client that left in order", || open.process.output().contains(" disconnected."));
@@ -83,20 +52,20 @@ fn the_recipe_tells_brokers_from_others() {
 #[test]
 fn brokers_are_asked_in_each_version() {
     let (open, closed) = (Service::mosquitto(), Service::mosquitto_for("device", "secret"));
-    let mine = "option mqtt-check client-id probe";
+    let mine = ["option mqtt-check client-id probe"];
     let rows: Vec<Row<'_>> = vec![
-        ("option mqtt-check", open.address, ["L7OK", "0", ""]),
-        ("option mqtt-check version 5.0", open.address, ["L7OK", "0", ""]),
-        (mine, open.address, ["L7OK", "0", ""]),
-        ("option mqtt-check username device password secret", closed.address, ["L7OK", "0", ""]),
-        ("option mqtt-check version 5.0 username device password secret", closed.address, ["L7OK", "0", ""]),
-        ("option mqtt-check", closed.address, ["L7STS", "5", "not authorized"]),
-        ("option mqtt-check username device password x", closed.address, ["L7STS", "5", "not authorized"]),
-        ("option mqtt-check username device", closed.address, ["L7STS", "5", "not authorized"]),
-        ("option mqtt-check version 5.0", closed.address, ["L7STS", "135", "not authorized"]),
-        ("option mqtt-check", ports::refused(), ["L4CON", "", "Connection refused"]),
+        (&["option mqtt-check"], open.address, ["L7OK", "0", ""]),
+        (&["option mqtt-check version 5.0"], open.address, ["L7OK", "0", ""]),
+        (&mine, open.address, ["L7OK", "0", ""]),
+        (&["option mqtt-check username device password secret"], closed.address, ["L7OK", "0", ""]),
+        (&["option mqtt-check version 5.0 username device password secret"], closed.address, ["L7OK", "0", ""]),
+        (&["option mqtt-check"], closed.address, ["L7STS", "5", "not authorized"]),
+        (&["option mqtt-check username device password x"], closed.address, ["L7STS", "5", "not authorized"]),
+        (&["option mqtt-check username device"], closed.address, ["L7STS", "5", "not authorized"]),
+        (&["option mqtt-check version 5.0"], closed.address, ["L7STS", "135", "not authorized"]),
+        (&["option mqtt-check"], ports::refused(), ["L4CON", "", "Connection refused"]),
     ];
-    found(&Program::ours(), &rows);
+    checked::find(&Program::ours(), &rows);
     let said = open.process.output();
     for mark in ["(p2, c1, k60)", "(p5, c1, k60)", " as probe ", "Client probe disconnected."] {
         assert!(said.contains(mark), "{mark}: {said}");
@@ -117,8 +86,8 @@ fn what_is_no_welcome_is_told() {
         (says(b"\x20\x0c\x00\x89\x09\x1f\x00\x06at ten"), ["L7STS", "137", "server busy: at ten"]),
     ];
     let rows: Vec<Row<'_>> =
-        servers.iter().map(|(server, want)| ("option mqtt-check version 5.0", server.address, *want)).collect();
-    found(&Program::ours(), &rows);
+        servers.iter().map(|(server, want)| (&["option mqtt-check version 5.0"][..], server.address, *want)).collect();
+    checked::find(&Program::ours(), &rows);
 }
 
 /// A broker that wants a password from now on is taken out, with a line that says why, and comes back.

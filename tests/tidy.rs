@@ -30,15 +30,14 @@ const IMPORTS: [(&str, &[&str]); 13] = [
 const MAX_LINES: usize = 500;
 
 /// The files that may say `unsafe`, each with SAFETY comments. A new one is a decision: add it here.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 7] = [
     "src/sys/clock.rs",
     "src/sys/fd.rs",
     "src/sys/fork.rs",
     "src/sys/image.rs",
-    "src/sys/saved_syn.rs",
     "src/sys/signals.rs",
     "src/sys/socket.rs",
-    "src/sys/tcp_info.rs",
+    "src/sys/tcp.rs",
 ];
 
 /// Modules that may name tokio.

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, getpeername, getsockname, recv};
 use thiserror::Error;
 
-use super::facts::{Caller, Subject, View};
+use super::facts::{Caller, Outcome, Subject, View};
 use super::relay::register;
 use super::session::Session;
 use super::shard::Shard;
@@ -295,8 +295,8 @@ impl Told<'_> {
         let listener = number.filter(|_| !named).unwrap_or(&bind.name);
         let why = failure.to_string();
         let (socket, at, wall) = (socket.map(AsFd::as_fd), self.at, self.wall);
-        let (peer, local, error) = (record.client, record.local, Some((failure.code(), why.as_str())));
-        let caller = Caller { seat: self.seat, socket, peer, local, at, wall, error };
+        let (peer, local, outcome) = (record.client, record.local, Outcome::Refused(failure.code(), &why));
+        let caller = Caller { seat: self.seat, socket, peer, local, at, wall, outcome };
         let memory = RefCell::default();
         let view = View { shard, subject: Subject::Caller(&caller), memory: &memory, waits: false, patient: false };
         shard.shared.journal.refused(&record, &view, (listener, &why));

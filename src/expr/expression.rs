@@ -182,23 +182,8 @@ impl Expr {
             _ => Some(format!("'{}' in a check", self.name)),
         };
         let mut converted = self.converters.iter().filter_map(|converter| {
-            let name = converter.name();
-            if matches!(
-                name,
-                "set-var"
-                    | "unset-var"
-                    | "capture-req"
-                    | "capture-res"
-                    | "debug"
-                    | "when"
-                    | "nbsrv"
-                    | "srv_queue"
-                    | "srv_is_up"
-                    | "fe_exists"
-                    | "in_table"
-            ) || name.starts_with("table_")
-            {
-                return Some(format!("'{name}' in a check"));
+            if converter.needs_session() {
+                return Some(format!("'{}' in a check", converter.name()));
             }
             converter.args().iter().find_map(|arg| if let Arg::Var(name) = arg { scope(name) } else { None })
         });

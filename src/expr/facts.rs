@@ -89,9 +89,11 @@ pub enum Occasion {
     Error,
     /// A server has got it.
     Forwarded,
+    /// A server or a page has got it.
+    Processed,
     /// The process ends.
     Stopping,
-    /// It was answered here.
+    /// A page has answered it.
     Applet,
 }
 

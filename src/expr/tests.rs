@@ -1,50 +1,15 @@
 //! The engine against whatever may be written or sent.
 
-use std::io;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-
 use super::pattern::Lists;
 use super::{Acls, Buffer, Condition, Context, Expr, Facts, Format, Place, Side, Template, Truth, Value, VarName};
-use crate::text::{Span, World};
+use crate::text::Span;
+use crate::text::testing::TestWorld;
 
-/// A world with one list and one map.
-struct Small;
-
-impl World for Small {
-    fn env(&self, name: &str) -> Option<Vec<u8>> {
-        (name == "SET").then(|| b"value".to_vec())
-    }
-    fn set_env(&mut self, _: &str, _: Option<&[u8]>) {}
-    fn keep_env(&mut self, _: &[String]) {}
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        match path.to_str() {
-            Some("list") => Ok(b"abc\nx.y\n10\n".to_vec()),
-            Some("map") => Ok(b"a 1\nb 2\n".to_vec()),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-    fn list(&self, _: &Path) -> io::Result<Option<Vec<PathBuf>>> {
-        Ok(None)
-    }
-    fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(Vec::new())
-    }
-    fn user(&self, _: &str) -> Option<u32> {
-        None
-    }
-    fn group(&self, _: &str) -> Option<u32> {
-        None
-    }
-    fn feature(&self, _: &str) -> bool {
-        false
-    }
-    fn hostname(&self) -> String {
-        "host".to_owned()
-    }
-    fn processors(&self) -> usize {
-        1
-    }
+/// A world with one list, one map and one variable.
+fn small() -> TestWorld {
+    let files = [("list", &b"abc\nx.y\n10\n"[..]), ("map", b"a 1\nb 2\n")];
+    let files = files.map(|(name, bytes)| (name.into(), bytes.to_vec())).into();
+    TestWorld { files, ..TestWorld::with_env(&[("SET", "value")]) }
 }
 
 /// A hello of SSLv2 for version 3.1; the bounds were asked of 2.6 with one for 3.3.
@@ -53,7 +18,7 @@ const HELLO_2: &[u8] = b"\x80\x22\x01\x03\x01\0\x09\0\0\0\x10\0\0\x2f\0\0\x2f\0\
 /// Runs something with a context of a request rule.
 pub(super) fn context<R>(run: impl FnOnce(&Context<'_>) -> R) -> R {
     let lists = Lists::default();
-    run(&Context { place: Place::FrontendContent, strict: true, world: &Small, lists: &lists })
+    run(&Context { place: Place::FrontendContent, strict: true, world: &small(), lists: &lists })
 }
 
 /// Facts with some bytes, and the variable `check.a`.

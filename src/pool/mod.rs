@@ -65,7 +65,7 @@ pub use health::{Admin, CheckResult, CheckStatus, Event, Health, HealthOrder, Se
 pub use lines::ServerNow;
 pub use names::Names;
 pub use ports::{Closing, Commands, Control, Freedom, Journal, Later, Look, Manner, Page, PageReply, PageRequest};
-pub use ports::{Pieces, Reply, Report, SessionInfo, SessionsAsked};
+pub use ports::{Reply, Report, SessionInfo, SessionsAsked};
 pub use queue::Priority;
 pub use rates::{Limited, RateLimits};
 pub use rebalance::{MOST_RATE, MOST_TOLERANCE, RebalanceError, RebalanceRule, RebalanceStep, RebalanceView};

@@ -58,16 +58,7 @@ pub struct PageReply {
     /// Body, if it comes whole.
     pub body: Vec<u8>,
     /// Body, if it is made while it is sent; its length is not known then.
-    pub pieces: Option<Pieces>,
-}
-
-/// A long body, piece by piece; each piece takes a bounded time and is no more than a thread's worth of bytes (64 KiB or so).
-pub struct Pieces(pub Box<dyn Iterator<Item = Vec<u8>> + Send>);
-
-impl std::fmt::Debug for Pieces {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pieces")
-    }
+    pub report: Option<Report>,
 }
 
 /// The statistics page. `report` implements it, `engine` serves it.
@@ -165,7 +156,8 @@ impl Freedom {
     }
 }
 
-/// A report in pieces: each call adds one to the text and says whether there is more.
+/// A report in pieces: each call adds one to the text and says whether there is more. A piece takes a bounded time and has 64 KiB or so
+/// at most.
 pub struct Report(Box<dyn FnMut(&mut String) -> bool + Send>);
 
 impl Report {

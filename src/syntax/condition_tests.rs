@@ -1,7 +1,7 @@
 //! Rows were asked of haproxy 2.6.12 by `.if` and `-cc`; `strstr`, `enabled` and the library's version came later.
 
 use super::*;
-use crate::syntax::testing::TestWorld;
+use crate::text::testing::TestWorld;
 
 fn world() -> TestWorld {
     TestWorld::with_env(&[("ONE", "1"), ("EMPTY", "")])

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::Reader;
-use super::testing::TestWorld;
+use crate::text::testing::TestWorld;
 use crate::text::{Banner, SourceMap, World, render};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/verdict/reader");

@@ -81,7 +81,7 @@ fn is_configuration(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::syntax::testing::TestWorld;
+    use crate::text::testing::TestWorld;
 
     fn names(sources: &SourceMap) -> Vec<&str> {
         sources.files().map(|(_, file)| file.name.as_str()).collect()

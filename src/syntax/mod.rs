@@ -23,8 +23,6 @@ mod load;
 mod pieces;
 mod predicate;
 mod reader;
-#[cfg(test)]
-pub(crate) mod testing;
 mod variable;
 mod version;
 mod words;

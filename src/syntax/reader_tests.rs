@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::syntax::testing::TestWorld;
+use crate::text::testing::TestWorld;
 use crate::text::{Severity, SourceMap};
 
 /// What a file says: its lines as words, and `severity line message` for each diagnostic.

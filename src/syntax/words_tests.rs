@@ -2,8 +2,8 @@
 //! faults by `-c`.
 
 use super::*;
-use crate::syntax::testing::TestWorld;
 use crate::text::FileId;
+use crate::text::testing::TestWorld;
 
 fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, Blame> {
     let world = TestWorld::with_env(&[

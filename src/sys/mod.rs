@@ -19,11 +19,9 @@ pub mod passing;
 pub mod pidfd;
 pub mod pipe;
 pub mod proc;
-pub mod saved_syn;
 pub mod signals;
 pub mod silent;
 pub mod socket;
-mod tcp_info;
+pub mod tcp;
 
 pub use clock::{local_offset, local_time, monotonic, monotonic_microseconds};
-pub use tcp_info::{TcpInfo, tcp_info};

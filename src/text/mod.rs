@@ -9,6 +9,8 @@ mod lookalike;
 mod render;
 mod show;
 mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 mod world;
 
 pub use diagnostic::{Diagnostic, Severity};

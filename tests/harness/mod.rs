@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod backends;
+pub mod checked;
 pub mod client;
 pub mod crowd;
 pub mod daemon;
@@ -24,6 +25,7 @@ pub mod program;
 pub mod proxy;
 pub mod services;
 pub mod site;
+pub mod sockets;
 pub mod stats;
 pub mod storm;
 pub mod talkers;

@@ -7,7 +7,6 @@ mod cover;
 mod file;
 mod play;
 mod proc;
-mod socket;
 mod stage;
 mod step;
 

@@ -10,13 +10,13 @@ use nix::sys::signal::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::file::{Cut, ProbeFile};
+use super::proc;
 use super::stage::Stage;
 use super::step::{Deed, Step, Subject};
-use super::{proc, socket};
 use crate::harness::process::{Running, send};
 use crate::harness::program::Program;
 use crate::harness::proxy::{Door, doors};
-use crate::harness::{client, ports, stats, wait};
+use crate::harness::{client, ports, sockets, stats, wait};
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy)]
@@ -255,7 +255,7 @@ impl Play<'_> {
             }
             Subject::Socket { side, address, option } => {
                 let address = self.stage.fill(address);
-                socket::option(self.pid()?, *side, &address, option)
+                sockets::option(self.pid()?, *side, &address, option)
             }
             Subject::Page { address, path, auth } => self.page(address, path, auth.as_deref()),
         }

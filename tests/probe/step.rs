@@ -2,6 +2,8 @@
 
 use nix::sys::signal::Signal;
 
+use crate::harness::sockets::Side;
+
 /// One step.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -76,17 +78,6 @@ pub(crate) enum Subject {
     Socket { side: Side, address: String, option: String },
     /// Head and body of an HTTP answer.
     Page { address: String, path: String, auth: Option<String> },
-}
-
-/// Which socket of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// It listens at the address.
-    Listening,
-    /// It came in at the address.
-    Accepted,
-    /// It goes to the address.
-    To,
 }
 
 /// What the value must be.

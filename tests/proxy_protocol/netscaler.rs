@@ -1,7 +1,8 @@
 //! NetScaler's headers, on both programs: which are taken, what they change, what is logged and counted.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Ipv6Addr;
+use std::os::unix::net::UnixStream;
 
 use crate::harness::client;
 use crate::harness::program::Program;
@@ -166,5 +167,24 @@ fn silent_probes_of_a_netscaler_listener() {
         stream.write_all(b"xx").expect("sent");
         let port = stream.local_addr().expect("its address").port().to_string();
         vec![stage.line(0).replace(&port, "PORT")]
+    });
+}
+
+/// A stats socket may want such a header, too.
+#[test]
+fn commands_behind_a_netscaler_header() {
+    alike(|program| {
+        let sections = "global\n stats socket DIR/behind accept-netscaler-cip 4660\nlisten in\n bind DOOR\n";
+        let stage = Stage::new(program, sections);
+        let path = stage.folder.path().join("behind");
+        let ask = |bytes: &[u8]| {
+            let mut unix = UnixStream::connect(&path).expect("the stats socket");
+            let _ = unix.write_all(bytes);
+            let mut answer = String::new();
+            let _ = unix.read_to_string(&mut answer);
+            answer.lines().next().unwrap_or("nothing").to_owned()
+        };
+        let header = today(MAGIC, 52, 1, 40, &v4(0x45, 6, b""));
+        vec![ask(&[&header[..], b"show info\n"].concat()), ask(&b"show info\n".repeat(8))]
     });
 }

@@ -8,6 +8,7 @@ use crate::harness::backends::Backend;
 use crate::harness::daemon::Daemon;
 use crate::harness::logs::LogReceiver;
 use crate::harness::program::Program;
+use crate::harness::sockets::{self, Side};
 use crate::harness::stats::Stats;
 use crate::harness::{client, ports, wait};
 
@@ -168,31 +169,80 @@ fn addresses_that_rules_set_stay_over_a_reload() {
     hears(&mut stream, b"PROXY TCP4 192.0.2.1 192.0.2.2 7 8\r\nab");
 }
 
-/// A session whose name server is silent asks the new process's.
+/// A session whose name server is silent asks the new process's. Rules before that are not looked at again, unless there are others
+/// now.
 #[test]
 fn a_name_is_asked_for_anew_after_a_reload() {
+    for (more, looked) in [("", "1"), ("tcp-request content set-log-level notice\n", "2")] {
+        let echo = Backend::echo();
+        let mute = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let mut stage = start(&format!(
+            "resolvers dns\n nameserver one {}\n timeout retry 1h\n\
+             listen l\n bind DOOR\n log-format looked:%[sc_get_gpc0(0)]\n stick-table type ip size 9 store gpc0\n\
+             tcp-request inspect-delay 50s\n\
+             tcp-request content track-sc0 src\n tcp-request content sc-inc-gpc0(0)\n\
+             tcp-request content do-resolve(txn.ip,dns,ipv4) str(a.test)\n\
+             tcp-request content set-dst var(txn.ip)\n server s 0.0.0.0:{}\n",
+            mute.local_addr().expect("bound"),
+            echo.address.port()
+        ));
+        let mut stream = client::connect(stage.door);
+        stage.wait("l", "FRONTEND", "scur", 1);
+        let mut question = [0; 512];
+        mute.recv(&mut question).expect("a question");
+        let path = stage.daemon.folder().join("haproxy.cfg");
+        let before = std::fs::read_to_string(&path).expect("the configuration");
+        let after = before.replace("tcp-request inspect-delay", &format!("{more}tcp-request inspect-delay"));
+        std::fs::write(&path, after).expect("the configuration is written");
+        stage.daemon.reload_well();
+        let (_, asker) = mute.recv_from(&mut question).expect("a question of the new process");
+        // the answer: the question's own head and name, and one address
+        let end = question.windows(5).position(|bytes| bytes == b"\0\0\x01\0\x01").expect("a question of type A") + 5;
+        let IpAddr::V4(address) = echo.address.ip() else { unreachable!("the echo server's address is IPv4") };
+        let mut answer = [
+            &question[..2],
+            b"\x81\x80\0\x01\0\x01\0\0\0\0",
+            &question[12..end],
+            b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04",
+        ]
+        .concat();
+        answer.extend(address.octets());
+        mute.send_to(&answer, asker).expect("sent");
+        client::echo(&mut stream, b"hello");
+        drop(stream);
+        let line = stage.log.wait_for("looked:");
+        assert!(line.ends_with(&format!("looked:{looked}")), "{more:?}: {line}");
+    }
+}
+
+/// What rules said of the connection to the server holds in the new process, which is not told again.
+#[test]
+fn what_rules_set_for_the_server_stays_over_a_reload() {
     let echo = Backend::echo();
-    let mute = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let first = "unless { var(sess.told) -m found }";
     let mut stage = start(&format!(
-        "resolvers dns\n nameserver one {}\n timeout retry 1h\n\
-         listen l\n bind DOOR\n tcp-request inspect-delay 50s\n tcp-request content do-resolve(txn.ip,dns,ipv4) str(a.test)\n\
-         tcp-request content set-dst var(txn.ip)\n server s 0.0.0.0:{}\n",
-        mute.local_addr().expect("bound"),
-        echo.address.port()
+        "listen l\n bind DOOR\n tcp-request inspect-delay 50s\n\
+         tcp-request content set-bc-mark 9 {first}\n tcp-request content set-bc-tos 0x40 {first}\n\
+         tcp-request content set-retries int(0) {first}\n tcp-request content set-var(sess.told) int(1)\n\
+         tcp-request content accept if {{ req.len ge 2 }}\n\
+         use-server away if {{ req.payload(0,2) -m str xx }}\n server here {}\n server away {} weight 0\n",
+        echo.address,
+        ports::refused()
     ));
-    let mut stream = client::connect(stage.door);
-    stage.wait("l", "FRONTEND", "scur", 1);
-    let mut question = [0; 512];
-    mute.recv(&mut question).expect("a question");
+    let mut streams = [client::connect(stage.door), client::connect(stage.door)];
+    streams.iter_mut().for_each(|stream| stream.write_all(b"x").expect("sent"));
+    stage.wait("l", "FRONTEND", "scur", 2);
     stage.daemon.reload_well();
-    let (_, asker) = mute.recv_from(&mut question).expect("a question of the new process");
-    // the answer: the question's own head and name, and one address
-    let end = question.windows(5).position(|bytes| bytes == b"\0\0\x01\0\x01").expect("a question of type A") + 5;
-    let IpAddr::V4(address) = echo.address.ip() else { unreachable!("the echo server's address is IPv4") };
-    let mut answer =
-        [&question[..2], b"\x81\x80\0\x01\0\x01\0\0\0\0", &question[12..end], b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04"]
-            .concat();
-    answer.extend(address.octets());
-    mute.send_to(&answer, asker).expect("sent");
-    client::echo(&mut stream, b"hello");
+    stage.daemon.settle();
+    stage.wait("l", "FRONTEND", "scur", 2);
+    let [mut here, mut away] = streams;
+    here.write_all(b"y").expect("sent");
+    hears(&mut here, b"xy");
+    let option = |name| sockets::option(stage.daemon.pid(), Side::To, &echo.address.to_string(), name);
+    assert_eq!((option("mark"), option("tos")), (Ok("9".to_owned()), Ok("64".to_owned())));
+    away.write_all(b"x").expect("sent");
+    assert_eq!(client::read_all(&mut away).expect("a FIN"), b"");
+    let line = stage.log.wait_for(" l/away ");
+    let connections = line.split(' ').find(|word| word.matches('/').count() == 4).expect("numbers of connections");
+    assert!(line.contains(" SC ") && connections.ends_with("/0"), "without a retry: {line}");
 }

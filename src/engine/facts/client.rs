@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use rustix::net::{getpeername, getsockname};
 
-use super::{Subject, View};
+use super::{Caller, Outcome, Subject, View};
 use crate::engine::clock;
 use crate::expr::{Arg, Known, Value};
 use crate::pool::Peer;
@@ -37,7 +37,7 @@ impl View<'_> {
                 let kind = u8::try_from(args.first()?.int()?).ok()?;
                 find(&self.announced()?.tlvs, kind).map(Value::text)
             }
-            K::FcSavedSyn => sys::saved_syn::take(&self.socket()?).map(Value::bytes),
+            K::FcSavedSyn => sys::tcp::take_saved_syn(&self.socket()?).map(Value::bytes),
             K::FcErr => Some(Value::Int(self.error().map_or(0, |error| error.0))),
             K::FcErrStr => Some(Value::text(self.error().map_or("Success", |error| error.1).as_bytes())),
             K::AcceptDate => {
@@ -91,7 +91,7 @@ impl View<'_> {
     /// What the kernel says of the client's connection.
     fn of_kernel(&self, fetch: Known, args: &[Arg]) -> Option<Value<'_>> {
         self.session()?;
-        let info = sys::tcp_info(&self.socket()?)?;
+        let info = sys::tcp::info(&self.socket()?)?;
         let number = match fetch {
             Known::FcRtt => return Some(span(info.rtt, args)),
             Known::FcRttvar => return Some(span(info.rttvar, args)),
@@ -135,8 +135,8 @@ impl View<'_> {
     /// Why the connection became no session: number and words.
     fn error(&self) -> Option<(i64, &str)> {
         match self.subject {
-            Subject::Caller(caller) => caller.error,
-            Subject::Connection(_) | Subject::Session(_) => None,
+            Subject::Caller(Caller { outcome: Outcome::Refused(number, words), .. }) => Some((*number, words)),
+            _ => None,
         }
     }
 }

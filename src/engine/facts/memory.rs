@@ -36,8 +36,9 @@ pub(in crate::engine) struct Memory {
     pub(in crate::engine) captures: Captured,
     /// Entries of stick tables.
     pub(in crate::engine) tracking: Tracking,
-    /// A name that it waits for, with the place of the rule that does: no other rule is looked at before.
-    pub(in crate::engine) awaited: Option<(usize, Arc<Inquiry>)>,
+    /// A name that it waits for, with the place of the rule that does: no other rule is looked at before. Of one that has moved only
+    /// the place is known.
+    pub(in crate::engine) awaited: Option<(usize, Option<Arc<Inquiry>>)>,
     /// What tables are told of its server when rules have let the answer pass.
     pub(in crate::engine) untold: Keys,
     spent: Spent,

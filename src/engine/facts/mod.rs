@@ -57,8 +57,17 @@ pub(super) struct Caller<'a> {
     pub(super) local: Option<SocketAddr>,
     pub(super) at: Tick,
     pub(super) wall: SystemTime,
-    /// Why it was refused: the number, as `fc_err` tells it, and the words.
-    pub(super) error: Option<(i64, &'a str)>,
+    pub(super) outcome: Outcome<'a>,
+}
+
+/// What became of a connection that is no session.
+pub(super) enum Outcome<'a> {
+    /// It was refused: why, as a number (`fc_err`) and in words.
+    Refused(i64, &'a str),
+    /// A page has answered it.
+    Answered,
+    /// It has asked wrongly, too late, or for what no page has.
+    Failed,
 }
 
 /// What is known of a connection or a session at one moment.
@@ -206,9 +215,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The place of the rule that waits for a name, if one does.
-    pub(super) fn awaited(&self) -> Option<usize> {
-        self.memory.borrow().as_ref()?.awaited.as_ref().map(|(at, _)| *at)
+    /// The place of the rule that waits for a name, if one does, and is there (it may not be, after a reload).
+    pub(super) fn awaited(&self, is_there: impl FnOnce(usize) -> bool) -> Option<usize> {
+        let mut memory = self.memory.borrow_mut();
+        let awaited = &mut memory.as_mut()?.awaited;
+        let at = awaited.as_ref()?.0;
+        if is_there(at) {
+            return Some(at);
+        }
+        *awaited = None;
+        None
     }
 
     /// What has the session go on.
@@ -253,12 +269,18 @@ impl Facts for View<'_> {
     }
 
     fn is(&self, occasion: Occasion) -> bool {
-        let session = self.session();
-        match occasion {
-            Occasion::Error => session.is_some_and(Session::is_troubled),
-            Occasion::Forwarded => session.is_some_and(|session| session.connect_time.get().is_some()),
-            Occasion::Stopping => self.shard.shared.pool.process.stopping.load(Ordering::Relaxed),
-            Occasion::Applet => false,
+        match (occasion, self.subject) {
+            (Occasion::Stopping, _) => self.shard.shared.pool.process.stopping.load(Ordering::Relaxed),
+            (_, Subject::Connection(_)) => false,
+            (Occasion::Error, Subject::Session(session)) => session.is_troubled(),
+            (Occasion::Forwarded | Occasion::Processed, Subject::Session(session)) => {
+                session.connect_time.get().is_some()
+            }
+            (Occasion::Applet, Subject::Session(_)) | (Occasion::Forwarded, Subject::Caller(_)) => false,
+            (Occasion::Error, Subject::Caller(caller)) => !matches!(caller.outcome, Outcome::Answered),
+            (Occasion::Applet | Occasion::Processed, Subject::Caller(caller)) => {
+                matches!(caller.outcome, Outcome::Answered)
+            }
         }
     }
 

@@ -32,7 +32,7 @@ impl View<'_> {
             K::BcDstPort => return port(inet(session.server_ends(&self.shard.shared).1)),
             K::BcReused => return session.connect_time.get().map(|_| Value::Bool(false)),
             K::BcRtt | K::BcRttvar => {
-                let info = sys::tcp_info(session.server.as_ref()?.get_ref())?;
+                let info = sys::tcp::info(session.server.as_ref()?.get_ref())?;
                 return Some(span(if fetch == K::BcRtt { info.rtt } else { info.rttvar }, args));
             }
             K::TxnRedispatched => return Some(Value::Bool(session.placing.is(Placing::REDISPATCHED))),

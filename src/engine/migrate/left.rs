@@ -44,6 +44,9 @@ pub struct LeftState {
     /// The same of responses.
     #[serde(default)]
     pub answers: Vec<Option<Vec<u8>>>,
+    /// The place of the rule for which it waits for a name.
+    #[serde(default)]
+    pub awaited: Option<u32>,
     /// The entries that it tracks: the number of each, the table's name, and the key.
     #[serde(default)]
     pub tracked: Vec<(u32, String, Vec<u8>)>,
@@ -86,7 +89,8 @@ impl LeftState {
         let Packets { mark, tos } = memory.packets;
         let (packets, retries) = ((mark, tos), memory.retries);
         let variables = variables.collect();
-        let left = Self { variables, level, class, offset, packets, retries, captures, answers, tracked };
+        let awaited = memory.awaited.as_ref().and_then(|(at, _)| u32::try_from(*at).ok());
+        let left = Self { variables, level, class, offset, packets, retries, captures, answers, awaited, tracked };
         (left != Self::default()).then_some(left)
     }
 
@@ -109,6 +113,7 @@ impl LeftState {
         memory.packets = Packets { mark: self.packets.0, tos: self.packets.1 };
         memory.retries = self.retries.map(|retries| retries.min(MOST_RETRIES));
         memory.priority = self.priority();
+        memory.awaited = self.awaited.map(|at| (at as usize, None));
         memory.level = self.level.and_then(|level| match LEVELS.get(usize::from(level)) {
             Some(level) => Some(Urgency::Level(*level)),
             None => (level == SILENT).then_some(Urgency::Silent),
@@ -206,6 +211,7 @@ mod tests {
                     offset: *offset,
                     packets: (Some(class.unsigned_abs().into()), level.map(Into::into)),
                     retries: level.map(Into::into),
+                    awaited: level.map(Into::into),
                     captures: captures.clone(),
                     answers: answers.clone(),
                     tracked: tracked.iter().map(|(at, key)| (*at, "table".to_owned(), key.clone())).collect(),

@@ -13,14 +13,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use super::wire::Line;
-use crate::pool::Pieces;
+use crate::pool::Report;
 
 /// A body.
 pub(super) enum Content {
     /// All of it is there; nothing is left once it is taken.
     Whole(Option<Bytes>),
     /// It is still being made.
-    Pieces(Stream),
+    Report(Stream),
 }
 
 /// A body that is being made.
@@ -33,9 +33,9 @@ pub(super) struct Stream {
 
 enum Next {
     /// This comes next.
-    Make(Pieces),
+    Make(Report),
     /// A thread makes it.
-    Made(JoinHandle<(Pieces, Option<Vec<u8>>)>),
+    Made(JoinHandle<(Report, String, bool)>),
     /// Nothing more.
     End,
 }
@@ -45,15 +45,15 @@ impl Content {
         Self::Whole(Some(bytes.into()))
     }
 
-    pub(super) fn pieces(pieces: Pieces, line: Rc<Line>, aside: bool) -> Self {
-        Self::Pieces(Stream { line, next: Next::Make(pieces), aside })
+    pub(super) fn report(report: Report, line: Rc<Line>, aside: bool) -> Self {
+        Self::Report(Stream { line, next: Next::Make(report), aside })
     }
 
     /// Its length; `None`: nobody knows it yet.
     pub(super) fn length(&self) -> Option<u64> {
         match self {
             Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Pieces(_) => None,
+            Self::Report(_) => None,
         }
     }
 }
@@ -61,20 +61,16 @@ impl Content {
 impl Stream {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         loop {
-            match std::mem::replace(&mut self.next, Next::End) {
-                Next::Make(mut pieces) if self.aside => {
-                    self.next = Next::Made(tokio::task::spawn_blocking(move || {
-                        let piece = pieces.0.next();
-                        (pieces, piece)
-                    }));
+            let (report, piece, more) = match std::mem::replace(&mut self.next, Next::End) {
+                Next::End => {
+                    self.line.whole_length_is_known();
+                    return Poll::Ready(Ok(None));
                 }
-                Next::Make(mut pieces) => match pieces.0.next() {
-                    Some(piece) => {
-                        self.next = Next::Make(pieces);
-                        return Poll::Ready(Ok(Some(piece.into())));
-                    }
-                    None => break,
-                },
+                Next::Make(report) if self.aside => {
+                    self.next = Next::Made(tokio::task::spawn_blocking(move || make(report)));
+                    continue;
+                }
+                Next::Make(report) => make(report),
                 Next::Made(mut thread) => match Pin::new(&mut thread).poll(cx) {
                     Poll::Pending => {
                         self.next = Next::Made(thread);
@@ -82,18 +78,24 @@ impl Stream {
                     }
                     // It panicked: the client must not take what it has for the whole.
                     Poll::Ready(Err(why)) => return Poll::Ready(Err(io::Error::other(why))),
-                    Poll::Ready(Ok((pieces, Some(piece)))) => {
-                        self.next = Next::Make(pieces);
-                        return Poll::Ready(Ok(Some(piece.into())));
-                    }
-                    Poll::Ready(Ok((_, None))) => break,
+                    Poll::Ready(Ok(made)) => made,
                 },
-                Next::End => return Poll::Ready(Ok(None)),
+            };
+            if more {
+                self.next = Next::Make(report);
+            }
+            if !piece.is_empty() {
+                return Poll::Ready(Ok(Some(piece.into())));
             }
         }
-        self.line.whole_length_is_known();
-        Poll::Ready(Ok(None))
     }
+}
+
+/// The next piece, and whether there is more.
+fn make(mut report: Report) -> (Report, String, bool) {
+    let mut piece = String::new();
+    let more = report.next(&mut piece);
+    (report, piece, more)
 }
 
 impl Body for Content {
@@ -103,7 +105,7 @@ impl Body for Content {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         Poll::Ready(match self.get_mut() {
             Self::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
-            Self::Pieces(stream) => ready!(stream.poll(cx)).transpose().map(|piece| piece.map(Frame::data)),
+            Self::Report(stream) => ready!(stream.poll(cx)).transpose().map(|piece| piece.map(Frame::data)),
         })
     }
 

@@ -29,7 +29,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use rustix::net::{SendFlags, Shutdown};
 
-use super::facts::{Caller, Subject, View};
+use super::facts::{Caller, Outcome, Subject, View};
 use super::shard::Shard;
 use super::shared::{Accepted, Seat, Shared};
 use super::{clock, relay};
@@ -202,8 +202,8 @@ async fn read(body: Incoming) -> Bytes {
 }
 
 fn respond(reply: PageReply, line: &Rc<Line>, large: bool) -> Response<Content> {
-    let body = match reply.pieces {
-        Some(pieces) => Content::pieces(pieces, Rc::clone(line), large),
+    let body = match reply.report {
+        Some(report) => Content::report(report, Rc::clone(line), large),
         None => Content::whole(reply.body),
     };
     let mut response = Response::new(body);
@@ -282,7 +282,9 @@ impl Desk {
             back.bytes_out.add(bytes_out);
         }
         let (peer, local, at, wall) = (self.peer, self.local, self.at, self.accepted);
-        let caller = Caller { seat: &self.seat, socket: None, peer, local, at, wall, error: None };
+        let answered = record.session.termination.cause == Cause::Local;
+        let outcome = if answered { Outcome::Answered } else { Outcome::Failed };
+        let caller = Caller { seat: &self.seat, socket: None, peer, local, at, wall, outcome };
         let (subject, memory) = (Subject::Caller(&caller), RefCell::default());
         let view = View { shard: &self.shard, subject, memory: &memory, waits: false, patient: false };
         self.shared.journal.request(record, &view);

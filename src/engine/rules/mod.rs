@@ -13,7 +13,7 @@ mod resolving;
 use super::facts::View;
 use super::proxy_header::Heads;
 use crate::expr::{Condition, Truth};
-use crate::ir::Rule;
+use crate::ir::{Action, Rule};
 
 pub(super) use connection::{admit, admit_session};
 pub(super) use content::Inspection;
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
 
 /// Looks at rules in order.
 pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
-    let resumed = view.awaited();
+    let resumed = view.awaited(|at| matches!(rules.get(at), Some(Rule { action: Action::Resolve(_), .. })));
     let mut passing = Verdict::Pass;
     for (at, rule) in rules.iter().enumerate().skip(resumed.unwrap_or(0)) {
         match if resumed == Some(at) { Truth::True } else { holds(rule.when.as_ref(), view) } {

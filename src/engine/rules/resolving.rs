@@ -14,9 +14,10 @@ use crate::pool::resolution::Inquiry;
 pub(super) fn resolve(at: usize, lookup: &NameLookup, view: &View<'_>) -> bool {
     let asked = view.memory.borrow_mut().as_mut().and_then(|memory| memory.awaited.take());
     let inquiry = match asked {
-        Some((_, inquiry)) => inquiry,
-        None if !view.patient => return false,
-        None => match inquire(lookup, view) {
+        Some((_, Some(inquiry))) => inquiry,
+        // nobody was asked yet, or it was another process
+        _ if !view.patient => return false,
+        _ => match inquire(lookup, view) {
             Some(inquiry) => inquiry,
             None => return false,
         },
@@ -30,7 +31,7 @@ pub(super) fn resolve(at: usize, lookup: &NameLookup, view: &View<'_>) -> bool {
         }
         Poll::Pending => {
             if view.patient {
-                view.remember(|memory| memory.awaited = Some((at, inquiry)));
+                view.remember(|memory| memory.awaited = Some((at, Some(inquiry))));
             }
             view.patient
         }

@@ -12,7 +12,8 @@ pub(super) const ROWS: &[Row] = &[row("debug", "|ss", (ANY, ANY), sink, |args, v
         facts.tell(&sink.name, &message);
     }
     Some(value)
-})];
+})
+.of_sessions()];
 
 /// Without a sink it is the ring that is always there.
 fn sink(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {

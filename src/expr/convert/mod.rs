@@ -59,21 +59,30 @@ pub(super) struct Row {
     pub(super) gives: Type,
     check: Check,
     run: Run,
+    /// Whether only a session can answer it.
+    needs_session: bool,
+    /// Whether it says itself if more bytes can change its answer.
+    settles: bool,
 }
 
 impl Row {
-    pub(super) fn spec(&self) -> &'static str {
-        self.spec
+    /// One that only a session can answer: no check has what it looks at, or changes.
+    const fn of_sessions(self) -> Self {
+        Self { needs_session: true, ..self }
     }
 
-    /// Whether it says itself if more bytes can change its answer.
-    fn settles(&self) -> bool {
-        matches!(self.name, "mqtt_is_valid" | "mqtt_field_value")
+    /// One that says itself if more bytes can change its answer.
+    const fn settling(self) -> Self {
+        Self { settles: true, ..self }
+    }
+
+    pub(super) fn spec(&self) -> &'static str {
+        self.spec
     }
 }
 
 const fn row(name: &'static str, spec: &'static str, types: (Type, Type), check: Check, run: Run) -> Row {
-    Row { name, spec, takes: types.0, gives: types.1, check, run }
+    Row { name, spec, takes: types.0, gives: types.1, check, run, needs_session: false, settles: false }
 }
 
 /// Nothing more to check.
@@ -124,6 +133,11 @@ impl Converter {
         self.row.name
     }
 
+    /// Whether only a session can answer it.
+    pub(super) fn needs_session(&self) -> bool {
+        self.row.needs_session
+    }
+
     /// What it gives.
     pub fn gives(&self) -> Type {
         self.row.gives
@@ -144,7 +158,7 @@ impl Converter {
     pub(super) fn apply<'a>(&'a self, before: Fetched<'a>, facts: &'a dyn Facts) -> Fetched<'a> {
         let run = |value: Value<'a>| (self.row.run)(&self.args, value.cast(self.row.takes)?, facts);
         match before {
-            Fetched::Growing(Value::Bin(Cow::Borrowed(bytes))) if self.row.settles() => {
+            Fetched::Growing(Value::Bin(Cow::Borrowed(bytes))) if self.row.settles => {
                 match run(Value::Bin(Cow::Borrowed(bytes))) {
                     Some(value) => Fetched::Value(value),
                     None if mqtt::incomplete(bytes) => Fetched::NotYet,

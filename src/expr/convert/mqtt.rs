@@ -11,12 +11,14 @@ pub(super) const ROWS: &[Row] = &[
             Found::Number(number) => Value::bytes(number.to_string().into_bytes()),
             Found::Bytes(from, to) => Value::Bin(super::part(bytes, from, to)),
         })
-    }),
+    })
+    .settling(),
     row("mqtt_is_valid", "", (BIN, BOOL), plain, |_, value, _| match mqtt::packet(&value.into_bytes()) {
         Packet::Valid => Some(Value::Bool(true)),
         Packet::Invalid => Some(Value::Bool(false)),
         Packet::Incomplete => None,
-    }),
+    })
+    .settling(),
 ];
 
 /// Whether bytes that follow may make a packet of these.

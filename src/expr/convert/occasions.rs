@@ -12,7 +12,8 @@ pub(super) const ROWS: &[Row] = &[row("when", "s|ss", (ANY, ANY), condition, |ar
         _ => false,
     };
     holds.then_some(value)
-})];
+})
+.of_sessions()];
 
 const WORDS: &str = "'error', 'forwarded', 'normal', 'processed', 'stopping', 'toapplet' or 'acl', with or without '!'";
 
@@ -30,8 +31,7 @@ fn condition(args: &mut Args, context: &Context<'_>) -> Result<(), ExprError> {
         b"error" => Arg::Occasion(Occasion::Error, wanted),
         b"normal" => Arg::Occasion(Occasion::Error, !wanted),
         b"forwarded" => Arg::Occasion(Occasion::Forwarded, wanted),
-        // No applet serves sessions: who is processed is forwarded.
-        b"processed" => Arg::Occasion(Occasion::Forwarded, wanted),
+        b"processed" => Arg::Occasion(Occasion::Processed, wanted),
         b"stopping" => Arg::Occasion(Occasion::Stopping, wanted),
         b"toapplet" => Arg::Occasion(Occasion::Applet, wanted),
         _ => return Err(args.kind(0, WORDS)),

@@ -8,8 +8,10 @@ use crate::expr::{Side, VarName};
 pub(super) const ROWS: &[Row] = &[
     row("add_item", "ss|s", (STR, STR), item, add_item),
     row("bytes", "s|s", (BIN, BIN), numbers, bytes),
-    row("capture-req", "i", (STR, STR), plain, |args, value, facts| capture(Side::Request, args, value, facts)),
-    row("capture-res", "i", (STR, STR), plain, |args, value, facts| capture(Side::Response, args, value, facts)),
+    row("capture-req", "i", (STR, STR), plain, |args, value, facts| capture(Side::Request, args, value, facts))
+        .of_sessions(),
+    row("capture-res", "i", (STR, STR), plain, |args, value, facts| capture(Side::Response, args, value, facts))
+        .of_sessions(),
     row("concat", "s|ss", (STR, STR), |args, _| args.variable(1), concat),
     row("cut_crlf", "", (STR, STR), plain, |_, value, _| {
         let text = value.into_text();

@@ -7,23 +7,28 @@ use crate::expr::args::VARIABLE;
 pub(super) const ROWS: &[Row] = &[
     row("fe_exists", "", (STR, BOOL), super::plain, |_, value, facts| {
         facts.frontend_exists(&value.into_text()).map(Value::Bool)
-    }),
+    })
+    .of_sessions(),
     row("nbsrv", "", (STR, INT), super::plain, |_, value, facts| {
         facts.usable_servers(&value.into_text()).map(Value::Int)
-    }),
-    row("set-var", "s|ssss", (ANY, ANY), conditions, set),
+    })
+    .of_sessions(),
+    row("set-var", "s|ssss", (ANY, ANY), conditions, set).of_sessions(),
     row("srv_is_up", "", (STR, BOOL), super::plain, |_, value, facts| {
         facts.server_is_up(&value.into_text()).map(Value::Bool)
-    }),
+    })
+    .of_sessions(),
     row("srv_queue", "", (STR, INT), super::plain, |_, value, facts| {
         facts.server_queue(&value.into_text()).map(Value::Int)
-    }),
+    })
+    .of_sessions(),
     row("unset-var", "s", (ANY, ANY), name, |args, value, facts| {
         if let Some(Arg::Var(name)) = args.first() {
             facts.set_variable(name, None);
         }
         Some(value)
-    }),
+    })
+    .of_sessions(),
 ];
 
 fn name(args: &mut Args, _: &Context<'_>) -> Result<(), ExprError> {

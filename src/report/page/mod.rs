@@ -242,7 +242,7 @@ fn plain(status: u16, kind: &str, body: String) -> PageReply {
             ("x-content-type-options", "nosniff".into()),
         ],
         body: body.into_bytes(),
-        pieces: None,
+        report: None,
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::figures::Source;
 use super::stats::{Info, Value};
 use crate::pool::tables::Table;
-use crate::pool::{PageReply, Pieces, Pool};
+use crate::pool::{PageReply, Pool, Report};
 use metrics::{Kind, PROCESS};
 use query::Query;
 
@@ -26,10 +26,10 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, own: &Source<'_>, target
     let Some(query) = Query::parse(target) else {
         let body = b"<html><body><h1>400 Bad Request</h1>\nThe query asks for what there is not.\n</body></html>\n";
         let headers = vec![("cache-control", "no-cache".into()), ("content-type", "text/html".into())];
-        return PageReply { status: 400, headers, body: body.to_vec(), pieces: None };
+        return PageReply { status: 400, headers, body: body.to_vec(), report: None };
     };
     let baton = if query.baton { figures(own) } else { String::new() };
-    let report = write::Report {
+    let mut scrape = write::Scrape {
         pool: Arc::clone(pool),
         head: if query.global { process(info) } else { String::new() },
         tables: snapshot::take(pool, info.now, query),
@@ -45,7 +45,7 @@ pub(super) fn answer(pool: &Arc<Pool>, info: &Info<'_>, own: &Source<'_>, target
             ("x-content-type-options", "nosniff".into()),
         ],
         body: Vec::new(),
-        pieces: Some(Pieces(Box::new(report))),
+        report: Some(Report::new(move |out| scrape.next(out))),
     }
 }
 

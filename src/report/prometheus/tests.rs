@@ -30,7 +30,13 @@ fn pieces(pool: &Arc<Pool>, target: &str) -> Vec<String> {
     let own = Source { pool, now: NOW, lost_logs: 3, memory: Some(5000) };
     let reply = answer(pool, &info, &own, target);
     assert_eq!((reply.status, reply.body.len()), (200, 0));
-    reply.pieces.unwrap().0.map(|piece| String::from_utf8(piece).unwrap()).collect()
+    let (mut report, mut pieces, mut more) = (reply.report.unwrap(), Vec::new(), true);
+    while more {
+        let mut piece = String::new();
+        more = report.next(&mut piece);
+        pieces.push(piece);
+    }
+    pieces
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::report::stats::MEANINGS;
 const PIECE: usize = 48 * 1024;
 
 /// What is still to be said.
-pub(super) struct Report {
+pub(super) struct Scrape {
     pub(super) pool: Arc<Pool>,
     /// Of the process: said first.
     pub(super) head: String,
@@ -27,16 +27,16 @@ pub(super) struct Report {
     pub(super) family: String,
 }
 
-impl Iterator for Report {
-    type Item = Vec<u8>;
-
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let mut out = std::mem::take(&mut self.head);
-        while out.len() < PIECE {
+impl Scrape {
+    /// Adds the next piece; whether there is more.
+    pub(super) fn next(&mut self, out: &mut String) -> bool {
+        out.push_str(&std::mem::take(&mut self.head));
+        let full = out.len() + PIECE;
+        while out.len() < full {
             let (at, metric, object) = self.next;
             let Some(table) = self.tables.get(at) else {
                 out.push_str(&std::mem::take(&mut self.tail));
-                break;
+                return false;
             };
             let Some(place) = table.metrics.get(metric) else {
                 self.next = (at + 1, 0, 0);
@@ -47,9 +47,9 @@ impl Iterator for Report {
                 continue;
             };
             self.next.2 += 1;
-            lines(&mut out, &mut self.family, &self.pool, table, *place, object, *of);
+            lines(out, &mut self.family, &self.pool, table, *place, object, *of);
         }
-        (!out.is_empty()).then(|| out.into_bytes())
+        true
     }
 }
 

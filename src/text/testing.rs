@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::text::World;
+use super::World;
 
 /// Environment and files of a test; everything else is absent.
 #[derive(Debug, Default)]

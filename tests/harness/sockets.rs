@@ -8,7 +8,16 @@ use nix::sys::socket::getsockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use socket2::{SockRef, Socket};
 
-use super::step::Side;
+/// Which socket of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It listens at the address.
+    Listening,
+    /// It came in at the address.
+    Accepted,
+    /// It goes to the address.
+    To,
+}
 
 /// What the test asks that no crate wraps.
 mod options {
@@ -21,7 +30,7 @@ mod options {
 }
 
 /// One option of the first socket of `pid` that stands at `side` of `address` (or listens at that path).
-pub(crate) fn option(pid: u32, side: Side, address: &str, option: &str) -> Result<String, String> {
+pub fn option(pid: u32, side: Side, address: &str, option: &str) -> Result<String, String> {
     let socket = copies(pid)?
         .into_iter()
         .find(|socket| stands(socket, side, address))
