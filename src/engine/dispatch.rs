@@ -73,12 +73,14 @@ impl Session {
     pub(super) fn dispatch(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match &self.step {
             Step::Start => {
-                if !self.waits_for_bytes(&shard.shared)
+                let waiting = self.waits_for_bytes(shard);
+                if waiting.is_none()
                     && let Err(over) = self.look_at_the_client(shard)
                 {
                     return over;
                 }
-                self.decide(cx, shard, key, Inspection::new(self.placing.is(Placing::ENTERED)))
+                let begins = Inspection::new(self.placing.is(Placing::ENTERED));
+                self.decide(cx, shard, key, waiting.unwrap_or(begins))
             }
             Step::Inspecting(inspection) => {
                 let inspection = *inspection;
@@ -308,10 +310,12 @@ impl Session {
         self.step = Step::Relaying;
         self.memory.iter_mut().for_each(|memory| memory.forget(Scope::Request));
         self.since = now;
-        self.placing.set(Placing::ANSWERING, !self.back_proxy(&shard.shared).rules.response.is_empty());
-        self.learn(shard, Side::Request);
-        if !self.placing.is(Placing::ANSWERING) {
+        if self.back_proxy(&shard.shared).rules.response.is_empty() {
+            self.learn(shard, Side::Request);
             self.learn(shard, Side::Response);
+        } else {
+            self.placing.set(Placing::ANSWERING, true);
+            self.note(shard);
         }
         self.introduce(shard);
         self.arm(shard, key);

@@ -289,10 +289,10 @@ impl Told<'_> {
             termination: Termination { cause: Cause::Proxy, phase: Phase::Request },
             ..SessionRecord::without_server(&shard.shared.pool, front, client, self.wall)
         };
-        // One without a name is told by its number, but for one that a rule refuses.
-        let given = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());
-        let listener = given.unwrap_or(&bind.name);
-        let listener = if matches!(failure, Failure::Denied) { &bind.name } else { listener };
+        // One without a name is told by its number, but where it has counters of its own.
+        let number = bind.name.strip_prefix("sock-").filter(|number| *number == bind.id.to_string());
+        let named = proxy.frontend.as_ref().is_some_and(|front| front.socket_stats);
+        let listener = number.filter(|_| !named).unwrap_or(&bind.name);
         let why = failure.to_string();
         let (socket, at, wall) = (socket.map(AsFd::as_fd), self.at, self.wall);
         let (peer, local, outcome) = (record.client, record.local, Outcome::Refused(failure.code(), &why));

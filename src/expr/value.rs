@@ -154,7 +154,7 @@ impl<'a> Value<'a> {
             Type::Addr => Self::ip(self.address()?),
             Type::Ipv4 => match self.address()? {
                 IpAddr::V4(address) => Self::Ipv4(address),
-                IpAddr::V6(address) => Self::Ipv4(embedded(address)?),
+                IpAddr::V6(address) => Self::Ipv4(address.to_ipv4_mapped()?),
             },
             Type::Ipv6 => match self.address()? {
                 IpAddr::V4(address) => Self::Ipv6(address.to_ipv6_mapped()),

@@ -66,6 +66,9 @@ pub fn row(kind: Kind, keyword: &str) -> Option<&'static Row> {
     longest(kind, words.clone()).filter(|(_, used)| *used == words.count()).map(|(row, _)| row)
 }
 
+/// Words of keywords with an argument in parentheses.
+const ENCLOSING: [&[u8]; 4] = [b"set-var", b"set-var-fmt", b"unset-var", b"rdp-cookie"];
+
 /// The row whose keyword is the longest beginning of the words, and how many words it takes.
 pub(super) fn longest<'w>(kind: Kind, words: impl Iterator<Item = &'w [u8]>) -> Option<(&'static Row, usize)> {
     let table = &TABLES[kind as usize];
@@ -75,7 +78,7 @@ pub(super) fn longest<'w>(kind: Kind, words: impl Iterator<Item = &'w [u8]>) -> 
     for (at, word) in words.take_while(|word| !word.contains(&b' ')).enumerate() {
         let found = probe(table, hash(sum, word), parent, word).map(|entry| (entry, word));
         // `http-check set-var(x)`, `persist rdp-cookie(x)`: an argument in parentheses belongs to the same word.
-        let name = || memchr::memchr(b'(', word).map(|end| &word[..end]);
+        let name = || memchr::memchr(b'(', word).map(|end| &word[..end]).filter(|name| ENCLOSING.contains(name));
         let within = || name().and_then(|name| probe(table, hash(sum, name), parent, name).map(|entry| (entry, name)));
         let Some((entry, word)) = found.or_else(within) else { break };
         sum = hash(sum, word);

@@ -25,6 +25,8 @@ pub struct Rule {
 pub enum Action {
     /// No more rules are looked at: it goes on.
     Accept,
+    /// Nothing; what its condition waits for is waited for all the same, and what it counts is counted.
+    Nothing,
     /// The connection ends.
     Reject,
     /// The connection to the server ends; the client's after it.

@@ -178,6 +178,9 @@ impl Reading {
         world: &mut dyn World,
         said: &mut Vec<Diagnostic>,
     ) {
+        if row.keyword.starts_with("stick ") {
+            return; // but for these
+        }
         let Some(function) = table::PROXY.get(usize::from(row.index)).copied().flatten() else { return };
         let prefix = match words.first().map(|word| word.bytes.as_ref()) {
             Some(b"no") if at > 0 => Prefix::No,

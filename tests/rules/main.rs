@@ -2,6 +2,7 @@
 //! hear, the log lines (times in units of 600 ms) and the counters must be equal.
 
 mod acting;
+mod combining;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod hostile;

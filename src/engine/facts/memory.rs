@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::tracking::Tracking;
 use crate::engine::clock;
 use crate::engine::connect::Packets;
+use crate::engine::stick::Keys;
 use crate::expr::{Scope, Side, Value, VarName};
 use crate::pool::bandwidth::Bandwidth;
 use crate::pool::resolution::Inquiry;
@@ -42,6 +43,8 @@ pub(in crate::engine) struct Memory {
     /// A name that it waits for, with the place of the rule that does: no other rule is looked at before. Of one that has moved only
     /// the place is known.
     pub(in crate::engine) awaited: Option<(usize, Option<Arc<Inquiry>>)>,
+    /// What tables are told of its server when rules have let the answer pass.
+    pub(in crate::engine) untold: Keys,
     spent: Spent,
     /// Those of the process, with the room that all have.
     process: Arc<Variables>,
@@ -99,6 +102,7 @@ impl Memory {
             tracking: Tracking::default(),
             unique_id: UniqueId::NotMade,
             awaited: None,
+            untold: Keys::new(),
             spent: Spent::default(),
             process,
         }

@@ -319,6 +319,7 @@ impl Session {
 
     /// Makes it a session of no thread: its sockets are watched no more.
     fn detach(mut self, shard: &Rc<Shard>, route: Route, mut state: SessionState) -> Detached {
+        self.tell_noted(shard); // who takes it over does not know what its client had sent
         let mut order = 0;
         if let Step::Queued(ticket) = std::mem::replace(&mut self.step, Step::Start)
             && let Some(back) = shard.shared.pool.back(self.back)

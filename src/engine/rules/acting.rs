@@ -23,6 +23,7 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
         Action::Reject => return Some(Verdict::Reject),
         Action::Close => return Some(Verdict::Close),
         Action::SilentDrop(reach) => return Some(Verdict::Drop(*reach)),
+        Action::Nothing => {}
         Action::Log => logging::log(view),
         Action::ExpectProxy => return Some(Verdict::Announce(Heads::PROXY)),
         Action::ExpectNetscaler => return Some(Verdict::Announce(Heads::NETSCALER)),
@@ -90,18 +91,15 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
     None
 }
 
-/// Keeps what an expression gives; whether it may give more later.
+/// Keeps what an expression gives, be it all or not; whether it gives nothing yet.
 fn keep(capture: &Capture, view: &View<'_>) -> bool {
     let found = capture.value.evaluate(view);
-    if found.may_change() && view.waits {
-        return true;
-    }
-    if let Some(value) = found.value() {
-        let text = value.into_text();
-        let text: Box<[u8]> = text.get(..capture.len as usize).unwrap_or(&text).into();
-        let slot = capture.slot as usize;
-        view.remember(|memory| memory.captures.keep(Side::Request, slot, text));
-    }
+    let waits = found.may_change() && view.waits;
+    let Some(value) = found.value() else { return waits };
+    let text = value.into_text();
+    let text: Box<[u8]> = text.get(..capture.len as usize).unwrap_or(&text).into();
+    let slot = capture.slot as usize;
+    view.remember(|memory| memory.captures.keep(Side::Request, slot, text));
     false
 }
 

@@ -27,6 +27,8 @@ pub(in crate::engine) struct Inspection {
     pub(in crate::engine) of_backend: bool,
     /// The time to wait for more is over.
     pub(in crate::engine) late: bool,
+    /// They have not been looked at since they could say something else.
+    pub(in crate::engine) due: bool,
     /// Its client was silent for too long, or has reset its connection: rules may still refuse the session, but no server
     /// gets it.
     pub(in crate::engine) lost: Option<Cause>,
@@ -35,7 +37,12 @@ pub(in crate::engine) struct Inspection {
 impl Inspection {
     /// One that begins.
     pub(in crate::engine) fn new(of_backend: bool) -> Self {
-        Self { of_backend, late: false, lost: None }
+        Self { of_backend, late: false, due: true, lost: None }
+    }
+
+    /// What it is while nothing is new.
+    fn waiting(self) -> Self {
+        Self { due: false, ..self }
     }
 
     fn may_wait(self) -> bool {
@@ -104,12 +111,16 @@ impl Session {
         &proxy.rules
     }
 
-    /// Whether rules are going to wait for the first bytes, so that nobody needs to look for them before.
-    pub(in crate::engine) fn waits_for_bytes(&self, shared: &Shared) -> bool {
+    /// What rules are going to wait for, if it is the first bytes: nobody needs to look for them before.
+    pub(in crate::engine) fn waits_for_bytes(&mut self, shard: &Shard) -> Option<Inspection> {
+        if self.placing.is(Placing::RULED) {
+            return None;
+        }
         let inspection = Inspection::new(self.placing.is(Placing::ENTERED));
-        let rules = self.rules(shared, inspection);
-        let asks = rules.request.first().is_some_and(|rule| rule.when.is_some());
-        !self.placing.is(Placing::RULED) && asks && rules.request_delay.is_some()
+        let rules = self.rules(&shard.shared, inspection);
+        let first = rules.request.first().filter(|_| rules.request_delay.is_some())?.when.as_ref()?;
+        let waits = first.begins_with_bytes() && self.viewed(shard, true, |view| first.evaluate(view)) == Truth::NotYet;
+        waits.then(|| inspection.waiting())
     }
 
     /// When it waits for more no longer.
@@ -131,12 +142,28 @@ impl Session {
         key: u32,
         mut inspection: Inspection,
     ) -> Poll<()> {
+        let awaits = self.memory.as_ref().is_some_and(|memory| memory.awaited.is_some());
+        inspection.due |= awaits || inspection.late || inspection.lost.is_some();
         loop {
             let shared = &shard.shared;
             let rules = self.rules(shared, inspection);
             let full = self.up.held_bytes().len() >= room(shard);
             let waits = rules.request_delay.is_some() && inspection.may_wait() && !self.up.ended && !full;
             let patient = rules.request_delay.is_some() && inspection.may_await();
+            // They are looked at once for whatever has come: what they count is counted as often.
+            if waits && !inspection.due {
+                match self.up.read_more(&self.client, cx, shard, room(shard)) {
+                    Poll::Pending => {
+                        self.step = Step::Inspecting(inspection.waiting());
+                        self.arm(shard, key);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok(())) => self.client_seen = clock::coarse(),
+                    Poll::Ready(Err(_)) => inspection.lost = Some(Cause::Client),
+                }
+                inspection.due = true;
+                continue;
+            }
             if inspection.lost.is_none() {
                 self.waiting_rule.set(None);
             }
@@ -145,18 +172,11 @@ impl Session {
                     if inspection.lost.is_some() {
                         break; // no name is waited for without a client
                     }
+                    inspection = inspection.waiting();
                     self.step = Step::Inspecting(inspection);
                     if full || self.up.ended {
                         self.arm(shard, key);
                         return Poll::Pending;
-                    }
-                    match self.up.read_more(&self.client, cx, shard, room(shard)) {
-                        Poll::Pending => {
-                            self.arm(shard, key);
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(Ok(())) => self.client_seen = clock::coarse(),
-                        Poll::Ready(Err(_)) => inspection.lost = Some(Cause::Client),
                     }
                 }
                 Verdict::Reject | Verdict::Close => {
@@ -171,12 +191,14 @@ impl Session {
                         break;
                     }
                     self.since = clock::now();
-                    inspection = Inspection { of_backend: true, late: false, ..inspection };
+                    inspection = Inspection { lost: inspection.lost, ..Inspection::new(true) };
                 }
             }
         }
         if let Some(cause) = inspection.lost {
             self.seat.failed_request();
+            // whose session it would have been counts it
+            self.target = self.kept(shard).server;
             return self.over(shard, cause, Phase::Request);
         }
         self.step = Step::Start;
@@ -217,13 +239,16 @@ impl Session {
     }
 
     /// Looks at rules about what the server has sent; ready when its bytes may move, or the session has ended.
+    ///
+    /// One that has reset its connection says nothing more: rules are looked at for the last time, as behind a FIN.
     pub(in crate::engine) fn inspect_answer(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
+        let mut lost = false;
         loop {
             let shared = &shard.shared;
             let rules = &self.back_proxy(shared).rules;
             let full = self.down.held_bytes().len() >= room(shard);
             let in_time = self.answered_until(shared).is_some_and(|end| clock::now() < end);
-            let waits = in_time && !self.down.ended && !full;
+            let waits = in_time && !self.down.ended && !full && !lost;
             self.waiting_rule.set(None);
             match self.viewed(shard, waits, |view| judge(&rules.response, view)) {
                 Verdict::Wait => {
@@ -234,7 +259,7 @@ impl Session {
                             return Poll::Pending;
                         }
                         Poll::Ready(Ok(())) => self.server_seen = clock::coarse(),
-                        Poll::Ready(Err(_)) => return self.ended(Cause::Server, Phase::Data),
+                        Poll::Ready(Err(_)) => lost = true,
                     }
                 }
                 Verdict::Reject => {
@@ -249,7 +274,11 @@ impl Session {
                         self.down.ended = true;
                         self.up.discard();
                     }
+                    self.tell_noted(shard);
                     self.learn(shard, Side::Response);
+                    if lost && !self.down.holds() {
+                        return self.ended(Cause::Server, Phase::Data);
+                    }
                     return Poll::Ready(());
                 }
             }

@@ -41,6 +41,7 @@ pub(super) enum Verdict {
 /// Looks at rules in order.
 pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
     let resumed = view.awaited(|at| matches!(rules.get(at), Some(Rule { action: Action::Resolve(_), .. })));
+    let mut passing = Verdict::Pass;
     for (at, rule) in rules.iter().enumerate().skip(resumed.unwrap_or(0)) {
         match if resumed == Some(at) { Truth::True } else { holds(rule.when.as_ref(), view) } {
             Truth::True => {}
@@ -51,17 +52,27 @@ pub(super) fn judge(rules: &[Rule], view: &View<'_>) -> Verdict {
             }
             Truth::NotYet => continue,
         }
-        if let Some(verdict) = acting::act(at, &rule.action, view) {
-            let place = (rule.span.file.0, rule.span.line);
-            if matches!(verdict, Verdict::Wait | Verdict::Await) {
+        let place = (rule.span.file.0, rule.span.line);
+        match acting::act(at, &rule.action, view) {
+            None => {}
+            Some(waits @ (Verdict::Wait | Verdict::Await)) => {
                 view.waits_for(Some(place));
-            } else {
-                view.decided(place.0, place.1);
+                return waits;
             }
-            return verdict;
+            // the header is read when all rules have been looked at: those behind still see the connection as it came
+            Some(Verdict::Announce(heads)) => {
+                passing = match passing {
+                    Verdict::Announce(before) => Verdict::Announce(before.and(heads)),
+                    _ => Verdict::Announce(heads),
+                }
+            }
+            Some(decided) => {
+                view.decided(place.0, place.1);
+                return if decided == Verdict::Pass { passing } else { decided };
+            }
         }
     }
-    Verdict::Pass
+    passing
 }
 
 /// What a condition says now; none holds always.

@@ -187,7 +187,8 @@ impl Condition {
             let name = &word[bangs..];
             match name {
                 b"" => {}
-                b"or" | b"||" if bangs == 0 => {
+                // in any case; what negates it is forgotten
+                name if name.eq_ignore_ascii_case(b"or") || name == b"||" => {
                     rows.push(std::mem::take(&mut row));
                     flipped = false;
                 }
@@ -224,24 +225,24 @@ impl Condition {
     pub fn evaluate(&self, facts: &dyn Facts) -> Truth {
         let mut found = Truth::False;
         for row in &self.rows {
-            let mut all = Truth::True;
-            for term in row {
-                match term.evaluate(facts) {
-                    Truth::True => {}
-                    Truth::NotYet => all = Truth::NotYet,
-                    Truth::False => {
-                        all = Truth::False;
-                        break;
-                    }
-                }
-            }
-            match all {
+            // A row is what its first term says that does not hold: one that is not known yet is waited for, though one behind it
+            // may never hold.
+            let first = row.iter().map(|term| term.evaluate(facts)).find(|says| *says != Truth::True);
+            match first.unwrap_or(Truth::True) {
                 Truth::True => return Truth::True.negated(self.negated),
                 Truth::NotYet => found = Truth::NotYet,
                 Truth::False => {}
             }
         }
         found.negated(self.negated)
+    }
+
+    /// Whether what it says is not known before the client has sent something: its only row begins with what was sent.
+    pub fn begins_with_bytes(&self) -> bool {
+        let [row] = self.rows.as_slice() else { return false };
+        let of_bytes =
+            |test: &Test| test.expr.fetch_name().starts_with("req") || test.expr.fetch_name().starts_with("payload");
+        row.first().is_some_and(|term| term.tests.iter().all(of_bytes))
     }
 
     /// A name or a test of it that can never hold at that place: the first of those that cannot hold at all, or else the first test

@@ -109,6 +109,7 @@ fn resolved(mut rule: Rule, names: &Names<'_>, said: &mut Vec<Diagnostic>) -> Ru
         Action::Retries(by) => amount(by, names),
         Action::SetVarFormat(_, _, template) => template.resolve(names),
         Action::Accept
+        | Action::Nothing
         | Action::Reject
         | Action::Close
         | Action::SilentDrop(_)

@@ -55,7 +55,8 @@ pub fn declare(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
         Side::Request => proxy.set.captures.request.push(length),
         Side::Response => proxy.set.captures.response.push(length),
     }
-    args.end()
+    args.rest(); // what follows is passed over
+    Ok(())
 }
 
 fn length(args: &mut Args<'_>) -> Lowered<u32> {

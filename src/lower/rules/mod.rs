@@ -107,7 +107,7 @@ pub fn session(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content <action> [if|unless <condition>]`.
 pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let ruleset = requests(proxy);
-    let rule = rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| placed(proxy, rule, args)).transpose());
+    let rule = rule(proxy, args, ruleset).and_then(|rule| placed(proxy, rule, args));
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -115,7 +115,7 @@ pub fn content(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content accept [if|unless <condition>]`.
 pub fn content_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = requests(proxy).place;
-    let rule = ended(proxy, args, Action::Accept, place).map(Some);
+    let rule = ended(proxy, args, Action::Accept, place);
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -123,7 +123,7 @@ pub fn content_accept(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 /// `tcp-request content reject [if|unless <condition>]`.
 pub fn content_reject(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = requests(proxy).place;
-    let rule = ended(proxy, args, Action::Reject, place).map(Some);
+    let rule = ended(proxy, args, Action::Reject, place);
     order::judge(proxy, Rules::Request, args);
     add(proxy, rule, |proxy| &mut proxy.set.rules.request)
 }
@@ -132,7 +132,7 @@ pub fn content_reject(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
 pub fn response(proxy: &mut ProxyDraft, args: &mut Args<'_>) -> Lowered {
     let place = if is_backend(proxy.kind) { Place::BackendResponse } else { Place::FrontendResponse };
     let ruleset = Ruleset { of: Rules::Response, place };
-    let rule = rule(proxy, args, ruleset).and_then(|rule| rule.map(|rule| placed(proxy, rule, args)).transpose());
+    let rule = rule(proxy, args, ruleset).and_then(|rule| placed(proxy, rule, args));
     add(proxy, rule, |proxy| &mut proxy.set.rules.response)
 }
 
@@ -178,13 +178,11 @@ fn placed(proxy: &mut ProxyDraft, rule: Rule, args: &Args<'_>) -> Lowered<Rule> 
     captures::place(proxy, rule, args)
 }
 
-/// The whole of a rule; `None`: it does nothing.
-fn rule(proxy: &ProxyDraft, args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Rule>> {
+/// The whole of a rule.
+fn rule(proxy: &ProxyDraft, args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Rule> {
     conditions::in_named_defaults(proxy, args)?;
-    match action(args, ruleset)? {
-        Some(action) => ended(proxy, args, action, ruleset.place).map(Some),
-        None => conditions::rest(proxy, args, ruleset.place).map(|_| None),
-    }
+    let action = action(args, ruleset)?;
+    ended(proxy, args, action, ruleset.place)
 }
 
 /// The rule of an action, with what stands behind it.
@@ -195,11 +193,14 @@ fn ended(proxy: &ProxyDraft, args: &mut Args<'_>, action: Action, place: Place) 
     Ok(Rule { action, when, span })
 }
 
-/// The action that stands next; `None`: one without effect.
+/// How actions begin that have an argument in parentheses.
+const ENCLOSING: [&str; 4] = ["do-resolve", "sc-", "set-var", "unset-var"];
+
+/// The action that stands next.
 ///
 /// # Errors
 /// One that is unknown, that such rules do not have, that is not built, or whose words are wrong.
-fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
+fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Action> {
     let word = args.word("an action")?;
     let end = word.bytes.iter().position(|byte| *byte == b'(').unwrap_or(word.bytes.len());
     let name = String::from_utf8_lossy(&word.bytes[..end]).into_owned();
@@ -208,6 +209,8 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
         grammar::row(Kind::Action, &format!("{stem}0")).filter(|row| row.keyword == "track-sc0")
     });
+    let encloses = |row: &&grammar::Row| ENCLOSING.iter().any(|name| row.keyword.starts_with(name));
+    let row = row.filter(|row| end == word.bytes.len() || encloses(row));
     let known = row.filter(|row| row.places.has(ruleset.of.bit()));
     let Some(row) = known else {
         let blame = word.blame(LowerError::Action { ruleset: ruleset.of.name(), text: word.text() });
@@ -217,26 +220,22 @@ fn action(args: &mut Args<'_>, ruleset: Ruleset) -> Lowered<Option<Action>> {
         });
     };
     match (row.support, super::table::ACTION.get(usize::from(row.index)).copied().flatten()) {
-        (Support::Full, Some(function)) => function(ruleset, word, args).map(Some),
+        (Support::Full, Some(function)) => function(ruleset, word, args),
         (Support::Noop { reason }, _) => {
             args.word("an argument of the action")?;
             let message = format!("'{}' has no effect: {reason}", row.keyword);
             args.say(Diagnostic::diag(word.span, message));
-            Ok(None)
+            Ok(Action::Nothing)
         }
         _ => Err(word.blame(LowerError::NotYet { what: format!("'{} {}'", ruleset.of.name(), row.keyword) })),
     }
 }
 
 /// Adds a rule; one that is not built is told where it would act.
-fn add(
-    proxy: &mut ProxyDraft,
-    rule: Lowered<Option<Rule>>,
-    list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>,
-) -> Lowered {
+fn add(proxy: &mut ProxyDraft, rule: Lowered<Rule>, list: impl FnOnce(&mut ProxyDraft) -> &mut Vec<Rule>) -> Lowered {
     match rule {
         Ok(rule) => {
-            list(proxy).extend(rule);
+            list(proxy).push(rule);
             Ok(())
         }
         Err(blame) => conditions::unbuilt(proxy, Err(blame)),

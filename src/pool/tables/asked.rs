@@ -69,8 +69,8 @@ impl View<'_> {
 }
 
 impl Entry {
-    /// Reads, counts or clears what an expression asks for. Counting a general purpose counter counts its rate, too; where it
-    /// is not stored, that is 0.
+    /// Reads, counts or clears what an expression asks for. Counting a general purpose counter counts its rate, too; where
+    /// the counter is not stored that is what it gives, and 0 where neither is.
     pub fn ask(&self, deed: Deed, what: Fetched, index: u32, now: Tick) -> Option<i64> {
         if what != Fetched::UpdtConnCnt && deed == Deed::Get {
             return self.read(now, |view| view.answer(what, index));
@@ -80,10 +80,9 @@ impl Entry {
             return self.clear(datum, index, now);
         }
         self.change(now, |data| {
-            if let Some(rate) = rate_of(datum) {
-                data.add(rate, index, 1);
-            }
-            data.add(datum, index, 1).or((what != Fetched::UpdtConnCnt).then_some(0))
+            let rate = rate_of(datum).and_then(|rate| data.add(rate, index, 1));
+            let count = data.add(datum, index, 1).or(rate);
+            count.or((what != Fetched::UpdtConnCnt).then_some(0))
         })
     }
 }

@@ -36,7 +36,7 @@ fn form(set: Set, number: u8) -> Option<Form> {
         (Set::Connect | Set::Connack, 34) => Form::Number(2),
         (Set::Connect, 25 | 23) => Form::Flag,
         (Set::Connect | Set::Connack, 21 | 22) => Form::Text,
-        (Set::Will, 18 | 2) => Form::Number(4),
+        (Set::Will, 24 | 2) => Form::Number(4),
         (Set::Will, 1) => Form::Flag,
         (Set::Will, 3 | 8 | 9) => Form::Text,
         (Set::Connack, 36 | 37 | 40 | 41 | 42) => Form::Flag,

@@ -52,7 +52,8 @@ fn names_of_fields() {
     for (kind, text, want) in [
         (PacketType::Connect, "Client_Identifier", Some(Field::ClientIdentifier)),
         (PacketType::Connect, "17", Some(Field::Property(17))),
-        (PacketType::Connect, "18", Some(Field::Property(18))),
+        (PacketType::Connect, "24", Some(Field::Property(24))),
+        (PacketType::Connect, "18", None), // the manual's number of a will's delay, and nobody's
         (PacketType::Connect, "017", None),
         (PacketType::Connect, "36", None),
         (PacketType::Connect, "reason_code", None),
