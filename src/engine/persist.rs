@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::facts::View;
 use super::placing::Placing;
-use super::rules::holds;
+use super::rules::{self, holds};
 use super::session::Session;
 use super::shard::Shard;
 use super::stick;
@@ -85,7 +85,7 @@ fn kept((rules, always): (&Persistence, bool), proxy: ProxyIx, pool: &Pool, view
         let server = match &rule.server {
             Choice::Server(server) => *server,
             Choice::Named(text) => {
-                let name = text.evaluate(view);
+                let name = rules::text(text, view);
                 let named = std::str::from_utf8(&name).ok().and_then(|name| pool.server_named(proxy, name));
                 match named {
                     Some(server) => server,

@@ -1,8 +1,9 @@
 //! Tables that remember servers: what `stick` lines find in them, and what they tell them.
 //!
 //! What a table is told is looked up when the server's connection is there: the bytes that the client had sent by then are still
-//! held. It is told when rules about the server's answer, if there are any, have let the session pass. Source: manual §4.2 "stick match", "stick store-request", "stick store-response"; whether an entry's name or id counts, and
-//! which servers are passed over, was asked of 2.6.12 (docs/OBSERVED.md).
+//! held. It is told when rules about the server's answer, if there are any, have let the session pass. Source: manual §4.2 "stick
+//! match", "stick store-request", "stick store-response"; whether an entry's name or id counts, and which servers are passed over, was
+//! asked of 2.6.12 (docs/OBSERVED.md).
 
 use smallvec::SmallVec;
 

@@ -1,59 +1,41 @@
-//! A text with expressions in it: `ping %[int(5)]`.
+//! A text with expressions and variables of logs in it: `ping %[int(5)] of %ci`.
 //!
-//! Source: manual §8.2.4 (log-format); the log's own variables are not built here.
+//! It is a log format (manual §8.2.4) that is no line: spaces stand as they are, and what is not known leaves no trace (asked of
+//! 2.6.12, tests/rules/formats.rs).
 
 use thiserror::Error;
 
 use super::context::Context;
 use super::error::Wrong;
+use super::format::{Fact, Facts as LogFacts, Format, FormatError, Variable};
+use super::place::Place;
 use super::{Expr, ExprError, Facts, Resolve};
 
-/// A text with expressions in it.
+/// A text with expressions and variables of logs in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Template {
-    pieces: Vec<Piece>,
-}
+pub struct Template(Format);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(Vec<u8>),
-    Expr(Expr),
-}
-
-/// Why a text with expressions is none.
+/// Why such a text is none.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum TemplateError {
-    /// A `%[` without its `]`.
-    #[error("'%[' without ']'")]
-    Open,
-    /// An expression; the places that it blames are those of the text.
+    /// An expression or a variable; the places that it blames are those of the text.
     #[error(transparent)]
     Expr(Box<ExprError>),
-}
-
-impl From<ExprError> for TemplateError {
-    fn from(why: ExprError) -> Self {
-        Self::Expr(Box::new(why))
-    }
-}
-
-impl Template {
-    /// Looks up the names among the arguments of its expressions.
-    ///
-    /// # Errors
-    /// [`Wrong::Unresolved`].
-    pub fn resolve(&mut self, names: &dyn Resolve) -> Result<(), ExprError> {
-        self.pieces.iter_mut().try_for_each(|piece| match piece {
-            Piece::Text(_) => Ok(()),
-            Piece::Expr(expr) => expr.resolve(names),
-        })
-    }
+    /// Something else.
+    #[error(transparent)]
+    Format(FormatError),
+    /// A variable that there is in HTTP only.
+    #[error("the variable '%{name}' is known in 'mode http' only")]
+    Http {
+        /// Its name.
+        name: &'static str,
+    },
 }
 
 impl From<&str> for Template {
     /// The text as it is.
     fn from(text: &str) -> Self {
-        Self { pieces: vec![Piece::Text(text.as_bytes().to_vec())] }
+        Self(Format::of_text(text.as_bytes()))
     }
 }
 
@@ -77,69 +59,69 @@ pub(super) fn length(text: &[u8]) -> Option<usize> {
 }
 
 impl Template {
-    /// Parses a text; `%%` is a `%`.
+    /// Parses a text; `%%` is a `%`. Variables of logs are known where there is a session.
     ///
     /// # Errors
-    /// See [`TemplateError`]; flags and variables of logs are not built.
+    /// See [`TemplateError`].
     pub fn parse(text: &[u8], context: &Context<'_>) -> Result<Self, TemplateError> {
-        let mut pieces = Vec::new();
-        let mut plain = Vec::new();
-        let mut at = 0;
-        while let Some(length_) = text[at..].iter().position(|byte| *byte == b'%') {
-            plain.extend_from_slice(&text[at..at + length_]);
-            let percent = at + length_;
-            let rest = &text[percent + 1..];
-            match rest.first() {
-                Some(b'%') => {
-                    plain.push(b'%');
-                    at = percent + 2;
-                }
-                Some(b'[') => {
-                    let start = percent + 2;
-                    let end = start + length(&text[start..]).ok_or(TemplateError::Open)?;
-                    pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                    let expr = Expr::parse(&text[start..end], context).map_err(|mut why| {
-                        why.at = why.at.start + start..why.at.end + start;
-                        why
-                    })?;
-                    pieces.push(Piece::Expr(expr));
-                    at = end + 1;
-                }
-                _ => {
-                    let shown = String::from_utf8_lossy(rest).into_owned();
-                    let what = format!("variables of logs in a rule ('%{shown}')");
-                    return Err(ExprError::new(0, percent..text.len(), Wrong::NotBuilt { what }).into());
-                }
-            }
+        let format = Format::verbatim(text, context).map_err(|why| match why {
+            FormatError::Expr { why, .. } => TemplateError::Expr(why),
+            why => TemplateError::Format(why),
+        })?;
+        if let Some(variable) = format.http_variable() {
+            return Err(TemplateError::Http { name: variable.name() });
         }
-        plain.extend_from_slice(&text[at..]);
-        pieces.push(Piece::Text(plain));
-        pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
-        Ok(Self { pieces })
+        let first = format.variables().next().filter(|_| matches!(context.place, Place::Config | Place::Check));
+        if let Some(variable) = first {
+            let what = format!("variables of logs where there is no session ('%{}')", variable.name());
+            return Err(TemplateError::Expr(Box::new(ExprError::new(0, 0..text.len(), Wrong::NotBuilt { what }))));
+        }
+        Ok(Self(format))
+    }
+
+    /// Looks up the names among the arguments of its expressions.
+    ///
+    /// # Errors
+    /// [`Wrong::Unresolved`].
+    pub fn resolve(&mut self, names: &dyn Resolve) -> Result<(), ExprError> {
+        self.0.resolve(names)
     }
 
     /// Its expressions.
     pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Expr(expr) => Some(expr),
-            Piece::Text(_) => None,
-        })
+        self.0.expressions()
     }
 
-    /// The text now; an expression that gives nothing leaves no trace.
+    /// Whether it has variables of logs: only [`Self::write`] knows them.
+    pub fn has_variables(&self) -> bool {
+        self.0.variables().next().is_some()
+    }
+
+    /// The text now; an expression that gives nothing leaves no trace, and a variable neither.
     pub fn evaluate(&self, facts: &dyn Facts) -> Vec<u8> {
         let mut out = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.extend_from_slice(text),
-                Piece::Expr(expr) => {
-                    if let Some(value) = expr.value(facts) {
-                        value.write(&mut out);
-                    }
-                }
-            }
-        }
+        self.write(&Samples(facts), &mut out);
         out
+    }
+
+    /// Appends the text that a session makes now.
+    pub fn write(&self, facts: &impl LogFacts, out: &mut Vec<u8>) {
+        self.0.write_verbatim(facts, out);
+    }
+}
+
+/// Facts without variables of logs.
+struct Samples<'a>(&'a dyn Facts);
+
+impl LogFacts for Samples<'_> {
+    fn fact(&self, _: Variable) -> Fact<'_> {
+        Fact::Absent
+    }
+
+    fn date(&self, _: super::format::Date, _: &mut Vec<u8>) {}
+
+    fn samples(&self) -> &dyn Facts {
+        self.0
     }
 }
 
@@ -162,11 +144,14 @@ mod tests {
                 let format = Template::parse(text.as_bytes(), context).expect(text);
                 assert_eq!(String::from_utf8_lossy(&format.evaluate(&hello())), want, "{text:?}");
             }
-            assert_eq!(Template::parse(b"a%[int(5)", context), Err(TemplateError::Open));
-            for wrong in [&b"%ci"[..], b"100%", b"%{+Q}o"] {
-                let Err(TemplateError::Expr(why)) = Template::parse(wrong, context) else { panic!("{wrong:?}") };
-                assert!(why.not_built(), "{wrong:?}: {why}");
+            for wrong in [&b"a%[int(5)"[..], b"100%", b"%nothing"] {
+                assert!(matches!(Template::parse(wrong, context), Err(TemplateError::Format(_))), "{wrong:?}");
             }
+            assert_eq!(Template::parse(b"%HM", context), Err(TemplateError::Http { name: "HM" }));
+            assert!(Template::parse(b"%ci", context).is_ok_and(|format| format.has_variables()));
+            let check = Context { place: Place::Check, ..*context };
+            let Err(TemplateError::Expr(why)) = Template::parse(b"%ci", &check) else { panic!("read") };
+            assert!(why.not_built(), "{why}");
             let Err(TemplateError::Expr(why)) = Template::parse(b"ab%[str(c),nope]", context) else { panic!("read") };
             assert_eq!(why.at, 11..15);
         });

@@ -133,7 +133,7 @@ pub(super) fn template(args: &mut Args<'_>, place: Place) -> Lowered<Template> {
     let word = args.word("a text")?;
     Template::parse(word.bytes, &context(args, place, true)).map_err(|why| match why {
         TemplateError::Expr(why) => blame(args.words(), at, *why),
-        TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
+        why => word.blame(LowerError::Template { text: word.text(), why }),
     })
 }
 

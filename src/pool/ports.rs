@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::{Cause, HttpRecord, Phase, SessionRecord};
-use crate::expr::Facts;
+use crate::expr::{Facts, Template};
 use crate::ir::{AdminLevel, Level, ProxyIx, ServerIx, SeverityOutput};
 use crate::units::Millis;
 
@@ -21,6 +21,8 @@ pub trait Journal: Send + Sync {
     fn refused(&self, record: &SessionRecord, facts: &dyn Facts, told: (&str, &str));
     /// Makes the session's unique id and adds it to `out`; nothing without `unique-id-format`.
     fn unique_id(&self, record: &SessionRecord, facts: &dyn Facts, out: &mut Vec<u8>);
+    /// Adds what a text with variables of logs is for the session now.
+    fn text(&self, text: &Template, record: &SessionRecord, facts: &dyn Facts, out: &mut Vec<u8>);
     /// A request of the statistics page was answered.
     fn request(&self, record: &HttpRecord, facts: &dyn Facts);
     /// Something happened to a proxy or server. Goes to the proxy's (or the process's) targets, and to stderr while

@@ -1,6 +1,6 @@
 //! Small configurations for this module's tests.
 
-use crate::expr::Facts;
+use crate::expr::{Facts, Template};
 use crate::ir::*;
 use crate::pool::{HttpRecord, Journal, Report, SessionRecord};
 use crate::units::Weight;
@@ -15,6 +15,7 @@ impl Journal for Quiet {
     fn session(&self, _: &SessionRecord, _: &dyn Facts) {}
     fn refused(&self, _: &SessionRecord, _: &dyn Facts, _: (&str, &str)) {}
     fn unique_id(&self, _: &SessionRecord, _: &dyn Facts, _: &mut Vec<u8>) {}
+    fn text(&self, _: &Template, _: &SessionRecord, _: &dyn Facts, _: &mut Vec<u8>) {}
     fn request(&self, _: &HttpRecord, _: &dyn Facts) {}
     fn event(&self, _: Option<ProxyIx>, _: Level, _: &str) {}
     fn lost(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use baton::engine::{Engine, Input, Listening, Purpose};
-use baton::expr::Facts;
+use baton::expr::{Facts, Template};
 use baton::ir::{
     AdminLevel, Backend, Balance, Bind, BindOptions, Config, Endpoint, Frontend, Global, InitAddr, Level, MarkedDown,
     MarkedUp, Mode, Proxy, ProxyIx, ProxyKind, Server, ServerAddress, SessionLog, Timeouts,
@@ -32,6 +32,7 @@ impl Journal for Book {
     }
     fn refused(&self, _: &SessionRecord, _: &dyn Facts, _: (&str, &str)) {}
     fn unique_id(&self, _: &SessionRecord, _: &dyn Facts, _: &mut Vec<u8>) {}
+    fn text(&self, _: &Template, _: &SessionRecord, _: &dyn Facts, _: &mut Vec<u8>) {}
 
     fn request(&self, _record: &HttpRecord, _: &dyn Facts) {}
 

@@ -3,6 +3,7 @@
 
 mod acting;
 mod combining;
+mod formats;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod hostile;

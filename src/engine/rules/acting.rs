@@ -34,7 +34,7 @@ pub(super) fn act(at: usize, action: &Action, view: &View<'_>) -> Option<Verdict
             }
         }
         Action::SetVarFormat(name, when, template) => {
-            let text = Value::owned(template.evaluate(view));
+            let text = Value::owned(logging::text(template, view));
             if when.hold(name, &text, view) {
                 view.set_variable(name, Some(text));
             }

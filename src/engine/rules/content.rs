@@ -216,7 +216,7 @@ impl Session {
             match &switch.to {
                 Destination::Backend(backend) => Some(*backend),
                 Destination::Named(template) => {
-                    let name = template.evaluate(view);
+                    let name = super::text(template, view);
                     let named = |proxy: &crate::ir::Proxy| proxy.backend.is_some() && proxy.name.as_bytes() == name;
                     config.proxies.iter().position(named).and_then(|at| u32::try_from(at).ok()).map(ProxyIx)
                 }

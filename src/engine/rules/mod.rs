@@ -18,6 +18,7 @@ use crate::ir::{Action, Rule};
 
 pub(super) use connection::{admit, admit_session};
 pub(super) use content::Inspection;
+pub(super) use logging::text;
 
 /// What rules say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

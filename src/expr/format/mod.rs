@@ -36,12 +36,17 @@ pub enum Piece {
 }
 
 /// A compiled format.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Format {
     pieces: Box<[Piece]>,
 }
 
 impl Format {
+    /// That text and nothing else.
+    pub(super) fn of_text(text: &[u8]) -> Self {
+        Self { pieces: Box::new([Piece::Text(text.into())]) }
+    }
+
     /// Its pieces, in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces

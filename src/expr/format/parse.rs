@@ -59,7 +59,7 @@ impl Format {
     /// # Errors
     /// [`FormatError`], for the first thing that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, FormatError> {
-        Self::read(text, None)
+        Self::read(text, None, false)
     }
 
     /// Compiles a format; `context` is where its sample expressions stand.
@@ -67,16 +67,21 @@ impl Format {
     /// # Errors
     /// [`FormatError`], for the first thing that is wrong.
     pub fn compile(text: &[u8], context: &Context<'_>) -> Result<Self, FormatError> {
-        Self::read(text, Some(context))
+        Self::read(text, Some(context), false)
     }
 
-    fn read(text: &[u8], context: Option<&Context<'_>>) -> Result<Self, FormatError> {
+    /// The same of a text that is no line: its spaces stand as they are.
+    pub(in crate::expr) fn verbatim(text: &[u8], context: &Context<'_>) -> Result<Self, FormatError> {
+        Self::read(text, Some(context), true)
+    }
+
+    fn read(text: &[u8], context: Option<&Context<'_>>, verbatim: bool) -> Result<Self, FormatError> {
         let (flags, pieces, plain) = (Flags::default(), Vec::new(), Vec::new());
         let mut reader = Reader { text, at: 0, context, flags, pieces, plain };
         while let Some(byte) = reader.next() {
             match byte {
                 b'%' => reader.percent()?,
-                b' ' => {
+                b' ' if !verbatim => {
                     reader.end_text();
                     if reader.pieces.last() != Some(&Piece::Space) {
                         reader.pieces.push(Piece::Space);

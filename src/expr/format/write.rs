@@ -95,6 +95,36 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Appends the text that the facts make, where it is no line: what is not known leaves no trace.
+    pub(in crate::expr) fn write_verbatim(&self, facts: &impl Facts, out: &mut Vec<u8>) {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text),
+                Piece::Space => out.push(b' '),
+                Piece::Variable(variable, flags) => {
+                    let fact = match facts.fact(*variable) {
+                        Fact::Unknown | Fact::Text(b"") => Fact::Empty,
+                        fact => fact,
+                    };
+                    if !put(out, facts, fact, *flags) {
+                        return;
+                    }
+                }
+                Piece::Sample(expr, flags) if *flags == Flags::default() => {
+                    if let Some(value) = expr.value(facts.samples()) {
+                        value.write(out);
+                    }
+                }
+                Piece::Sample(expr, flags) => match expr.value(facts.samples()) {
+                    Some(_) => sample(out, facts, expr, *flags),
+                    None => drop(put(out, facts, Fact::Empty, *flags)),
+                },
+            }
+        }
+    }
+}
+
 /// Appends what a sample expression gives.
 fn sample(out: &mut Vec<u8>, facts: &impl Facts, expr: &crate::expr::Expr, flags: Flags) {
     match expr.value(facts.samples()) {

@@ -132,7 +132,7 @@ fn hex(word: &Given<'_>) -> Lowered<Vec<u8>> {
 fn format(word: &Given<'_>, args: &Args<'_>) -> Lowered<Template> {
     let template = Template::parse(word.bytes, &context(args)).map_err(|why| match why {
         TemplateError::Expr(why) => blame_expr(word, *why),
-        TemplateError::Open => word.blame(LowerError::Template { text: word.text(), why }),
+        why => word.blame(LowerError::Template { text: word.text(), why }),
     })?;
     let lacking = template.expressions().find_map(Expr::needs_session);
     match lacking {

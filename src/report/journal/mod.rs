@@ -23,7 +23,7 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::expr::{Facts, Format, Known};
+use crate::expr::{Facts, Format, Known, Template};
 use crate::ir::{Config, Level, LogMoment, LogProtocol, LogTarget, Proxy, ProxyIx, SessionLog};
 use crate::pool::{Cause, HttpRecord, Journal, Pool, SessionRecord, Urgency};
 use facts::View;
@@ -333,6 +333,12 @@ impl Journal for Log {
         if let (Some(format), Some(view)) = (format, View::new(&self.config, &self.env, record, facts)) {
             format.write(&view, out);
             out.truncate(LONGEST_ID);
+        }
+    }
+
+    fn text(&self, text: &Template, record: &SessionRecord, facts: &dyn Facts, out: &mut Vec<u8>) {
+        if let Some(view) = View::new(&self.config, &self.env, record, facts) {
+            text.write(&view, out);
         }
     }
 
