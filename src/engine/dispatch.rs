@@ -73,14 +73,19 @@ impl Session {
     pub(super) fn dispatch(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32) -> Poll<()> {
         match &self.step {
             Step::Start => {
-                let waiting = self.waits_for_bytes(shard);
-                if waiting.is_none()
-                    && let Err(over) = self.look_at_the_client(shard)
-                {
-                    return over;
+                // Mostly its first bytes are there when it is accepted.
+                let most = if self.placing.is(Placing::RULED) { usize::MAX } else { room(shard) };
+                let read = self.up.read_early(&self.client, shard, most);
+                let nothing = !self.up.holds() && !self.up.ended;
+                let waiting = if nothing { self.waits_for_bytes(shard) } else { None };
+                let begins = waiting.unwrap_or(Inspection::new(self.placing.is(Placing::ENTERED)));
+                match read {
+                    Ok(()) => self.decide(cx, shard, key, begins),
+                    Err(_) if waiting.is_some() => {
+                        self.decide(cx, shard, key, Inspection { lost: Some(Cause::Client), ..begins })
+                    }
+                    Err(_) => self.over(shard, Cause::Client, Phase::Request),
                 }
-                let begins = Inspection::new(self.placing.is(Placing::ENTERED));
-                self.decide(cx, shard, key, waiting.unwrap_or(begins))
             }
             Step::Inspecting(inspection) => {
                 let inspection = *inspection;
@@ -212,7 +217,6 @@ impl Session {
     fn connect_to(&mut self, cx: &mut Context<'_>, shard: &Shard, key: u32, server: ServerIx) -> Poll<()> {
         self.target = Some(server);
         self.placing.set(Placing::HELD, true);
-        self.since = clock::now();
         self.reconnect(cx, shard, key)
     }
 
@@ -397,18 +401,6 @@ impl Session {
             self.server_queue = place;
         } else {
             self.backend_queue = place;
-        }
-    }
-
-    /// Reads, before anything else is done, what the client has sent already.
-    ///
-    /// # Errors
-    /// The session is over: the client has reset its connection.
-    fn look_at_the_client(&mut self, shard: &Shard) -> Result<(), Poll<()>> {
-        let most = if self.placing.is(Placing::RULED) { usize::MAX } else { room(shard) };
-        match self.up.read_early(&self.client, shard, most) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.over(shard, Cause::Client, Phase::Request)),
         }
     }
 

@@ -111,7 +111,7 @@ impl Session {
         &proxy.rules
     }
 
-    /// What rules are going to wait for, if it is the first bytes: nobody needs to look for them before.
+    /// What rules are going to wait for, if it is the first bytes: rules need not be looked at before.
     pub(in crate::engine) fn waits_for_bytes(&mut self, shard: &Shard) -> Option<Inspection> {
         if self.placing.is(Placing::RULED) {
             return None;
