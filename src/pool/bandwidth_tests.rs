@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::bandwidth::{LULL, Limiter, Limits, Pace};
 use crate::expr::Side;
-use crate::ir::table::{self, Datum, Key, KeyKind, ServerKey, Stored};
+use crate::ir::table::{self, Datum, Key, KeyKind, Stored};
 use crate::ir::{BandwidthLimit, BandwidthRate};
 use crate::pool::tables::Table;
+use crate::pool::tables::tests::table;
 use crate::text::Span;
 use crate::units::{Millis, Tick};
 
@@ -124,20 +125,7 @@ fn a_limit_that_is_set_again_has_counted_what_it_had() {
 
 fn shared() -> (Arc<Table>, Key) {
     let store = vec![Stored { datum: Datum::BytesOutRate, elements: 1, period: Millis::new(1000) }];
-    let ir = table::Table {
-        name: "t".into(),
-        kind: KeyKind::Integer,
-        size: 10,
-        expire: Millis::new(60_000),
-        nopurge: false,
-        store,
-        peers: None,
-        server_key: ServerKey::Name,
-        write_to: None,
-        recv_only: false,
-        owner: None,
-        span: Span::default(),
-    };
+    let ir = table::Table { store, ..table(KeyKind::Integer, 10, Some(60_000)) };
     (Arc::new(Table::new(ir)), Key::integer(7))
 }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::harness::logs::LogReceiver;
-use crate::harness::mqtt::Gate;
+use crate::harness::mqtt::{Connect, Gate, connack};
 use crate::harness::program::Program;
 use crate::harness::proxy::Proxy;
 use crate::harness::{client, ports, wait};
@@ -71,4 +71,26 @@ pub(crate) fn alike<T: PartialEq + std::fmt::Debug>(play: impl Fn(&Program) -> T
     println!("LINE haproxy {theirs:#?}");
     let ours = play(&Program::under_test());
     assert_eq!(ours, theirs);
+}
+
+/// Clients of which each comes to a proxy with these lines of its own, on both programs: whether it passes, and its line.
+///
+/// # Panics
+/// When others pass than are wanted.
+pub(crate) fn pass(lines: &str, connects: &[Connect<'_>], wanted: &[bool]) {
+    alike(|program| {
+        let mut told = Vec::new();
+        for connect in connects {
+            let stage = Stage::new(program, "", lines);
+            let mut stream = stage.connect();
+            stream.write_all(&connect.packet()).expect("bytes are sent");
+            let code = connack(&mut stream);
+            client::half_close(&stream);
+            let _ = client::read_all(&mut stream);
+            told.push((format!("{connect:?}"), code, stage.line()));
+        }
+        let passed: Vec<bool> = told.iter().map(|(_, code, _)| code.is_some()).collect();
+        assert_eq!(passed, wanted, "{told:#?}");
+        told
+    });
 }

@@ -17,7 +17,7 @@ mod record;
 mod shard;
 mod sharing;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};

@@ -15,7 +15,7 @@ fn stored(datum: Datum, elements: u32, period: u32) -> Stored {
     Stored { datum, elements, period: Millis::new(period).filter(|_| period > 0) }
 }
 
-pub(super) fn table(kind: KeyKind, size: u32, expire: Option<u32>) -> table::Table {
+pub(in crate::pool) fn table(kind: KeyKind, size: u32, expire: Option<u32>) -> table::Table {
     table::Table {
         name: "t".into(),
         kind,
